@@ -1,0 +1,1 @@
+"""DeepDream done properly."""

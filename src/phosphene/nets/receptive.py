@@ -1,0 +1,47 @@
+"""Receptive fields, computed from the convolutions and pools that an activation passes through.
+
+The arithmetic is that of Araujo, Norris and Sim, "Computing receptive fields of convolutional neural networks"
+(Distill, 2019), kept as the first pixel, the size and the stride of each position's field.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Field:
+    """Which pixels a layer's positions see: position i sees `size` pixels from `start + i * stride` on.
+
+    >>> Field().through(kernel=6, stride=2, padding=2).through(kernel=3, stride=1, padding=1)
+    Field(start=-4, size=10, stride=2)
+    """
+
+    start: int = 0
+    size: int = 1
+    stride: int = 1
+
+    def through(self, kernel: int, stride: int = 1, padding: int = 0, dilation: int = 1) -> Field:
+        """The field behind one more convolution or pool (all in that layer's own positions)."""
+        return Field(
+            start=self.start - padding * self.stride,
+            size=self.size + (kernel - 1) * dilation * self.stride,
+            stride=self.stride * stride,
+        )
+
+    def union(self, other: Field) -> Field:
+        """The field of what sees both, as where branches are concatenated."""
+        assert self.stride == other.stride, "branches that are joined have one stride"
+        start = min(self.start, other.start)
+        end = max(self.start + self.size, other.start + other.size)
+        return Field(start, end - start, self.stride)
+
+    @property
+    def before(self) -> int:
+        """How many pixels position i sees before pixel `i * stride`."""
+        return max(0, -self.start)
+
+    @property
+    def after(self) -> int:
+        """How many pixels position i sees from pixel `(i + 1) * stride` on."""
+        return max(0, self.start + self.size - self.stride)

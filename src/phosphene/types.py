@@ -1,0 +1,29 @@
+"""The shapes that stages hand to one another, named once.
+
+Sizes are always (height, width); an image is float32 RGB in [0, 1].
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from jaxtyping import Float
+from torch import Tensor
+
+Image = Float[Tensor, "n 3 h w"]
+"""A batch of pictures, RGB, in [0, 1]."""
+
+Features = Float[Tensor, "n c h w"]
+"""A layer's activations at every position."""
+
+Logits = Float[Tensor, "n c"]
+"""A layer's activations for a picture as a whole."""
+
+Scores = Float[Tensor, "n"]
+"""One number a picture; higher is better."""
+
+Activations = Mapping[str, Tensor]
+"""Layer name -> `Features`, or `Logits` for a layer without positions."""
+
+Size = tuple[int, int]
+"""(height, width) in pixels."""
