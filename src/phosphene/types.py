@@ -6,6 +6,7 @@ Sizes are always (height, width); an image is float32 RGB in [0, 1].
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 from jaxtyping import Float
 from torch import Tensor
@@ -27,3 +28,13 @@ Activations = Mapping[str, Tensor]
 
 Size = tuple[int, int]
 """(height, width) in pixels."""
+
+
+@dataclass(frozen=True)
+class Region:
+    """A part of a layer's positions: the given rows and columns belong at (top, left) of a whole of height x width."""
+
+    top: int
+    left: int
+    height: int
+    width: int
