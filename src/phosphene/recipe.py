@@ -1,9 +1,9 @@
 """Recipes: everything that a picture was made from, as one JSON text that every written file carries.
 
-The fields of `DreamRecipe` and `ImagineRecipe` are the only place where a setting's meaning, range and default are
-written down: the command line's options, the Python door's keyword arguments and `docs/recipe.md` are all taken from
-them. A recipe may be written by hand, leaving out what has a default; one that phosphene writes has every setting in
-it, as it was in the end, and lists in `automatic` those that it chose itself.
+The fields of `DreamRecipe` and `ImagineRecipe` are the only place where a setting's meaning, range and
+default are written down: the command line's options, the Python door's keyword arguments and the table in
+`docs/recipe.md` are all taken from them. A recipe may be written by hand, leaving out what has a default; one that
+phosphene writes has every setting in it, as it was in the end, and lists in `automatic` those that it chose itself.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import os
 import re
 from collections.abc import Mapping
 from pathlib import PurePath
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Final, Literal, TypeVar
 
 from pydantic import (
     BaseModel,
@@ -32,7 +32,7 @@ from phosphene import __version__
 from phosphene.errors import RecipeError, SettingError, UnknownNameError
 from phosphene.settings import meant, must_be, received
 
-VERSION = 1
+VERSION: Final = 1
 """Of the format: it rises when an older phosphene could not render from what a newer one writes."""
 
 _LONGEST_SIDE = 100_000
@@ -123,14 +123,13 @@ Seed = Annotated[
 Precision = Annotated[
     Literal["auto", "bfloat16", "float32"],
     Field(
-        description="Number format of the network; auto takes bfloat16 where the processor multiplies it faster."
+        description="Number format of the network; auto is bfloat16 where the processor multiplies it faster."
     ),
 ]
 Tile = Annotated[
     Annotated[int, Field(ge=0, le=_LONGEST_SIDE)] | Auto,
     Field(
-        description="Side in pixels of the tiles that a large canvas is done in; 0 for never, auto to keep to a "
-        "memory budget."
+        description="Side in pixels of the tiles for a large canvas; 0 for never, auto to keep to a memory budget."
     ),
 ]
 
@@ -177,7 +176,7 @@ class DreamRecipe(_Recipe):
     )
     jitter: Annotated[int, Field(ge=0, le=512)] = Field(
         16,
-        description="Largest random shift before each step, in pixels; it keeps the network's grid from showing.",
+        description="Largest random shift before each step, in pixels; it hides the network's grid.",
     )
     shaping: Literal["laplacian", "normalise", "blur"] = Field(
         "laplacian", description="How the gradient is shaped before a step."
@@ -261,7 +260,7 @@ def loads(text: str | bytes, *, path: object = None) -> Recipe:
     """The recipe in a JSON text; `path` is where it stood, for errors.
 
     Raises:
-        RecipeError: with the first thing that is wrong, what was received and what would be right, in one line.
+        RecipeError: with what is wrong first, what was received and what would be right, in one line.
     """
     place = f"the recipe in {path}" if path is not None else "the recipe"
     try:
@@ -273,8 +272,8 @@ def loads(text: str | bytes, *, path: object = None) -> Recipe:
     version = data.get("version", VERSION)
     if isinstance(version, int) and version > VERSION:
         raise RecipeError(
-            f"{place} is of version {received(version)}, but this phosphene ({__version__}) reads up to version "
-            f"{VERSION}: install a newer phosphene",
+            f"{place} is of version {received(version)}, but this phosphene ({__version__}) reads up to "
+            f"version {VERSION}: install a newer phosphene",
             path=path,
         )
     name = data.get("kind")

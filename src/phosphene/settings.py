@@ -17,7 +17,7 @@ _SHORT = {int: "INTEGER", float: "NUMBER", str: "TEXT"}
 
 
 @dataclass(frozen=True)
-class meant:  # noqa: N801  reads as an annotation
+class meant:
     """Words for what an annotated type means, in place of those that its Python type would get."""
 
     words: str
@@ -98,7 +98,7 @@ def _sentence(part: Any) -> str:
 def _metavars(annotation: Any) -> list[str]:
     found: list[str] = []
     for part in _parts(annotation):
-        inner, metadata = _split(part)
+        inner, _ = _split(part)
         if get_origin(part) is Literal:
             found += map(str, get_args(part))
         elif get_origin(inner) is tuple:
