@@ -2,8 +2,9 @@
 
 The fields of `DreamRecipe` and `ImagineRecipe` are the only place where a setting's meaning, range and
 default are written down: the command line's options, the Python door's keyword arguments and the table in
-`docs/recipe.md` are all taken from them. A recipe may be written by hand, leaving out what has a default; one that
-phosphene writes has every setting in it, as it was in the end, and lists in `automatic` those that it chose itself.
+`docs/recipe.md` are all taken from them. A recipe may be written by hand, leaving out what has a default;
+one that phosphene writes has every setting in it, as it was in the end, and lists in `automatic` those that
+it chose itself.
 """
 
 from __future__ import annotations
@@ -129,7 +130,7 @@ Precision = Annotated[
 Tile = Annotated[
     Annotated[int, Field(ge=0, le=_LONGEST_SIDE)] | Auto,
     Field(
-        description="Side in pixels of the tiles for a large canvas; 0 for never, auto to keep to a memory budget."
+        description="Side in pixels of the tiles of a large canvas; 0 for never, auto for a memory budget."
     ),
 ]
 
