@@ -1,0 +1,46 @@
+"""Objectives: what a picture is changed towards, as one small language and the expressions it is read
+into."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from phosphene.objectives.base import Leaf, Objective, Scaled, Sum, resolve
+    from phosphene.objectives.expr import parse
+    from phosphene.objectives.features import Channel, Class, Layer, Neuron, Word
+    from phosphene.objectives.guides import Guide
+    from phosphene.objectives.priors import diversity
+
+__all__ = [
+    "Channel",
+    "Class",
+    "Guide",
+    "Layer",
+    "Leaf",
+    "Neuron",
+    "Objective",
+    "Scaled",
+    "Sum",
+    "Word",
+    "diversity",
+    "parse",
+    "resolve",
+]
+
+_HOME = {
+    **dict.fromkeys(("Leaf", "Objective", "Scaled", "Sum", "resolve"), "base"),
+    **dict.fromkeys(("Channel", "Class", "Layer", "Neuron", "Word"), "features"),
+    "Guide": "guides",
+    "diversity": "priors",
+    "parse": "expr",
+}
+
+
+def __getattr__(name: str) -> Any:
+    # Found when first asked for: the leaves import torch, which those who only import the package do not
+    # need.
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_HOME[name]}"), name)

@@ -1,0 +1,213 @@
+"""The text of an objective: read here, and never evaluated. `docs/objectives.md` has the grammar."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import NoReturn, TypeVar
+
+from phosphene.errors import ExpressionError, SettingError
+from phosphene.objectives.base import DEEPEST, Leaf, Objective, Scaled, Sum
+from phosphene.objectives.features import Channel, Class, Layer, Neuron, Word
+from phosphene.objectives.guides import Guide
+from phosphene.objectives.name import INDEX, NAME, NUMBER, QUOTED, end_of_path, unquote
+
+__all__ = ["Channel", "Class", "Guide", "Layer", "Neuron", "Scaled", "Sum", "Word", "parse"]
+
+LONGEST = 100_000
+"""Characters of a text: far beyond use, and read in a tenth of a second."""
+
+_EXCERPT = 30
+_TARGET = "a target (a layer, a channel such as mixed4c:13, a class)"
+
+T = TypeVar("T")
+
+
+def parse(text: str) -> Objective:
+    """The objective that `text` says; `str` gives the text back.
+
+    >>> print(parse("mixed4c + 0.5*class:banana - mixed4c:13"))
+    mixed4c + 0.5*class:banana - mixed4c:13
+
+    Only the form is read: whether a net has such names is found by `resolve`. Raises `ExpressionError`, with
+    the position and what was expected there.
+    """
+    return _Parser(text).whole()
+
+
+class _Parser:
+    """Recursive descent; `at` is the index of the next character, `opened` how many parentheses are open."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+        self.at = 0
+        self.opened = 0
+
+    def whole(self) -> Objective:
+        if len(self.text) > LONGEST:
+            self.fail(f"a target has at most {LONGEST} characters, this one has {len(self.text)}", LONGEST)
+        objective = self.sum()
+        if self.peek() == "@":
+            self.expected("':' and a channel before '@', as in mixed4c:13@0.5,0.5")
+        if self.peek():
+            self.expected("'+', '-', '*' or the end")
+        return objective
+
+    def sum(self) -> Objective:
+        start = self.at
+        parts = [self.term()]
+        while (sign := self.peek()) in ("+", "-"):
+            self.at += sign == "+"  # a minus is left for the term: `a - 2*b` is `a` and `-2*b`
+            parts.append(self.term())
+        return parts[0] if len(parts) == 1 else self.build(start, lambda: Sum(tuple(parts)))
+
+    def term(self) -> Objective:
+        """{'-' | number '*'} factor {'*' number}"""
+        self.peek()
+        start = self.at
+        before: list[float] = []
+        while True:
+            minus = self.accept("-")
+            number = self.number()
+            if number is None and not minus:
+                break
+            if number is not None and not self.accept("*"):
+                self.expected("'*' and a target, as a number alone is none")
+            before.append((-1.0 if minus else 1.0) * (1.0 if number is None else number))
+        objective = self.factor()
+        behind: list[float] = []
+        while self.accept("*"):
+            minus = self.accept("-")
+            number = self.number()
+            if number is None:
+                self.expected("a number (a target is multiplied by numbers only)")
+            behind.append(-number if minus else number)
+        for coefficient in (*behind, *reversed(before)):
+            objective = self.scaled(start, coefficient, objective)
+        return objective
+
+    def scaled(self, start: int, coefficient: float, objective: Objective) -> Objective:
+        return self.build(start, lambda: Scaled(coefficient, objective))
+
+    def factor(self) -> Objective:
+        if not self.accept("("):
+            return self.leaf()
+        if self.opened == DEEPEST:
+            self.fail(f"parentheses stand more than {DEEPEST} deep in one another", self.at - 1)
+        self.opened += 1
+        objective = self.sum()
+        if not self.accept(")"):
+            self.expected("'+', '-', '*' or ')'")
+        self.opened -= 1
+        return objective
+
+    def leaf(self) -> Leaf:
+        bare = self.peek() != '"'
+        start = self.at
+        name = self.name(_TARGET)
+        if bare and name == "guide" and self.accept("("):
+            return self.guide(start)
+        if not self.accept(":"):
+            return self.build(start, lambda: Word(name))
+        if bare and name == "class":
+            label = self.name("a class's label or number")
+            return self.build(start, lambda: Class(label))
+        index = self.index()
+        if not self.accept("@"):
+            return self.build(start, lambda: Channel(name, index))
+        x = self.place("x, a number from 0 (left) to 1 (right)")
+        if not self.accept(","):
+            self.expected("',' and y, as in mixed4c:13@0.5,0.5")
+        y = self.place("y, a number from 0 (top) to 1 (bottom)")
+        return self.build(start, lambda: Neuron(name, index, x, y))
+
+    def guide(self, start: int) -> Leaf:
+        if self.peek() == '"':
+            path = self.quoted()
+        else:
+            end = end_of_path(self.text, self.at)
+            path = self.text[self.at : end].rstrip()
+            if not path:
+                self.expected("a picture's path")
+            self.at = end
+        if not self.accept(","):
+            self.expected("',' and a layer, as in guide(photo.jpg, mixed3b)")
+        layer = self.name("a layer")
+        if not self.accept(")"):
+            self.expected("')'")
+        return self.build(start, lambda: Guide(path, layer))
+
+    def name(self, what: str) -> str:
+        if self.peek() == '"':
+            return self.quoted()
+        found = self.match(NAME)
+        if found is None:
+            self.expected(what)
+        return " ".join(found.group().split())
+
+    def quoted(self) -> str:
+        found = self.match(QUOTED)
+        if found is None:
+            end = re.compile(r'"(?:[^"\\]|\\["\\])*').match(self.text, self.at)
+            assert end is not None, "a quote stands here"
+            if end.end() < len(self.text) - 1:
+                self.fail(r"in quotes a backslash stands only before \ or a quote", end.end())
+            self.fail("these quotes are not closed", self.at)
+        return unquote(found.group(1))
+
+    def index(self) -> int:
+        self.peek()
+        found = self.match(INDEX)
+        if found is None:
+            self.expected("a channel's number, alone (white space sets a minus apart from it)")
+        return int(found.group())
+
+    def place(self, what: str) -> float:
+        number = self.number()
+        if number is None:
+            self.expected(what)
+        return number
+
+    def number(self) -> float | None:
+        self.peek()
+        found = self.match(NUMBER)
+        return None if found is None else float(found.group())
+
+    def match(self, pattern: re.Pattern[str]) -> re.Match[str] | None:
+        found = pattern.match(self.text, self.at)
+        if found is not None:
+            self.at = found.end()
+        return found
+
+    def accept(self, sign: str) -> bool:
+        found = self.peek() == sign
+        self.at += found
+        return found
+
+    def peek(self) -> str:
+        """The next character that is not white space, `at` moved to it; empty at the end."""
+        while self.at < len(self.text) and self.text[self.at].isspace():
+            self.at += 1
+        return self.text[self.at : self.at + 1]
+
+    def build(self, start: int, make: Callable[[], T]) -> T:
+        """The node that `make` builds; what it finds wrong is said with the place in the text."""
+        try:
+            return make()
+        except SettingError as problem:
+            self.fail(str(problem), start)
+
+    def expected(self, what: str) -> NoReturn:
+        sign = self.peek()
+        self.fail(
+            f"expected {what}, found {sign!r}" if sign else f"expected {what}, but the text ends", self.at
+        )
+
+    def fail(self, message: str, position: int) -> NoReturn:
+        if not self.text.strip():
+            raise ExpressionError(f"the target is empty: expected {_TARGET}", text=self.text, position=0)
+        start, end = max(0, position - _EXCERPT), position + _EXCERPT
+        shown = ("…" if start else "") + self.text[start:end] + ("…" if end < len(self.text) else "")
+        raise ExpressionError(
+            f"{message} (character {position + 1} of {shown!r})", text=self.text, position=position
+        )

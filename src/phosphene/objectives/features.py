@@ -1,0 +1,249 @@
+"""Objectives on a layer's own activations: the whole layer, a channel, a neuron, a class.
+
+Scores are means over positions in units of each channel's usual deviation, so that in `a + b` neither drowns
+the other and no layer is ruled by its few loud channels. Where a net's usual levels are unknown, the
+activations' own units.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field, replace
+from typing import ClassVar, final
+
+import torch
+
+from phosphene.errors import SettingError, UnknownNameError
+from phosphene.nets.card import Usual
+from phosphene.objectives.base import Ground, Leaf, unfit
+from phosphene.objectives.half_square import accumulator, half_square
+from phosphene.objectives.level import channel_deviation, inverse_variance
+from phosphene.objectives.name import write_name, write_number
+from phosphene.types import Features, Logits, Region, Scores
+
+
+@final
+@dataclass(frozen=True)
+class Word(Leaf):
+    """A bare name, before a net says what it is: a layer where the net has one of this name, else a class."""
+
+    name: str
+    layer: str = field(default="", init=False, compare=False, repr=False)
+    usual: Usual | None = field(default=None, init=False, compare=False, repr=False)
+
+    def __post_init__(self) -> None:
+        check_name(self.name, "a target")
+
+    def score(self, activation: Features | Logits, region: Region | None = None) -> Scores:
+        raise unfit(f"only a net can say what {str(self)!r} is: call resolve(...) first", self)
+
+    def resolved(self, ground: Ground) -> Leaf:
+        card = ground.card
+        if self.name in card.layers:
+            return Layer(self.name).resolved(ground)
+        if _is_class(self.name, ground):
+            return Class(self.name).resolved(ground)
+        for position in (i for i, letter in enumerate(self.name) if letter == "-"):
+            left, right = self.name[:position], self.name[position + 1 :]
+            if all(name in card.layers or _is_class(name, ground) for name in (left, right)):
+                raise unfit(
+                    f"{self.name!r} is one name: put spaces about the minus, '{left} - {right}'", self
+                )
+        if card.classes is None:
+            raise UnknownNameError("layer", self.name, card.layers, where=f"net {card.name!r}")
+        known = [*card.layers, *(name for names in card.labels for name in names)]
+        raise UnknownNameError("layer or label", self.name, known, where=f"net {card.name!r}")
+
+    def __str__(self) -> str:
+        return write_name(self.name, first=True)
+
+
+@final
+@dataclass(frozen=True)
+class Layer(Leaf):
+    """A whole layer, as in 2015: the mean over channels and positions of half the square of a response.
+
+    Each response is divided by its channel's usual deviation first, and channels that hardly respond to
+    natural pictures are left out. Where usual levels are not wanted (`summed`), it is half the plain sum of
+    squares of Mordvintsev, Olah and Tyka, "Inceptionism" (2015).
+    """
+
+    layer: str
+    usual: Usual | None = field(default=None, compare=False, repr=False)
+    summed: bool = field(default=False, compare=False, repr=False)
+
+    def __post_init__(self) -> None:
+        check_name(self.layer, "a layer")
+
+    def score(self, activation: Features | Logits, region: Region | None = None) -> Scores:
+        activation = with_positions(activation)
+        weight = torch.ones(activation.shape[1]) if self.usual is None else inverse_variance(self.usual)
+        if not self.summed:
+            weight = weight / (weight.count_nonzero() * positions(activation, region))
+        return half_square(activation, weight)
+
+    def resolved(self, ground: Ground) -> Layer:
+        return replace(self, usual=ground.usual(self.layer), summed=not ground.normalised)
+
+    def __str__(self) -> str:
+        return write_name(self.layer, first=True)
+
+
+@final
+@dataclass(frozen=True)
+class Channel(Leaf):
+    """One channel of a layer: the mean of its response over positions, in usual deviations."""
+
+    layer: str
+    index: int
+    usual: Usual | None = field(default=None, compare=False, repr=False)
+
+    def __post_init__(self) -> None:
+        check_name(self.layer, "a layer")
+        _check_index(self.index)
+
+    def score(self, activation: Features | Logits, region: Region | None = None) -> Scores:
+        activation = with_positions(activation)
+        total = activation[:, self.index].sum(dim=(1, 2), dtype=accumulator(activation))
+        return total / (positions(activation, region) * channel_deviation(self.usual, self.index))
+
+    def resolved(self, ground: Ground) -> Channel:
+        usual = ground.usual(self.layer)
+        ground.check_channel(self, self.index)
+        return replace(self, usual=usual)
+
+    def __str__(self) -> str:
+        return _write_channel(self.layer, self.index)
+
+
+@final
+@dataclass(frozen=True)
+class Neuron(Leaf):
+    """One channel at one position, x from the left and y from the top, each from 0 to 1, in usual deviations.
+
+    Of `width` positions it is number `min(int(x * width), width - 1)`, and so for y.
+    """
+
+    layer: str
+    index: int
+    x: float
+    y: float
+    usual: Usual | None = field(default=None, compare=False, repr=False)
+
+    def __post_init__(self) -> None:
+        check_name(self.layer, "a layer")
+        _check_index(self.index)
+        for axis, place in (("x", self.x), ("y", self.y)):
+            if isinstance(place, bool) or not isinstance(place, int | float) or not 0 <= place <= 1:
+                raise SettingError(
+                    f"a neuron's {axis} must be from 0 to 1, {place!r} given", setting=axis, value=place
+                )
+            object.__setattr__(
+                self, axis, abs(float(place))
+            )  # abs: -0.0 is 0, and a minus has no place in the text
+
+    def score(self, activation: Features, region: Region | None = None) -> Scores:
+        height, width = activation.shape[-2:]
+        whole = region or Region(0, 0, height, width)
+        top = min(int(self.y * whole.height), whole.height - 1) - whole.top
+        left = min(int(self.x * whole.width), whole.width - 1) - whole.left
+        # Outside of this region the slice is empty; its sum is 0 and still part of the graph, with gradient
+        # 0.
+        here = activation[:, self.index, max(top, 0) : max(top + 1, 0), max(left, 0) : max(left + 1, 0)]
+        return here.sum(dim=(1, 2), dtype=accumulator(activation)) / channel_deviation(self.usual, self.index)
+
+    def resolved(self, ground: Ground) -> Neuron:
+        usual = ground.usual(self.layer)
+        ground.check_channel(self, self.index)
+        if not ground.has_positions(self.layer):
+            channel = _write_channel(self.layer, self.index)
+            raise unfit(f"{self.layer} has no positions for a neuron: ask for its channel, {channel!r}", self)
+        return replace(self, usual=usual)
+
+    def __str__(self) -> str:
+        return f"{_write_channel(self.layer, self.index)}@{write_number(self.x)},{write_number(self.y)}"
+
+
+@final
+@dataclass(frozen=True)
+class Class(Leaf):
+    """A class by its label or index: its logit less half the log-sum-exp of all, in usual deviations.
+
+    The logit alone rises as well by raising all of them; the full log-probability is won more cheaply by
+    suppressing the other classes than by drawing this one. Half of it is what the pocket network's pictures
+    looked best with.
+    """
+
+    label: str
+    layer: str = field(default="", compare=False, repr=False)
+    index: int = field(default=0, compare=False, repr=False)
+    usual: Usual | None = field(default=None, compare=False, repr=False)
+    spatial: ClassVar[bool] = False
+
+    def __post_init__(self) -> None:
+        check_name(self.label, "a class")
+
+    def score(self, activation: Logits, region: Region | None = None) -> Scores:
+        assert region is None, "a class is scored on the whole picture"
+        logits = activation.to(accumulator(activation))
+        return (logits[:, self.index] - 0.5 * logits.logsumexp(dim=1)) / channel_deviation(
+            self.usual, self.index
+        )
+
+    def resolved(self, ground: Ground) -> Class:
+        layer = ground.card.classes
+        if layer is None:
+            raise unfit(
+                f"net {ground.card.name!r} has no classes to look for {str(self)!r}: name a layer", self
+            )
+        classes = len(ground.card.labels)
+        if self.label.isdecimal() and int(self.label[:9]) >= classes:
+            raise unfit(
+                f"{ground.card.name} has classes 0 to {classes - 1}, {self.label} was asked for", self
+            )
+        index = ground.card.find_label(self.label)
+        return replace(self, layer=layer, index=index, usual=ground.usual(layer))
+
+    def __str__(self) -> str:
+        return f"class:{write_name(self.label)}"
+
+
+def with_positions(activation: Features | Logits) -> Features:
+    """A layer without positions as one of a single position; others as they are."""
+    return activation[:, :, None, None] if activation.ndim == 2 else activation
+
+
+def positions(activation: Features, region: Region | None) -> int:
+    """How many positions the whole has, of which this may be a region."""
+    return region.height * region.width if region else math.prod(activation.shape[-2:])
+
+
+def check_name(name: str, what: str) -> None:
+    """Raises `SettingError` for what cannot be a name."""
+    if not isinstance(name, str) or not name:
+        raise SettingError(
+            f"{what} is named by a text that is not empty, {name!r} given", setting=what, value=name
+        )
+
+
+def _check_index(index: int) -> None:
+    if isinstance(index, bool) or not isinstance(index, int) or not 0 <= index < 10**9:
+        raise SettingError(
+            f"a channel is a whole number from 0, {index!r} given", setting="index", value=index
+        )
+
+
+def _write_channel(layer: str, index: int) -> str:
+    # `class:13` is a class; a layer that is called class needs its quotes.
+    name = '"class"' if layer == "class" else write_name(layer, first=True)
+    return f"{name}:{index}"
+
+
+def _is_class(name: str, ground: Ground) -> bool:
+    if ground.card.classes is None:
+        return False
+    try:
+        ground.card.find_label(name)
+    except UnknownNameError:
+        return False
+    return True

@@ -1,0 +1,74 @@
+"""How names, numbers and paths are written in a target: bare where that is unambiguous, else quoted.
+
+`docs/objectives.md` has the grammar. Free of torch, as `expr` is but for what it builds.
+"""
+
+from __future__ import annotations
+
+import re
+
+_LETTER = r"[\w/.']"
+_WORD = rf"{_LETTER}+(?:-{_LETTER}+)*"
+
+NAME = re.compile(rf"(?=\w){_WORD}(?:\s+{_WORD})*")
+"""A bare name: words of letters, digits, _ / . ' and inner hyphens; white space joins words."""
+
+NUMBER = re.compile(rf"(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?(?!-?{_LETTER})")
+"""A number without a sign, unless it is only the beginning of a name (`3x3`)."""
+
+INDEX = re.compile(rf"[0-9]{{1,9}}(?!-?{_LETTER})")
+"""A channel's number; nine digits are more than any network has channels."""
+
+QUOTED = re.compile(r'"((?:[^"\\]|\\["\\])*)"')
+"""Anything in double quotes, with \\" and \\\\ for a quote and a backslash."""
+
+
+def write_name(name: str, *, first: bool = False) -> str:
+    """`name` as a target's text has it; `first` where a number could stand in its place.
+
+    >>> print(write_name("jack-o'-lantern"), write_name("Petri dish, 10 cm"), write_name("2", first=True))
+    jack-o'-lantern "Petri dish, 10 cm" "2"
+    """
+    bare = NAME.fullmatch(name) and " ".join(name.split()) == name
+    return name if bare and not (first and NUMBER.match(name)) else quote(name)
+
+
+def write_number(number: float) -> str:
+    """The shortest text that is read as exactly this number.
+
+    >>> write_number(2.0), write_number(-0.5), write_number(1e-3)
+    ('2', '-0.5', '0.001')
+    """
+    return repr(number).removesuffix(".0")
+
+
+def write_path(path: str) -> str:
+    """`path` as `guide(...)` has it.
+
+    >>> print(write_path("my photo (1).jpg"), write_path("a,b.jpg"))
+    my photo (1).jpg "a,b.jpg"
+    """
+    bare = path.isprintable() and path == path.strip() and not path.startswith('"')
+    return path if bare and path and end_of_path(path + ",", 0) == len(path) else quote(path)
+
+
+def end_of_path(text: str, start: int) -> int:
+    """Where the bare path from `start` on ends: at a comma, a parenthesis that it did not open, or the
+    end."""
+    opened = 0
+    for position in range(start, len(text)):
+        opened += {"(": 1, ")": -1}.get(text[position], 0)
+        if opened < 0 or (text[position] == "," and not opened):
+            return position
+    return len(text)
+
+
+def quote(text: str) -> str:
+    """`text` in double quotes."""
+    escaped = text.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped}"'
+
+
+def unquote(inside: str) -> str:
+    """What stood between the quotes of `QUOTED`, its escapes undone."""
+    return re.sub(r"\\(.)", r"\1", inside)
