@@ -1,0 +1,88 @@
+"""Files that appear whole or not at all."""
+
+from __future__ import annotations
+
+import errno
+import os
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import BinaryIO
+
+from phosphene.errors import OutputError
+
+
+@contextmanager
+def replacing(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
+    """A new file, open to write and read, that becomes `path` when the block ends, or vanishes if it fails.
+
+        with replacing("dream.json") as file:
+            file.write(text)
+
+    It is written beside its final name, in the same folder, and renamed into place: a reader sees the old
+    file or the new one, and a failed run leaves the old one as it was. Through a symbolic link, the file that
+    the link points to is replaced. The new file's mode follows the umask. Raises `OutputError` for whatever
+    the operating system refuses.
+    """
+    final = _final(path)
+    # Short, so that a long final name does not become one too long; hidden, so that no gallery shows it.
+    beside = final.with_name(f".{final.name[:40]}.{secrets.token_hex(4)}.part")
+    try:
+        try:
+            with open(beside, "xb+") as file:
+                yield file
+                file.flush()
+                os.fsync(file.fileno())  # or a power cut could leave the new name without its contents
+            os.replace(beside, final)
+        except BaseException:
+            beside.unlink(missing_ok=True)
+            raise
+    except OSError as problem:
+        raise OutputError(_reason(path, final, problem), path=path) from None
+
+
+def check(path: str | os.PathLike[str]) -> None:
+    """Raise the `OutputError` that `replacing(path)` would raise.
+
+    Asks by making a file and removing it at once: nothing less is an answer that holds on network drives,
+    on read-only mounts and for root.
+    """
+    final = _final(path)
+    trial = final.with_name(f".{secrets.token_hex(4)}.part")
+    try:
+        with open(trial, "xb"):
+            pass
+    except OSError as problem:
+        raise OutputError(_reason(path, final, problem), path=path) from None
+    finally:
+        with suppress(OSError):  # the folder is none, or not ours: said above
+            trial.unlink(missing_ok=True)
+
+
+def _final(path: str | os.PathLike[str]) -> Path:
+    try:
+        final = Path(os.path.realpath(path))
+        there = final.exists()
+    except (OSError, ValueError) as problem:  # a loop of links, a NUL in the name
+        raise OutputError(f"cannot write {os.fspath(path)!r}: {problem}", path=path) from None
+    if final.is_dir():
+        raise OutputError(f"cannot write {path}: it is a folder; name a file in it", path=path)
+    if there and not final.is_file():
+        raise OutputError(f"cannot write {path}: it is a device or pipe, not a file", path=path)
+    if len(os.fsencode(final.name)) > 255:
+        raise OutputError(f"cannot write {final.name[:40]}...: the name is longer than 255 bytes", path=path)
+    return final
+
+
+def _reason(path: str | os.PathLike[str], final: Path, problem: OSError) -> str:
+    folder = final.parent
+    if problem.errno == errno.ENOENT:
+        return f"cannot write {path}: there is no folder {folder}; make it first"
+    if problem.errno == errno.ENOTDIR:
+        return f"cannot write {path}: {folder} is not a folder"
+    if problem.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+        return f"cannot write {path}: no permission to write in {folder}; choose another folder"
+    if problem.errno in (errno.ENOSPC, errno.EDQUOT):
+        return f"cannot write {path}: the disk is full; make room or choose another folder"
+    return f"cannot write {path}: {problem.strerror or problem}"

@@ -1,0 +1,151 @@
+"""The picture formats: how each is recognised by its first bytes, and what can be written in it.
+
+A name's suffix decides what is written, but says nothing about what is read: a PNG named .jpg is a PNG.
+"""
+
+from __future__ import annotations
+
+import codecs
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from phosphene.errors import ImageError, OutputError, SettingError
+from phosphene.types import Size
+
+HEAD = 64
+"""How many of a file's first bytes `recognise` wants."""
+
+
+@dataclass(frozen=True)
+class Format:
+    """One format: libvips' name for it, and what a file of it can hold.
+
+    `side` is the most pixels that a written side may have; `lossy` is the default quality of a format that
+    has one.
+    """
+
+    name: str
+    vips: str
+    suffixes: tuple[str, ...] = ()
+    deep: bool = False
+    alpha: bool = True
+    side: int = 10_000_000
+    lossy: int | None = None
+    options: dict[str, object] = field(default_factory=dict)
+
+
+# Chroma is never thinned where the format lets us choose: dreams are fine-grained and saturated.
+JPEG = Format("JPEG", "jpeg", (".jpg", ".jpeg"), alpha=False, side=65_500, lossy=95,
+              options={"subsample_mode": "off", "optimize_coding": True})  # fmt: skip
+# The Paeth filter halves the size of a photograph; the other filters hardly help beyond it and cost time.
+PNG = Format("PNG", "png", (".png",), deep=True, options={"filter": "paeth"})
+# WebP has 4:2:0 only; `exact` keeps the colours beneath what is transparent.
+WEBP = Format(
+    "WebP", "webp", (".webp",), side=16_383, lossy=95, options={"smart_subsample": True, "exact": True}
+)
+TIFF = Format("TIFF", "tiff", (".tif", ".tiff"), deep=True,
+              options={"compression": "deflate", "predictor": "horizontal"})  # fmt: skip
+AVIF = Format("AVIF", "heif", (".avif",), side=16_384, lossy=90,
+              options={"compression": "av1", "subsample_mode": "off"})  # fmt: skip
+GIF = Format("GIF", "gif")
+
+WRITTEN = {suffix: each for each in (PNG, JPEG, WEBP, TIFF, AVIF) for suffix in each.suffixes}
+
+_MAGIC = (
+    (b"\xff\xd8\xff", JPEG),
+    (b"\x89PNG\r\n\x1a\n", PNG),
+    (b"GIF87a", GIF),
+    (b"GIF89a", GIF),
+    (b"II*\0", TIFF),
+    (b"MM\0*", TIFF),
+    (b"II+\0", TIFF),
+    (b"MM\0+", TIFF),
+)
+_FOREIGN = (
+    (b"BM", "a BMP picture"),
+    (b"8BPS", "a Photoshop document"),
+    (b"gimp xcf", "a GIMP document"),
+    (b"%PDF", "a PDF document"),
+    (b"%!PS", "a PostScript document"),
+    (b"\xff\x0a", "a JPEG XL picture"),
+    (b"\0\0\0\x0cJXL ", "a JPEG XL picture"),
+    (b"\0\0\0\x0cjP  ", "a JPEG 2000 picture"),
+    (b"v/1\x01", "an OpenEXR picture"),
+    (b"<svg", "an SVG drawing"),
+    (b"PK\x03\x04", "a ZIP archive"),
+    (b"\x1f\x8b", "a gzip archive"),
+)
+# Camera raw files are TIFFs whose first page is a stamp-sized preview: better refused than dreamed.
+_RAW = frozenset({".dng", ".nef", ".nrw", ".cr2", ".arw", ".pef", ".srw", ".iiq", ".3fr"})
+_READ = "phosphene reads JPEG, PNG, WebP, AVIF, TIFF and GIF"
+
+
+def recognise(head: bytes, path: Path) -> Format:
+    """The format of a file that begins with `head`; an `ImageError` says what it is instead of a picture."""
+    if not head:
+        raise ImageError(f"{path} is empty (0 bytes): a picture was expected", path=path)
+    for magic, found in _MAGIC:
+        if head.startswith(magic):
+            if found is TIFF and path.suffix.lower() in _RAW:
+                raise ImageError(
+                    f"{path} is a camera raw file; {_READ}: develop and export it first", path=path
+                )
+            return found
+    if head.startswith(b"RIFF") and head[8:12] == b"WEBP":
+        return WEBP
+    if head[4:8] == b"ftyp":
+        length = int.from_bytes(head[:4], "big")
+        brands = {head[at : at + 4] for at in range(8, min(length, len(head)), 4)}
+        if brands & {b"avif", b"avis"}:
+            return AVIF
+        kind = (
+            "a HEIC picture" if brands & {b"heic", b"heix", b"heim", b"heis", b"hevc", b"mif1"} else "a video"
+        )
+        raise ImageError(f"{path} is {kind}; {_READ}: export it as one of these", path=path)
+    for magic, kind in _FOREIGN:
+        if head.startswith(magic):
+            raise ImageError(f"{path} is {kind}; {_READ}: export it as one of these", path=path)
+    kind = "a text file, no picture" if _is_text(head) else "no picture of a known format"
+    raise ImageError(f"{path} is {kind}; {_READ}", path=path)
+
+
+def for_writing(path: str | os.PathLike[str], depth: int = 8, size: Size | None = None) -> Format:
+    """The format that `path`'s suffix asks for, able to hold `depth` bits a sample and a picture of `size`.
+
+    Raises `OutputError` for an unknown suffix and `SettingError` for a depth or size that the format cannot
+    hold.
+    """
+    suffix = Path(path).suffix.lower()
+    if suffix not in WRITTEN:
+        known = ", ".join(WRITTEN)
+        found = f"the suffix {suffix!r}" if suffix else "no suffix"
+        raise OutputError(
+            f"{path} has {found}, but the format is chosen by it: use one of {known}", path=path
+        )
+    chosen = WRITTEN[suffix]
+    if depth not in (8, 16):
+        raise SettingError(f"the depth must be 8 or 16 bits, not {depth!r}", setting="depth", value=depth)
+    if depth == 16 and not chosen.deep:
+        deep = " or ".join(each for each, format in WRITTEN.items() if format.deep)
+        raise SettingError(
+            f"{chosen.name} files hold 8 bits a sample, not 16: name the output {deep}, or use depth 8",
+            setting="depth",
+            value=depth,
+        )
+    if size is not None and max(size) > chosen.side:
+        raise SettingError(
+            f"{chosen.name} files have at most {chosen.side} pixels a side, but the picture is "
+            f"{size[1]}x{size[0]}: write a PNG or TIFF, or a smaller picture",
+            setting="size",
+            value=size,
+        )
+    return chosen
+
+
+def _is_text(head: bytes) -> bool:
+    try:
+        text = codecs.getincrementaldecoder("utf-8")().decode(head)  # the last character may be cut in two
+    except UnicodeDecodeError:
+        return False
+    return all(each.isprintable() or each.isspace() for each in text)
