@@ -11,10 +11,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from phosphene.nets import weights
 from phosphene.nets.card import Card, LayerCard, Usual
 from phosphene.nets.receptive import Field
 from phosphene.nets.tap import ChainNet
+from phosphene.nets.weights import fit, package
 
 MEAN = (0.45, 0.45, 0.45)
 DEVIATION = (0.225, 0.225, 0.225)
@@ -99,10 +99,10 @@ def load() -> ChainNet:
         receptive[name] = field
     classifier = nn.Linear(channels, CLASSES)
 
-    tensors, sha256 = weights.embedded("pocket_weights/pocket.safetensors")
-    weights.fill(nn.ModuleDict({**stages, "logits": classifier}), tensors, source="pocket.safetensors")
+    tensors, sha256 = package.tensors("pocket_weights/pocket.safetensors")
+    fit.fill(nn.ModuleDict({**stages, "logits": classifier}), tensors, source="pocket.safetensors")
 
-    statistics, _ = weights.embedded("pocket_weights/statistics.safetensors")
+    statistics, _ = package.tensors("pocket_weights/statistics.safetensors")
     layers = {}
     for name in [*stages, "logits"]:
         usual = Usual(*(statistics[f"{name}.{key}"] for key in ("mean", "std", "max")))
@@ -114,7 +114,7 @@ def load() -> ChainNet:
         deviation=DEVIATION,
         native=NATIVE,
         layers=layers,
-        labels=weights.embedded_labels("pocket_weights/labels.tsv"),
+        labels=package.labels("pocket_weights/labels.tsv"),
         classes="logits",
         pooled="mixed5b",
         default_target="mixed4c",
