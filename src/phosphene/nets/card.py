@@ -25,12 +25,16 @@ class Usual:
 
 @dataclass(frozen=True)
 class LayerCard:
-    """One layer; `receptive` is None for a layer without positions, which sees the whole picture."""
+    """One layer; `receptive` is None for a layer that sees the whole picture, such as one without positions.
+
+    `cost` is the multiply-adds for each pixel of the picture to run the network to this layer, None if not known.
+    """
 
     name: str
     channels: int
     receptive: Field | None
     usual: Usual | None = field(default=None, repr=False, compare=False)
+    cost: float | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True)
@@ -63,6 +67,15 @@ class Card:
             return self.layers[name]
         except KeyError:
             raise UnknownNameError("layer", name, self.layers, where=f"net {self.name!r}") from None
+
+    def normalise(self, image: Tensor) -> Tensor:
+        """`image` as the network expects it: less the mean, divided by the deviation, in the image's precision.
+
+        In bfloat16 the subtraction would lose what is near the mean.
+        """
+        mean = image.new_tensor(self.mean).view(1, 3, 1, 1)
+        deviation = image.new_tensor(self.deviation).view(1, 3, 1, 1)
+        return (image - mean) / deviation
 
     def find_label(self, name: str) -> int:
         """The index of the class called `name` (any of its names, in any case) or, for digits, of that index."""

@@ -61,6 +61,10 @@ class Shelf:
             )
         return tensor.reshape(wanted).float()
 
+    def drop(self, name: str) -> None:
+        """Leave out a tensor that the network has no use for; it need not be there."""
+        self._left.pop(name, None)
+
     def finish(self, ignored: Collection[str] = ()) -> None:
         """Raise `WeightsError` if tensors are left whose names begin with none of `ignored`."""
         prefixes = tuple(ignored)
