@@ -7,6 +7,7 @@ from collections.abc import Collection, Mapping
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from phosphene.nets.card import Card
 from phosphene.types import Image
@@ -21,7 +22,7 @@ class Net(nn.Module, ABC):
 
     @abstractmethod
     def forward(self, image: Image, layers: Collection[str]) -> dict[str, Tensor]:
-        """Activations of `layers`, each `n c h w`, or `n c` for one without positions.
+        """Activations of `layers`, each `n c h w`, or `n c` for one without positions, in the weights' dtype.
 
         Runs to the deepest of them and stops. Raises `UnknownNameError` for a layer that the card does not have.
         """
@@ -34,21 +35,18 @@ class Net(nn.Module, ABC):
 class ChainNet(Net):
     """A network whose named layers follow one another, each taking what the one before gives."""
 
-    def __init__(self, card: Card, stages: Mapping[str, nn.Module], classifier: nn.Module) -> None:
+    def __init__(self, card: Card, stages: Mapping[str, nn.Module], classifier: nn.Linear) -> None:
         super().__init__(card)
         self._names = tuple(stages)
         self._stages = nn.ModuleList(stages.values())
         self._classifier = classifier
-        self.register_buffer("_mean", torch.tensor(card.mean).view(1, 3, 1, 1), persistent=False)
-        self.register_buffer("_deviation", torch.tensor(card.deviation).view(1, 3, 1, 1), persistent=False)
         self.requires_grad_(False)
         self.eval()
 
     def forward(self, image: Image, layers: Collection[str]) -> dict[str, Tensor]:
         missing = {self.card.layer(name).name for name in layers}
         found: dict[str, Tensor] = {}
-        mean, deviation = self.get_buffer("_mean"), self.get_buffer("_deviation")
-        x = ((image - mean) / deviation).to(memory_format=torch.channels_last)
+        x = self.card.normalise(image).to(self._classifier.weight.dtype, memory_format=torch.channels_last)
         for name, stage in zip(self._names, self._stages, strict=True):
             x = stage(x)
             if name in missing:
@@ -56,8 +54,11 @@ class ChainNet(Net):
                 missing.remove(name)
             if not missing:
                 return found
-        found[str(self.card.classes)] = self.head(x.mean(dim=(2, 3)))
+        exact = torch.promote_types(x.dtype, torch.float32)
+        found[str(self.card.classes)] = self.head(x.mean(dim=(2, 3), dtype=exact))
         return found
 
     def head(self, pooled: Tensor) -> Tensor:
-        return self._classifier(pooled)
+        # One small product: never worth less than float32.
+        weight, bias = self._classifier.weight, self._classifier.bias
+        return F.linear(pooled, weight.to(pooled.dtype), bias.to(pooled.dtype))

@@ -1,0 +1,76 @@
+"""A canvas cut into tiles whose gradients add up to the gradient of the whole.
+
+Every tile owns a part of each layer's positions. Its objective is computed on these alone, from a crop of the canvas
+that holds their receptive fields, and its gradient is added into the canvas' gradient wherever the crop reaches.
+Since spatial objectives are sums over positions, the sum over tiles is the whole's gradient exactly, with a halo of
+one receptive field's reach on each side (cropping by gradient instead would need twice that).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from phosphene.nets.receptive import Field
+from phosphene.types import Region, Size
+
+
+@dataclass(frozen=True)
+class Span:
+    """One tile along one axis: it owns pixels `start` to `end` and sees a crop from `crop_start` to `crop_end`."""
+
+    start: int
+    end: int
+    crop_start: int
+    crop_end: int
+    last: bool
+
+    def positions(self, stride: int, total: int) -> tuple[int, int]:
+        """The positions that the tile owns in a layer with this stride and `total` positions along the axis."""
+        end = total if self.last else min(total, self.end // stride)
+        return min(total, self.start // stride), end
+
+    def offset(self, stride: int) -> int:
+        """The crop's first position in the whole layer."""
+        return self.crop_start // stride
+
+
+@dataclass(frozen=True)
+class Tile:
+    """A tile of the canvas: its rows and its columns."""
+
+    rows: Span
+    columns: Span
+
+    def region(self, stride: int, total: Size) -> tuple[slice, slice, Region]:
+        """Where the positions that the tile owns stand in the crop's activation, and in the whole's."""
+        top, bottom = self.rows.positions(stride, total[0])
+        left, right = self.columns.positions(stride, total[1])
+        y, x = self.rows.offset(stride), self.columns.offset(stride)
+        region = Region(top, left, height=total[0], width=total[1])
+        return slice(top - y, bottom - y), slice(left - x, right - x), region
+
+
+def cut(size: Size, own: int, field: Field, halo: int | None = None) -> Iterator[Tile]:
+    """Cut a canvas of `size` into tiles that own at most about `own` x `own` pixels each, of nearly equal size.
+
+    `field` is that of the deepest layer looked at; all strides divide its stride. `halo` in pixels is by default the
+    reach of that field, with which gradients are exact.
+    """
+    columns = list(_spans(size[1], own, field, halo))
+    for rows in _spans(size[0], own, field, halo):
+        for each in columns:
+            yield Tile(rows, each)
+
+
+def _spans(length: int, own: int, field: Field, halo: int | None) -> Iterator[Span]:
+    stride = field.stride
+    before, after = (field.before, field.after) if halo is None else (halo, halo)
+    count = math.ceil(length / max(own, stride))
+    step = math.ceil(length / count / stride) * stride
+    for start in range(0, length, step):
+        end = min(start + step, length)
+        last = end == length
+        crop_start = max(0, start - before) // stride * stride
+        yield Span(start, end, crop_start, min(length, end + after), last)

@@ -1,0 +1,162 @@
+"""Dreaming: gradient ascent on a picture, octave by octave (Mordvintsev, Olah and Tyka, "Inceptionism", 2015).
+
+    for each octave, smallest first:
+        x <- photograph at this size + detail so far, enlarged
+        repeat: roll x by a random jitter; g <- shaped gradient of the objective; x <- x + step * g; roll back
+        detail <- x - photograph at this size
+
+The photograph itself is never enlarged, so it stays sharp; only what was dreamt is.
+"""
+
+from __future__ import annotations
+
+import math
+import random
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from phosphene.canvas.colour import step_matrix
+from phosphene.errors import SettingError
+from phosphene.gradients.engine import Engine
+from phosphene.gradients.shaping import shapings, weigh_colours
+from phosphene.loops.step import Step
+from phosphene.types import Image, Size
+
+SMALLEST_OCTAVE = 120
+"""Shorter side in pixels of the smallest octave that is chosen by itself: shapes of the size that the network sees
+(64 to 150 pixels) then span the picture at least once."""
+
+HEADROOM = 0.1
+"""Distance to black or white, of the value range, at which a step is halved; it keeps dreams from clipping."""
+
+
+@dataclass(frozen=True)
+class DreamSettings:
+    """How a photograph is dreamt on.
+
+    `octaves` sizes, each `octave_scale` times the one before, `steps` in each. A step moves a pixel by `step_size` of
+    the range from black to white on average. Before each step the picture is rolled by up to `jitter` pixels.
+    `shaping` names one of `phosphene.gradients.shaping.shapings`. `natural_colour` is how much the step follows the
+    colours of natural pictures, 0 not at all. All chance is drawn from `seed`.
+
+    Raises `SettingError` for a value out of its range.
+    """
+
+    octaves: int = 4
+    octave_scale: float = 1.4
+    steps: int = 10
+    step_size: float = 0.02
+    jitter: int = 16
+    shaping: str = "laplacian"
+    natural_colour: float = 1.0
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        _check("octaves", self.octaves, self.octaves >= 1, "at least 1")
+        _check("octave_scale", self.octave_scale, 1 < self.octave_scale < math.inf, "more than 1")
+        _check("steps", self.steps, self.steps >= 0, "at least 0")
+        _check("step_size", self.step_size, 0 <= self.step_size < math.inf, "0 or more")
+        _check("jitter", self.jitter, self.jitter >= 0, "at least 0")
+        _check("natural_colour", self.natural_colour, 0 <= self.natural_colour <= 4, "from 0 to 4")
+        shapings[self.shaping]  # an unknown name is answered with the nearest
+
+
+@dataclass(frozen=True)
+class DreamState:
+    """Where a dream stands: `image` has had `step` steps in `octave`."""
+
+    octave: int
+    step: int
+    image: Image
+
+
+def choose_octaves(size: Size, octave_scale: float) -> int:
+    """As many octaves as bring the shorter side down to `SMALLEST_OCTAVE`, at least one."""
+    return 1 + max(0, math.floor(math.log(min(size) / SMALLEST_OCTAVE, octave_scale)))
+
+
+def octave_sizes(size: Size, octaves: int, octave_scale: float) -> list[Size]:
+    """The sizes of the octaves, smallest first; the last is `size`.
+
+    >>> octave_sizes((100, 200), 3, 2.0)
+    [(25, 50), (50, 100), (100, 200)]
+    """
+    scales = [octave_scale**power for power in reversed(range(octaves))]
+    return [(max(1, round(size[0] / scale)), max(1, round(size[1] / scale))) for scale in scales]
+
+
+def octave_steps(
+    engine: Engine, photo: Image, settings: DreamSettings, *, state: DreamState | None = None
+) -> Iterator[Step]:
+    """Dream on `photo`, yielding after every step; the last step's image is the dream at full size.
+
+    With `state` from one of its steps, goes on behind that step and yields the same bytes as if it had never stopped.
+    With zero steps it yields nothing: the dream is the photo.
+    """
+    sizes = octave_sizes((photo.shape[-2], photo.shape[-1]), settings.octaves, settings.octave_scale)
+    costs = [math.prod(size) for size in sizes]
+    matrix = step_matrix(settings.natural_colour)
+    detail: Tensor | None = None
+    for octave, size in enumerate(sizes):
+        if state is not None and octave < state.octave:
+            continue
+        base = resize(photo, size)
+        first = 0
+        if state is not None and octave == state.octave:
+            first, image = state.step, state.image
+        elif detail is None:
+            image = base
+        else:
+            image = resize(detail, size).add_(base).clamp_(0, 1)
+        for step in range(first, settings.steps):
+            shift = _jitter(settings, octave, step)
+            scores, gradient = engine(torch.roll(image, shift, dims=(2, 3)))
+            gradient = torch.roll(gradient, (-shift[0], -shift[1]), dims=(2, 3))
+            gradient = shapings[settings.shaping](weigh_colours(gradient, matrix))
+            image = ascend(image, gradient, settings.step_size)
+            done = sum(costs[:octave]) * settings.steps + costs[octave] * (step + 1)
+            yield Step(
+                image=image,
+                score=float(scores.mean()),
+                octave=octave,
+                octaves=settings.octaves,
+                step=step + 1,
+                steps=settings.steps,
+                progress=done / (sum(costs) * settings.steps),
+                state=DreamState(octave, step + 1, image),
+            )
+        detail = image - base
+
+
+def ascend(image: Image, direction: Image, step_size: float) -> Image:
+    """One step up: `image + step_size * direction`, each pixel slowing down before black or white. A new tensor."""
+    # In planes, so that the temporaries of a large canvas stay a fraction of it.
+    moved = torch.empty_like(image)
+    planes = zip(image.flatten(0, 1), direction.flatten(0, 1), moved.flatten(0, 1), strict=True)
+    for pixels, step, out in planes:
+        room = torch.where(step > 0, 1 - pixels, pixels)
+        room.div_(room + HEADROOM).mul_(step)
+        torch.add(pixels, room, alpha=step_size * (1 + HEADROOM), out=out).clamp_(0, 1)
+    return moved
+
+
+def resize(image: Image, size: Size) -> Image:
+    """The picture at another size, bicubic, antialiased where it shrinks. Itself where nothing changes."""
+    if image.shape[-2:] == torch.Size(size):
+        return image
+    return F.interpolate(image, size, mode="bicubic", antialias=True, align_corners=False)
+
+
+def _jitter(settings: DreamSettings, octave: int, step: int) -> tuple[int, int]:
+    # Chance is a function of where the loop is, so that there is no hidden state to resume.
+    chance = random.Random(f"{settings.seed}/{octave}/{step}")
+    return chance.randint(-settings.jitter, settings.jitter), chance.randint(-settings.jitter, settings.jitter)
+
+
+def _check(setting: str, value: float, holds: bool, wanted: str) -> None:
+    if not holds:
+        raise SettingError(f"{setting} must be {wanted}, but is {value}", setting=setting, value=value)

@@ -1,0 +1,170 @@
+from __future__ import annotations
+
+import gc
+from pathlib import Path
+
+import pytest
+import torch
+from skimage import data
+from tests.tinynet import tiny_net
+from torch import Tensor, nn
+
+from phosphene.errors import SettingError, UnknownNameError
+from phosphene.gradients.engine import Engine
+from phosphene.nets import pocket
+from phosphene.nets.tap import Net
+from phosphene.objectives.base import resolve
+from phosphene.objectives.expr import parse
+
+TARGETS = ["low", "middle:3", "high", "high:2@0.9,0.1", "dog", "high - 0.5*low:1 + 2*cat", "class:cat - dog"]
+SIZES = [(64, 64), (37, 61), (90, 23), (5, 40), (1, 1), (3, 2)]
+
+
+def engine_for(net: Net, target: str, **options: object) -> Engine:
+    return Engine(net, resolve(parse(target), net.card), **{"precision": "float32", **options})
+
+
+def plain(net: Net, target: str, image: Tensor) -> tuple[Tensor, Tensor]:
+    """Score and gradient the way a textbook has them."""
+    leaf = image.clone().requires_grad_()
+    objective = resolve(parse(target), net.card)
+    score = objective(net(leaf, list(net.card.layers)))
+    score.sum().backward()
+    return score.detach(), leaf.grad
+
+
+def relative(a: Tensor, b: Tensor) -> float:
+    return float((a - b).abs().max() / b.abs().max().clamp_min(1e-20))
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_the_gradient_is_the_textbooks(target: str) -> None:
+    net = tiny_net()
+    image = torch.rand(2, 3, 40, 52)
+    scores, gradient = engine_for(net, target)(image)
+    expected_scores, expected = plain(net, target, image)
+    torch.testing.assert_close(scores, expected_scores)
+    assert relative(gradient, expected) < 1e-5
+
+
+@pytest.mark.parametrize("target", TARGETS)
+@pytest.mark.parametrize("size", SIZES[:4])
+@pytest.mark.parametrize("tile", [8, 20])
+def test_tiles_give_the_gradient_of_the_whole(target: str, size: tuple[int, int], tile: int) -> None:
+    net = tiny_net()
+    image = torch.rand(2, 3, *size)
+    whole_scores, whole = engine_for(net, target, tile=0)(image)
+    scores, tiled = engine_for(net, target, tile=tile)(image)
+    torch.testing.assert_close(scores, whole_scores, rtol=1e-4, atol=1e-6)
+    assert relative(tiled, whole) < 1e-4
+
+
+@pytest.mark.parametrize("target", ["mixed4c", "mixed5a:7", "banana"])
+def test_tiles_of_the_embedded_network_leave_no_seam(target: str) -> None:
+    net = pocket.load()
+    image = torch.from_numpy(data.astronaut()[:300, :420]).permute(2, 0, 1)[None].float() / 255
+    _, whole = engine_for(net, target, tile=0)(image)
+    _, tiled = engine_for(net, target, tile=160)(image)
+    assert relative(tiled, whole) < 1e-4
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_every_size_has_a_gradient(size: tuple[int, int]) -> None:
+    image = torch.rand(1, 3, *size)
+    for target in TARGETS:
+        scores, gradient = engine_for(tiny_net(), target)(image)
+        assert gradient.shape == image.shape
+        assert gradient.isfinite().all()
+        assert scores.isfinite().all()
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_a_small_step_along_the_gradient_raises_the_score(target: str) -> None:
+    engine = engine_for(tiny_net(), target)
+    image = torch.rand(1, 3, 48, 48)
+    before, gradient = engine(image)
+    after, _ = engine(image + 1e-3 * gradient / gradient.norm())
+    assert after > before
+
+
+def test_only_what_is_needed_runs() -> None:
+    net = tiny_net()
+    ran: list[str] = []
+    for name, module in net.named_modules():
+        if isinstance(module, nn.Conv2d):
+            module.register_forward_hook(lambda *_, name=name: ran.append(name))
+    engine_for(net, "low")(torch.rand(1, 3, 32, 32))
+    assert len(ran) == 1
+    engine_for(net, "dog")(torch.rand(1, 3, 32, 32))
+    assert len(ran) == 1 + 3
+
+
+def test_weights_get_no_gradient_and_nothing_is_kept() -> None:
+    net = tiny_net()
+    image = torch.rand(1, 3, 32, 32)
+    engine = engine_for(net, "high")
+    scores, gradient = engine(image)
+    assert not scores.requires_grad
+    assert not gradient.requires_grad
+    assert not image.requires_grad
+    assert all(weight.grad is None and not weight.requires_grad for weight in net.parameters())
+
+
+def test_an_exception_leaves_no_hook() -> None:
+    net = tiny_net()
+    engine = engine_for(net, "high")
+    with pytest.raises(RuntimeError):
+        engine(torch.rand(1, 5, 32, 32)[:, :4])
+    modules = [*net.modules(), *engine.net.modules()]
+    assert not any(module._forward_hooks or module._backward_hooks or module._forward_pre_hooks for module in modules)
+
+
+def test_pictures_of_a_batch_do_not_mix() -> None:
+    net = tiny_net()
+    images = torch.rand(3, 3, 24, 30)
+    scores, gradient = engine_for(net, "high + dog")(images)
+    for i in range(3):
+        score, alone = engine_for(net, "high + dog")(images[i : i + 1])
+        torch.testing.assert_close(score[0], scores[i])
+        assert relative(gradient[i : i + 1], alone) < 1e-5
+
+
+def test_bfloat16_points_the_same_way() -> None:
+    net = pocket.load()
+    image = torch.from_numpy(data.chelsea()[:160, :200]).permute(2, 0, 1)[None].float() / 255
+    for target in ("mixed3a", "mixed4c", "mixed5b"):
+        _, exact = engine_for(net, target)(image)
+        _, fast = engine_for(net, target, precision="bfloat16")(image)
+        assert fast.dtype == torch.float32
+        cosine = torch.nn.functional.cosine_similarity(exact.flatten(), fast.flatten(), dim=0)
+        assert cosine > 0.99, target
+
+
+def test_a_large_canvas_is_cut_by_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    net = tiny_net()
+    engine = engine_for(net, "high")
+    assert engine.tile_side((64, 64)) == 0
+    monkeypatch.setattr("phosphene.gradients.engine.MEMORY_BUDGET", 1 << 18)
+    side = engine.tile_side((512, 512))
+    assert 0 < side < 512
+    image = torch.rand(1, 3, 128, 96)
+    _, whole = engine_for(net, "high", tile=0)(image)
+    _, cut = engine(image)
+    assert relative(cut, whole) < 1e-4
+
+
+def test_settings_out_of_range_are_refused() -> None:
+    for options in ({"precision": "float8"}, {"tile": -1}, {"halo": -3}):
+        with pytest.raises(SettingError):
+            engine_for(tiny_net(), "high", **options)
+    with pytest.raises(UnknownNameError, match="high"):
+        engine_for(tiny_net(), "hihg")
+
+
+def test_engines_are_freed(tmp_path: Path) -> None:
+    engine = engine_for(tiny_net(), "high", tile=8)
+    engine(torch.rand(1, 3, 40, 40))
+    alive = [thing for thing in gc.get_objects() if type(thing) is Engine]
+    del engine, alive
+    gc.collect()
+    assert not [thing for thing in gc.get_objects() if type(thing) is Engine]
