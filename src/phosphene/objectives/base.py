@@ -15,6 +15,7 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from numbers import Real
 from typing import ClassVar, final
 
 from torch import Tensor
@@ -67,11 +68,10 @@ class Objective(ABC):
     def __sub__(self, other: Objective) -> Objective:
         return self + -other if isinstance(other, Objective) else NotImplemented
 
-    def __mul__(self, number: float) -> Objective:
-        return NotImplemented if isinstance(number, Objective) else Scaled(number, self)
+    def __mul__(self, number: int | float) -> Objective:
+        return Scaled(float(number), self) if isinstance(number, Real) else NotImplemented
 
-    def __rmul__(self, number: float) -> Objective:
-        return self * number
+    __rmul__ = __mul__
 
     def __neg__(self) -> Objective:
         return Scaled(-1.0, self)
@@ -117,17 +117,13 @@ class Scaled(Objective):
     objective: Objective
 
     def __post_init__(self) -> None:
-        try:
-            coefficient = float(self.coefficient)
-        except (TypeError, ValueError, OverflowError):
-            coefficient = math.nan
-        if not math.isfinite(coefficient):
+        if not math.isfinite(self.coefficient):
             raise SettingError(
                 f"an objective is scaled by a finite number, {self.coefficient!r} given",
                 setting="coefficient",
                 value=self.coefficient,
             )
-        object.__setattr__(self, "coefficient", coefficient)
+        object.__setattr__(self, "coefficient", float(self.coefficient))
         _check_depth(self)
 
     def terms(self) -> tuple[tuple[float, Leaf], ...]:

@@ -19,7 +19,7 @@ from phosphene.objectives.level import inverse_variance
 from phosphene.objectives.name import write_name, write_path
 from phosphene.types import Features, Region, Scores
 
-_CANVAS_BLOCK, _GUIDE_BLOCK = 1024, 4096
+_CANVAS_BLOCK, _GUIDE_BLOCK = 4096, 1024
 """Positions of the canvas and of the guide that are compared at a time: 16 MiB of float32 products, however
 large the two pictures are."""
 

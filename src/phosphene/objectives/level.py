@@ -16,21 +16,23 @@ deviation would let it rule the sum."""
 
 def inverse_variance(usual: Usual) -> Float[Tensor, " c"]:
     """1 / deviation^2 of each channel, and 0 for the quiet ones, which leaves them out."""
-    quiet, _ = _quiet(usual)
-    return torch.where(quiet, 0.0, usual.deviation.double().clamp_min(1e-30).square().reciprocal())
+    deviation, quiet, _ = _heard(usual)
+    return torch.where(quiet, 0.0, deviation.square().reciprocal())
 
 
 def channel_deviation(usual: Usual | None, index: int) -> float:
     """The deviation of one channel, the median one if it is quiet; 1 where usual levels are unknown."""
     if usual is None:
         return 1.0
-    quiet, median = _quiet(usual)
-    return median if quiet[index] else float(usual.deviation[index])
+    deviation, quiet, median = _heard(usual)
+    return median if quiet[index] else float(deviation[index])
 
 
-def _quiet(usual: Usual) -> tuple[Tensor, float]:
-    heard = usual.deviation[usual.deviation > 0]
+def _heard(usual: Usual) -> tuple[Tensor, Tensor, float]:
+    """The channels' deviations, which of them are quiet, and the median of those that are not silent."""
+    deviation = usual.deviation
+    heard = deviation[deviation > 0]
     if not heard.numel():  # nothing is known of such a layer: all its channels count alike
-        return torch.zeros_like(usual.deviation, dtype=torch.bool), 1.0
+        return torch.ones_like(deviation), torch.zeros_like(deviation, dtype=torch.bool), 1.0
     median = float(heard.median())
-    return usual.deviation < QUIET * median, median
+    return deviation, deviation < QUIET * median, median

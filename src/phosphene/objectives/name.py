@@ -8,9 +8,9 @@ from __future__ import annotations
 import re
 
 _LETTER = r"[\w/.']"
-_WORD = rf"{_LETTER}+(?:-{_LETTER}+)*"
+_WORD = rf"\w{_LETTER}*(?:-{_LETTER}+)*"
 
-NAME = re.compile(rf"(?=\w){_WORD}(?:\s+{_WORD})*")
+NAME = re.compile(rf"{_WORD}(?:\s+{_WORD})*")
 """A bare name: words of letters, digits, _ / . ' and inner hyphens; white space joins words."""
 
 NUMBER = re.compile(rf"(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?(?!-?{_LETTER})")
