@@ -25,7 +25,8 @@ from phosphene.objectives import (
     resolve,
 )
 from phosphene.objectives.base import DEEPEST
-from tests.objectives.expressions import CHANNELS, card, names, objectives
+
+from .expressions import CHANNELS, card, names, objectives
 
 CARD = card()
 

@@ -10,7 +10,8 @@ import torch
 from phosphene.errors import ExpressionError
 from phosphene.nets.card import Usual
 from phosphene.objectives import Guide, guides, parse, resolve
-from tests.objectives.expressions import card
+
+from .expressions import card
 
 
 def test_the_gradient_is_the_best_matching_column() -> None:
