@@ -1,4 +1,4 @@
-"""DeepDream done properly.
+"""DeepDream done properly: follow the gradients of image networks into pictures.
 
 photo, noise --> canvas --> transforms --> net ----------> objective --> score (maximised)
                    ^                       runs only to    an expression   |
@@ -11,4 +11,65 @@ recipe:  everything above as one JSON text, carried inside every file that is wr
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 __version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from phosphene.errors import PhospheneError as PhospheneError
+    from phosphene.nets import load as load_net
+    from phosphene.objectives import Channel, Class, Guide, Layer, Neuron, parse
+    from phosphene.picture import Picture
+    from phosphene.recipe import Noise, Recipe
+    from phosphene.render import again, again_steps, dream, dream_steps, imagine, imagine_steps
+    from phosphene.seeing import see
+
+__all__ = [
+    "Channel",
+    "Class",
+    "Guide",
+    "Layer",
+    "Neuron",
+    "Noise",
+    "PhospheneError",
+    "Picture",
+    "Recipe",
+    "again",
+    "again_steps",
+    "dream",
+    "dream_steps",
+    "imagine",
+    "imagine_steps",
+    "load_net",
+    "parse",
+    "see",
+]
+
+_HOMES = {
+    "errors": ("PhospheneError",),
+    "objectives": ("Channel", "Class", "Guide", "Layer", "Neuron", "parse"),
+    "picture": ("Picture",),
+    "recipe": ("Noise", "Recipe"),
+    "render": ("again", "again_steps", "dream", "dream_steps", "imagine", "imagine_steps"),
+    "seeing": ("see",),
+}
+
+
+def __getattr__(name: str) -> Any:
+    # Found when first asked for, so that `import phosphene` does not import torch.
+    from importlib import import_module
+
+    if name == "load_net":
+        return import_module("phosphene.nets").load
+    for home, names in _HOMES.items():
+        if name in names:
+            return getattr(import_module(f"phosphene.{home}"), name)
+    from phosphene.errors import nearest
+
+    close = nearest(name, __all__)
+    hint = f"; did you mean {close[0]!r}?" if close and not name.startswith("_") else ""
+    raise AttributeError(f"module 'phosphene' has no attribute {name!r}{hint}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -12,6 +12,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import PurePath
 from typing import Annotated, Any, Final, Literal, TypeVar
 
@@ -47,6 +48,8 @@ def read_size(value: object) -> object:
     >>> read_size("1024x768")
     (768, 1024)
     """
+    if isinstance(value, list):  # as JSON has it
+        return tuple(value)
     match = (
         re.fullmatch(r"\s*(\d{1,9})\s*(?:[x×]\s*(\d{1,9})\s*)?", value) if isinstance(value, str) else None
     )
@@ -182,6 +185,9 @@ class DreamRecipe(_Recipe):
     shaping: Literal["laplacian", "normalise", "blur"] = Field(
         "laplacian", description="How the gradient is shaped before a step."
     )
+    natural_colour: Annotated[float, Field(ge=0, le=4)] = Field(
+        1.0, description="How much a step keeps to the colours of natural pictures; 0 for not at all."
+    )
     seed: Seed = 0
     precision: Precision = "auto"
     tile: Tile = "auto"
@@ -209,6 +215,23 @@ Recipe = DreamRecipe | ImagineRecipe
 
 KINDS: dict[str, type[Recipe]] = {"dream": DreamRecipe, "imagine": ImagineRecipe}
 
+
+@dataclass(frozen=True)
+class Preset:
+    """Settings of a dream that go well together, and a sentence on what they give."""
+
+    about: str
+    settings: Mapping[str, Any]
+
+
+PRESETS: dict[str, Preset] = {
+    "strokes": Preset("brush strokes and ornaments, the picture well recognisable.", {"target": "mixed3b"}),
+    "eyes": Preset("eyes, fur and holes.", {"target": "mixed4c"}),
+    "creatures": Preset("heads, and rows of figures.", {"target": "mixed5a"}),
+    "gentle": Preset("a hint of a dream.", {"steps": 4, "step_size": 0.01}),
+}
+"""What `preset` may be."""
+
 R = TypeVar("R", DreamRecipe, ImagineRecipe)
 
 _NO_SETTINGS = {"kind", "version", "phosphene", "automatic", "source", "pick"}
@@ -219,7 +242,7 @@ def settings_of(kind: type[_Recipe]) -> list[str]:
     return [name for name in kind.model_fields if name not in _NO_SETTINGS]
 
 
-def ask(kind: type[R], settings: Mapping[str, object], **fixed: object) -> R:
+def ask(kind: type[R], settings: Mapping[str, object], /, **fixed: object) -> R:
     """A recipe of this kind with `settings`, not all of which need be given, and with `fixed` fields.
 
     >>> ask(ImagineRecipe, {"size": "96x64"}, target="banana").size
@@ -246,15 +269,10 @@ def override(recipe: R, settings: Mapping[str, object], **fixed: object) -> R:
     """The recipe with some settings changed; those that were chosen automatically are to be chosen anew."""
     if not settings and not fixed:
         return recipe
-    kept = {name: getattr(recipe, name) for name in kind_fields(recipe) if name not in recipe.automatic}
+    kept = {name: getattr(recipe, name) for name in type(recipe).model_fields if name not in recipe.automatic}
     kept.update(automatic=(), phosphene=__version__, **fixed)
     given = {name: kept.pop(name) for name in settings_of(type(recipe)) if name in kept}
     return ask(type(recipe), {**given, **settings}, **kept)
-
-
-def kind_fields(recipe: Recipe) -> list[str]:
-    """The names of all fields of a recipe."""
-    return list(type(recipe).model_fields)
 
 
 def loads(text: str | bytes, *, path: object = None) -> Recipe:
@@ -291,7 +309,15 @@ def loads(text: str | bytes, *, path: object = None) -> Recipe:
 
 def dumps(recipe: Recipe) -> str:
     """The recipe as JSON, with every field written out; `loads` gives the same recipe back."""
-    return recipe.model_dump_json(indent=2)
+    text = recipe.model_dump_json(indent=2)
+    return re.sub(r"\[\n *(\d+),\n *(\d+)\n *\]", r"[\1, \2]", text)  # sizes; no string holds a line's end
+
+
+def of_each(recipe: Recipe) -> list[Recipe]:
+    """The recipe of each picture that a recipe makes: each says which of several it is."""
+    if isinstance(recipe, DreamRecipe) or recipe.count == 1:
+        return [recipe]
+    return [recipe.model_copy(update={"pick": i + 1}) for i in range(recipe.count)]
 
 
 def beside(recipe: R, folder: str | os.PathLike[str]) -> R:
@@ -336,14 +362,3 @@ def _first(kind: type[_Recipe], problem: ValidationError) -> tuple[str, str, obj
 
 def _one_line(text: str) -> str:
     return " ".join(text.split())
-
-
-def wants(kind: type[_Recipe], name: str) -> str:
-    """What a setting must be, in words: "a whole number from 1 to 30, or auto"."""
-    return must_be(kind.model_fields[name])
-
-
-def default_of(kind: type[_Recipe], name: str) -> Any:
-    """A setting's default; None where there is none, or where it depends on something else."""
-    value = kind.model_fields[name].get_default()
-    return value.name if isinstance(value, NetUsed) else value

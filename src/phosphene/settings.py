@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import reprlib
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 from types import NoneType, UnionType
@@ -41,7 +42,7 @@ def choices(field: FieldInfo) -> list[str]:
 
 def read(field: FieldInfo, text: str) -> Any:
     """A field's value from text; raises ValueError."""
-    return _adapter(id(field), field).validate_python(text)
+    return _reader(id(field), field)(text)
 
 
 def received(value: object) -> str:
@@ -52,8 +53,8 @@ def received(value: object) -> str:
 
 
 @lru_cache(maxsize=128)
-def _adapter(_: int, field: FieldInfo) -> TypeAdapter[Any]:
-    return TypeAdapter(_whole(field))
+def _reader(_: int, field: FieldInfo) -> Callable[[object], Any]:
+    return TypeAdapter(_whole(field)).validate_python
 
 
 def _whole(field: FieldInfo) -> Any:

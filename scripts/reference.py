@@ -1,0 +1,84 @@
+"""Writes docs/cli.md from the commands' own help, and the tables of docs/recipe.md from the recipes' fields.
+
+scripts/docs runs it; tests/test_docs.py fails where the docs are not what it would write.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import click
+
+from phosphene import recipe as recipes
+from phosphene import settings
+from phosphene.cli.root import COMMANDS, phosphene
+
+DOCS = Path(__file__).parent.parent / "docs"
+WIDTH = 96
+
+
+def cli_page() -> str:
+    """docs/cli.md."""
+    root = click.Context(phosphene, info_name="phosphene", terminal_width=WIDTH)
+    parts = [
+        "# The command line",
+        "Written by `scripts/docs` from the commands' own help.",
+        "Every command exits with 0 when it has done its work, 1 with one line on stderr for a mistake (a file "
+        "that is no picture, an unknown name), 2 for wrong usage, and 130 after Ctrl-C. Sizes are WIDTHxHEIGHT.",
+        _block(phosphene.get_help(root)),
+    ]
+    for name in COMMANDS:
+        command = phosphene.get_command(root, name)
+        assert command is not None
+        context = click.Context(command, info_name=name, parent=root, terminal_width=WIDTH)
+        parts += [f"## phosphene {name}", _block(command.get_help(context))]
+    return "\n\n".join(parts) + "\n"
+
+
+def recipe_page(page: str) -> str:
+    """docs/recipe.md with its tables written anew, each between `<!-- name -->` and `<!-- end -->`."""
+    tables = {name: _fields(kind) for name, kind in recipes.KINDS.items()}
+    tables["presets"] = _presets()
+    for name, table in tables.items():
+        page, count = re.subn(
+            rf"(<!-- {name} -->\n).*?(<!-- end -->)",
+            lambda match, t=table: match[1] + t + match[2],
+            page,
+            flags=re.S,
+        )
+        assert count == 1, f"docs/recipe.md has one place for {name}"
+    return page
+
+
+def _block(text: str) -> str:
+    return f"```\n{text.rstrip()}\n```"
+
+
+def _fields(kind: type[recipes.Recipe]) -> str:
+    rows = ["| setting | what | range | default |", "|---|---|---|---|"]
+    for name in recipes.settings_of(kind):
+        field = kind.model_fields[name]
+        default = recipes.default_of(kind, name)
+        shown = "" if default is None else f"`{default}`"
+        rows.append(f"| `{name}` | {field.description} | {settings.must_be(field)} | {shown} |")
+    return "\n".join(rows) + "\n"
+
+
+def _presets() -> str:
+    rows = ["| preset | what it gives | settings |", "|---|---|---|"]
+    for name, preset in recipes.PRESETS.items():
+        values = ", ".join(f"`{key}={value!r}`" for key, value in preset.settings.items())
+        rows.append(f"| `{name}` | {preset.about[0].upper()}{preset.about[1:]} | {values} |")
+    return "\n".join(rows) + "\n"
+
+
+def main() -> None:
+    """Write both pages."""
+    (DOCS / "cli.md").write_text(cli_page(), encoding="utf-8")
+    page = DOCS / "recipe.md"
+    page.write_text(recipe_page(page.read_text(encoding="utf-8")), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

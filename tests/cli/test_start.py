@@ -1,0 +1,102 @@
+"""Starting up: what the command line answers before any work is done, and how fast."""
+
+from __future__ import annotations
+
+import resource
+import subprocess
+import sys
+
+import pytest
+from click.testing import CliRunner
+
+from phosphene import __version__
+from phosphene.cli.root import COMMANDS, phosphene
+
+PROGRAM = [sys.executable, "-c", "from phosphene.cli import main; main()"]
+
+
+def run(*args: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([*PROGRAM, *args], capture_output=True, text=True, timeout=60)
+
+
+def test_help_is_light_and_fast() -> None:
+    spent = []
+    for _ in range(3):  # the quickest of three: other tests may run beside this one
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
+        assert run("--help").returncode == 0
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        spent.append(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
+    assert min(spent) < 0.3
+
+
+def test_help_imports_nothing_heavy() -> None:
+    code = (
+        "import sys\nfrom phosphene.cli.root import phosphene\n"
+        "try: phosphene(['--help'])\n"
+        "except SystemExit: print([m for m in ('torch', 'numpy', 'rich', 'pyvips') if m in sys.modules])"
+    )
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert result.stdout.splitlines()[-1] == "[]"
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_has_help(name: str) -> None:
+    result = CliRunner().invoke(phosphene, [name, "--help"])
+    assert result.exit_code == 0
+    assert f"Usage: phosphene {name}" in result.stdout
+    assert "--debug" in result.stdout
+
+
+def test_version() -> None:
+    assert __version__ in CliRunner().invoke(phosphene, ["--version"]).stdout
+
+
+@pytest.mark.parametrize(
+    ("args", "said"),
+    [
+        (["drem"], "No such command 'drem'. Did you mean 'dream'?"),
+        (["dream", "--octave-scal", "2", "a.jpg"], "--octave-scale"),
+        (["dream"], "Give either PHOTO or --noise"),
+        (["dream", "a.jpg", "--noise", "9x9"], "Give either PHOTO or --noise"),
+        (["dream", "a.jpg", "--steps", "many"], "must be a whole number from 0 to 10000, but is 'many'"),
+        (["dream", "a.jpg", "--octave-scale", "1"], "must be a number above 1 and up to 4, but is '1'"),
+        (["dream", "a.jpg", "--size", "0"], "WIDTHxHEIGHT"),
+        (["dream", "--noise", "10"], "WIDTHxHEIGHT"),
+        (["dream", "a.jpg", "--depth", "12"], "'12' is not one of '8', '16'"),
+        (["dream", "a.jpg", "--precision", "half"], "must be auto, bfloat16, or float32, but is 'half'"),
+        (["dream", "a.jpg", "--preset", "loud"], "'loud' is not one of"),
+        (["imagine"], "Missing argument 'TEXT'"),
+        (["layers"], "Missing argument 'NET'"),
+        (["again"], "Missing argument 'FILE'"),
+    ],
+)
+def test_wrong_usage_exits_with_2(args: list[str], said: str) -> None:
+    result = CliRunner().invoke(phosphene, args)
+    assert result.exit_code == 2
+    assert said in " ".join(result.stderr.split())
+    assert result.stdout == ""
+
+
+def test_what_goes_wrong_inside_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken() -> None:
+        raise ZeroDivisionError("a\nb")
+
+    monkeypatch.setattr("phosphene.nets.names", broken)
+    result = CliRunner().invoke(phosphene, ["nets"])
+    assert result.exit_code == 1
+    assert (
+        result.stderr
+        == "Error: phosphene failed unexpectedly (ZeroDivisionError: a b); --debug shows where\n"
+    )
+    for args in (["--debug", "nets"], ["nets", "--debug"]):
+        assert isinstance(CliRunner().invoke(phosphene, args).exception, ZeroDivisionError)
+
+
+def test_ctrl_c_exits_with_130(monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted() -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("phosphene.nets.names", interrupted)
+    result = CliRunner().invoke(phosphene, ["nets"])
+    assert result.exit_code == 130
+    assert result.stderr == "stopped\n"

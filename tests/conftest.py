@@ -1,0 +1,50 @@
+"""What all tests share: checked types, a home of their own, and two threads."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from hypothesis import settings
+from jaxtyping import install_import_hook
+
+os.environ.setdefault("OMP_NUM_THREADS", "2")  # before torch is imported, here and in subprocesses
+
+# Shapes and types are checked under pytest only. The hook must be there before phosphene's modules are
+# imported, and stays for the whole run, since most of them are imported lazily.
+# A whole number is a number, as mypy has it.
+_hook = install_import_hook(
+    "phosphene", "beartype.beartype(conf=beartype.BeartypeConf(is_pep484_tower=True))"
+)
+
+
+settings.register_profile("phosphene", deadline=None)  # how long an example takes says more about the machine
+settings.load_profile("phosphene")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Beartype checks an item of a list at random, which hypothesis takes for chance in a strategy."""
+    config.addinivalue_line("filterwarnings", "ignore:Do not use the `random` module inside strategies")
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _own_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Nothing is read from or written to the user's home."""
+    home = tmp_path_factory.mktemp("home")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("HOME", str(home))
+        patch.setenv("XDG_CACHE_HOME", str(home / ".cache"))
+        yield
+
+
+@pytest.fixture
+def photo(tmp_path: Path) -> Path:
+    """A small JPEG of a real photograph, wider than high."""
+    from PIL import Image
+    from skimage import data
+
+    path = tmp_path / "photo.jpg"
+    Image.fromarray(data.astronaut()).resize((72, 56)).save(path, quality=95)
+    return path

@@ -1,0 +1,215 @@
+"""The house style, where a program can check it: who imports whom, what is public, and what the docs name."""
+
+from __future__ import annotations
+
+import ast
+import re
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+import phosphene
+from phosphene.cli.root import COMMANDS
+
+ROOT = Path(__file__).parent.parent
+PACKAGE = ROOT / "src" / "phosphene"
+MODULES = sorted(PACKAGE.rglob("*.py"))
+NAMES = {path: ".".join(path.relative_to(PACKAGE.parent).with_suffix("").parts) for path in MODULES}
+
+# Each may import those below it, and itself. `docs/flow.md` says why.
+STAGES = {"canvas", "transforms", "nets", "objectives", "gradients"}
+GROUND = {"types", "errors", "registry"}
+BELOW = {
+    "cli": {
+        "render",
+        "picture",
+        "seeing",
+        "source",
+        "recipe",
+        "settings",
+        "loops",
+        "media",
+        *STAGES,
+        *GROUND,
+    },
+    "render": {"picture", "source", "recipe", "settings", "loops", "media", *STAGES, *GROUND},
+    "seeing": {"recipe", "settings", "loops", "media", *STAGES, *GROUND},
+    "source": {"recipe", "settings", "loops", "media", *STAGES, *GROUND},
+    "picture": {"recipe", "settings", "media", *GROUND},
+    "recipe": {"settings", "loops", *STAGES, *GROUND},
+    "settings": {"errors"},
+    "loops": {*STAGES, *GROUND},
+    "media": {"types", "errors"},
+    "registry": {"errors"},
+    "types": set(),
+    "errors": set(),
+    **{stage: set(GROUND) for stage in STAGES},
+}
+# Of another stage, a stage may import the module that states its contract, and nothing else.
+CONTRACTS = {
+    "phosphene.nets.card",
+    "phosphene.nets.tap",
+    "phosphene.nets.receptive",
+    "phosphene.objectives.base",
+}
+FILES = {"open", "read_bytes", "write_bytes", "read_text", "write_text"}
+MAY_TOUCH_FILES = {"media", "nets", "cli"}
+
+
+def part(module: str) -> str:
+    """The part of the system that a module belongs to."""
+    return module.split(".")[1] if "." in module else "phosphene"
+
+
+def imports(path: Path) -> set[str]:
+    """The modules of phosphene that a file imports, anywhere in it, other than for types only."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    found = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            assert node.level == 0, f"{path}: imports are absolute"
+            for alias in node.names:
+                whole = f"{node.module}.{alias.name}"
+                found.add(
+                    whole if whole in NAMES.values() or f"{whole}.__init__" in NAMES.values() else node.module
+                )
+    return {name for name in found if name.split(".")[0] == "phosphene"}
+
+
+def at_import(path: Path) -> list[ast.stmt]:
+    """The statements of a file that run when it is imported."""
+    return [
+        node
+        for node in ast.parse(path.read_text(encoding="utf-8")).body
+        if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef)
+    ]
+
+
+@pytest.mark.parametrize("path", MODULES, ids=NAMES.get)
+def test_imports_point_downward(path: Path) -> None:
+    own = part(NAMES[path])
+    if own in ("__init__", "phosphene"):
+        return
+    for name in imports(path):
+        other = part(name)
+        if other in (own, "phosphene") or (name in CONTRACTS and own in STAGES):
+            continue
+        assert other in BELOW[own], f"{NAMES[path]} must not import {name}"
+
+
+@pytest.mark.parametrize("path", MODULES, ids=NAMES.get)
+def test_modules_are_small_and_silent(path: Path) -> None:
+    text = path.read_text(encoding="utf-8")
+    assert len(text.splitlines()) <= 400, "split it by concept"
+    assert path.stem not in ("utils", "helpers", "misc", "common")
+    tree = ast.parse(text)
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
+            assert node.func.id not in ("print", "hasattr", "eval", "exec"), f"line {node.lineno}"
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
+            assert node.func.attr != "basicConfig", f"line {node.lineno}: the library configures no logging"
+
+
+@pytest.mark.parametrize("path", MODULES, ids=NAMES.get)
+def test_functions_are_short(path: Path) -> None:
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.FunctionDef) and node.end_lineno is not None:
+            doc = ast.get_docstring(node)
+            lines = node.end_lineno - node.lineno - (doc.count("\n") if doc else 0)
+            assert lines <= 60, f"{node.name} has {lines} lines"
+
+
+@pytest.mark.parametrize("path", MODULES, ids=NAMES.get)
+def test_nothing_is_done_at_import(path: Path) -> None:
+    for statement in at_import(path):
+        for node in ast.walk(statement):
+            if isinstance(node, ast.Call):
+                called = ast.unparse(node.func)
+                assert not re.search(r"torch\.device|is_available|mkdir|manual_seed|set_num_threads", called)
+
+
+@pytest.mark.parametrize("path", MODULES, ids=NAMES.get)
+def test_files_are_touched_at_the_edges_only(path: Path) -> None:
+    if part(NAMES[path]) in MAY_TOUCH_FILES:
+        return
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Call):
+            name = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
+            assert name not in FILES, f"line {node.lineno}: {name}"
+
+
+@pytest.mark.parametrize("path", MODULES, ids=NAMES.get)
+def test_public_names_have_docstrings(path: Path) -> None:
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    if path.read_text(encoding="utf-8").strip():
+        assert ast.get_docstring(tree), "a module begins with what it is"
+    for node in tree.body:
+        if isinstance(node, ast.FunctionDef | ast.ClassDef) and not node.name.startswith("_"):
+            assert ast.get_docstring(node), f"{node.name} has no docstring"
+
+
+def test_public_names_are_few_and_there() -> None:
+    assert 10 <= len(phosphene.__all__) <= 25
+    assert len(set(phosphene.__all__)) == len(phosphene.__all__)
+    for name in phosphene.__all__:
+        assert getattr(phosphene, name).__doc__, name
+    assert set(phosphene.__all__) <= set(dir(phosphene))
+    with pytest.raises(AttributeError, match=r"no attribute 'draem'.*'dream'"):
+        phosphene.draem  # noqa: B018
+
+
+def test_the_docstring_draws_the_flow() -> None:
+    assert phosphene.__doc__ is not None
+    drawing = phosphene.__doc__.strip().splitlines()[2:]
+    assert len(drawing) == 7
+
+
+def test_importing_phosphene_is_light() -> None:
+    code = (
+        "import sys, phosphene; print([m for m in ('torch', 'numpy', 'pydantic', 'PIL') if m in sys.modules])"
+    )
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert result.stdout.strip() == "[]"
+
+
+def test_version_is_one() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    assert project["version"] == phosphene.__version__
+
+
+def documented() -> str:
+    return "\n".join(path.read_text(encoding="utf-8") for path in (ROOT / "docs").rglob("*.md"))
+
+
+def test_docs_name_every_command() -> None:
+    for name in COMMANDS:
+        assert f"phosphene {name}" in documented(), name
+
+
+def test_docs_name_every_net() -> None:
+    from phosphene import nets
+
+    for name in nets.names():
+        assert re.search(rf"`{re.escape(name)}`", documented()), name
+
+
+def test_docs_name_every_setting_and_preset() -> None:
+    from phosphene import recipe
+
+    text = (ROOT / "docs" / "recipe.md").read_text(encoding="utf-8")
+    for kind in recipe.KINDS.values():
+        for name in kind.model_fields:
+            assert f"`{name}`" in text, name
+    for name in recipe.PRESETS:
+        assert f"`{name}`" in text, name
+
+
+def test_docs_draw_the_flow() -> None:
+    flow = (ROOT / "docs" / "flow.md").read_text(encoding="utf-8")
+    for name in sorted(STAGES) + sorted(CONTRACTS):
+        assert name in flow, name
