@@ -61,17 +61,18 @@ def check(path: str | os.PathLike[str]) -> None:
 
 
 def _final(path: str | os.PathLike[str]) -> Path:
+    name = Path(path).name
+    if len(os.fsencode(name)) > 255:
+        raise OutputError(f"cannot write {name[:40]}...: the name is longer than 255 bytes", path=path)
     try:
         final = Path(os.path.realpath(path))
         there = final.exists()
-    except (OSError, ValueError) as problem:  # a loop of links, a NUL in the name
+    except (OSError, ValueError) as problem:  # a NUL in the name
         raise OutputError(f"cannot write {os.fspath(path)!r}: {problem}", path=path) from None
     if final.is_dir():
         raise OutputError(f"cannot write {path}: it is a folder; name a file in it", path=path)
     if there and not final.is_file():
         raise OutputError(f"cannot write {path}: it is a device or pipe, not a file", path=path)
-    if len(os.fsencode(final.name)) > 255:
-        raise OutputError(f"cannot write {final.name[:40]}...: the name is longer than 255 bytes", path=path)
     return final
 
 

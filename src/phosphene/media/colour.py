@@ -66,8 +66,7 @@ def _check_samples(picture: pyvips.Image, name: object) -> None:
     most = 5 if picture.interpretation == "cmyk" else 4
     if picture.bands > most:
         raise ImageError(
-            f"{name} has {picture.bands} channels: save it as grey, RGB or CMYK, with one alpha channel "
-            "at most"
+            f"{name} has {picture.bands} channels: save it as grey, RGB or CMYK, with one alpha channel at most"
         )
 
 

@@ -7,9 +7,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import stat
-from collections.abc import Iterator
-from contextlib import contextmanager
 from io import BufferedReader
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,10 +16,10 @@ from torch import Tensor
 
 from phosphene.errors import ImageError, OutputError, SettingError
 from phosphene.media import atomic, metadata
-from phosphene.media.colour import to_srgb
-from phosphene.media.formats import HEAD, PNG, TIFF, WEBP, Format, for_writing, recognise
+from phosphene.media.formats import PNG, TIFF, WEBP, Format, for_writing
 from phosphene.media.photograph import Photograph, from_array, from_pil, from_tensor
 from phosphene.media.pixels import check_single, quantise, to_array, to_pil
+from phosphene.media.source import header, open_file, pixels, understood
 from phosphene.media.vips import complaint, vips
 from phosphene.types import Image, Size
 
@@ -63,16 +60,16 @@ def read_image(path: StrPath) -> Photograph:
     whole picture of at most `MAX_PIXELS`.
     """
     path = Path(path)
-    with _open(path) as file, _understood(path):
+    with open_file(path) as file, understood(path):
         sha256 = hashlib.file_digest(file, "sha256").hexdigest()
-        picture = _header(file, path)
+        picture = header(file, path)
         if picture.width * picture.height > MAX_PIXELS:
             raise ImageError(
                 f"{path} claims {picture.width}x{picture.height} pixels; at most {MAX_PIXELS} "
                 f"({MAX_PIXELS // 10**6} megapixels) are read: scale it down first",
                 path=path,
             )
-        image, alpha, depth = to_srgb(picture, path)
+        image, alpha, depth = pixels(file, path)
     return Photograph(image, alpha, depth, sha256, path.name, path)
 
 
@@ -99,9 +96,7 @@ def as_photograph(source: StrPath | PIL.Image.Image | np.ndarray | Tensor) -> Ph
     )
 
 
-def check_writable(
-    path: StrPath, depth: int = 8, *, size: Size | None = None, recipe: str | None = None
-) -> None:
+def check_writable(path: StrPath, depth: int = 8, *, size: Size | None = None, recipe: str | None = None) -> None:
     """Raise now what `write_image` would raise after hours of rendering; writes nothing.
 
     Looks at the suffix, the folder and whether a file can be made in it, and whether the format holds `depth`
@@ -158,69 +153,24 @@ def read_recipe_text(path: StrPath) -> str | None:
     No pixels are decoded. Raises `ImageError` for what is neither.
     """
     path = Path(path)
-    with _open(path) as file:
+    with open_file(path) as file:
         if path.suffix.lower() == ".json":
             return _text(file, path)
-        with _understood(path):
-            picture = _header(file, path)
+        with understood(path):
+            picture = header(file, path)
             if not picture.get_typeof("xmp-data"):
                 return None
             return metadata.recipe_in(bytes(picture.get("xmp-data")))
 
 
-def _open(path: Path) -> BufferedReader:
-    try:
-        if (
-            not stat.S_ISREG(os.stat(path).st_mode) and not path.is_dir()
-        ):  # opening a pipe could wait for ever
-            raise ImageError(f"{path} is a device or pipe: save the picture to a file first", path=path)
-        return open(path, "rb")
-    except FileNotFoundError:
-        raise ImageError(f"there is no file {path}", path=path) from None
-    except IsADirectoryError:
-        raise ImageError(f"{path} is a folder: name a picture in it", path=path) from None
-    except PermissionError:
-        raise ImageError(f"no permission to read {path}", path=path) from None
-    except (OSError, ValueError) as problem:  # a name too long, or with a NUL in it
-        raise ImageError(f"cannot read {str(path)!r}: {problem}", path=path) from None
-
-
-@contextmanager
-def _understood(path: Path) -> Iterator[None]:
-    """Turn what libvips and the disk complain about into an `ImageError`."""
-    pyvips = vips()
-    try:
-        yield
-    except pyvips.Error as problem:
-        raise ImageError(
-            f"{path} is damaged, cut short or unusual ({complaint(problem)})", path=path
-        ) from None
-    except OSError as problem:
-        raise ImageError(f"cannot read {path}: {problem.strerror}", path=path) from None
-
-
-def _header(file: BufferedReader, path: Path) -> pyvips.Image:
-    """The picture with its metadata; a file cut short is an error when its pixels are asked for."""
-    file.seek(0)
-    found = recognise(file.read(HEAD), path)
-    file.seek(0)
-    pyvips = vips()
-    source = pyvips.Source.new_from_descriptor(file.fileno())
-    return getattr(pyvips.Image, f"{found.vips}load_source")(source, access="sequential", fail_on="error")
-
-
 def _text(file: BufferedReader, path: Path) -> str:
     data = file.read(metadata.MAX_TEXT + 1)
     if len(data) > metadata.MAX_TEXT:
-        raise ImageError(
-            f"{path} is too long for a recipe: at most {metadata.MAX_TEXT} bytes are read", path=path
-        )
+        raise ImageError(f"{path} is too long for a recipe: at most {metadata.MAX_TEXT} bytes are read", path=path)
     try:
         return data.decode("utf-8")
     except UnicodeDecodeError as problem:
-        raise ImageError(
-            f"{path} is no UTF-8 text ({problem.reason} at byte {problem.start})", path=path
-        ) from None
+        raise ImageError(f"{path} is no UTF-8 text ({problem.reason} at byte {problem.start})", path=path) from None
 
 
 def _options(chosen: Format, depth: int, quality: int | None) -> dict[str, Any]:
@@ -241,9 +191,7 @@ def _tagged(samples: np.ndarray, packet: bytes | None) -> pyvips.Image:
     pyvips = vips()
     height, width, bands = samples.shape
     kind, colours = ("uchar", "srgb") if samples.dtype == np.uint8 else ("ushort", "rgb16")
-    picture = pyvips.Image.new_from_memory(samples.data, width, height, bands, kind).copy(
-        interpretation=colours
-    )
+    picture = pyvips.Image.new_from_memory(samples.data, width, height, bands, kind).copy(interpretation=colours)
     picture.set_type(pyvips.GValue.blob_type, "icc-profile-data", pyvips.Image.profile_load("srgb"))
     if packet is not None:
         picture.set_type(pyvips.GValue.blob_type, "xmp-data", packet)

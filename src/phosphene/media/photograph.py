@@ -84,9 +84,7 @@ def from_tensor(tensor: Tensor, name: str = "tensor") -> Photograph:
     right_type = image.dtype == torch.uint8 or image.is_floating_point()
     if image.ndim != 4 or image.shape[1] != 3 or not image.numel() or not right_type:
         shape = " ".join(map(str, tensor.shape))
-        raise SettingError(
-            f"expected {_TENSORS}, not {tensor.dtype} of shape {shape}", setting="source", value=shape
-        )
+        raise SettingError(f"expected {_TENSORS}, not {tensor.dtype} of shape {shape}", setting="source", value=shape)
     whole = image.dtype == torch.uint8
     if not whole:
         extremes = torch.stack(image.aminmax()).float().cpu().numpy()
@@ -117,17 +115,14 @@ def from_pil(picture: PIL.Image.Image) -> Photograph:
     if samples.dtype == np.int32:  # how PIL used to open 16-bit files
         if samples.min() < 0 or samples.max() > 65_535:
             raise SettingError(
-                f"{name}: 32-bit whole numbers must lie in 0..65535, but are {samples.min()} to "
-                f"{samples.max()}",
+                f"{name}: 32-bit whole numbers must lie in 0..65535, but are {samples.min()} to {samples.max()}",
                 setting="source",
             )
         samples = samples.astype(np.uint16)
     wrong = out_of_range(samples)
     if wrong:
         raise SettingError(f"{name}: {wrong}", setting="source")
-    image, alpha, depth = to_srgb(
-        _in_vips(samples, picture.mode, picture.info.get("icc_profile"), orientation), name
-    )
+    image, alpha, depth = to_srgb(_in_vips(samples, picture.mode, picture.info.get("icc_profile"), orientation), name)
     return Photograph(image, alpha, depth, _sha256(image, alpha), name)
 
 
@@ -141,9 +136,7 @@ def _plain_mode(picture: PIL.Image.Image) -> PIL.Image.Image:
     if mode == "1":
         return picture.convert("L")
     return (
-        picture
-        if mode in ("L", "LA", "RGB", "RGBA", "CMYK", "I", "F") or mode[:2] == "I;"
-        else picture.convert("RGB")
+        picture if mode in ("L", "LA", "RGB", "RGBA", "CMYK", "I", "F") or mode[:2] == "I;" else picture.convert("RGB")
     )
 
 

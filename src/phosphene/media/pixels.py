@@ -54,9 +54,7 @@ def out_of_range(samples: np.ndarray) -> str | None:
     return f"its floats must lie in 0..1, but are {found}: scale them, or give 8 or 16 bit whole numbers"
 
 
-def quantise(
-    image: Image, alpha: Tensor | None = None, *, depth: int = 8, flatten: bool = False
-) -> np.ndarray:
+def quantise(image: Image, alpha: Tensor | None = None, *, depth: int = 8, flatten: bool = False) -> np.ndarray:
     """One picture as interleaved whole samples, rounded to the nearest: h w 3, or h w 4 with `alpha`.
 
     `alpha` is 1 1 h w; with `flatten` the picture is laid on white through it instead, in sRGB values as
@@ -77,9 +75,7 @@ def quantise(
             cover = _to_cpu(alpha[0, :, top : top + rows])
             strip = torch.cat((strip, cover)) if keep else strip * cover + (1 - cover)
         if not bool(strip.isfinite().all()):
-            raise SettingError(
-                "the picture has values that are no numbers (NaN or infinite)", setting="image"
-            )
+            raise SettingError("the picture has values that are no numbers (NaN or infinite)", setting="image")
         # Half up; the cast that follows drops the fraction.
         strip = strip.clamp(0, 1).mul_(LARGEST[depth]).add_(0.5)
         out[top : top + rows] = strip.permute(1, 2, 0).numpy()

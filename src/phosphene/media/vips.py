@@ -26,8 +26,6 @@ def complaint(problem: Exception) -> str:
     """
     lines = [" ".join(line.split()) for line in str(problem).splitlines()]
     particular = [
-        line
-        for line in lines
-        if line and not line.endswith(("load error", "unable to open source for input"))
+        line for line in lines if line and not line.endswith(("load error", "unable to open source for input"))
     ]
     return particular[-1][:160] if particular else "no reason given"
