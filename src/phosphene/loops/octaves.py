@@ -16,6 +16,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
+from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -144,7 +145,7 @@ def ascend(image: Image, direction: Image, step_size: float) -> Image:
     return moved
 
 
-def resize(image: Image, size: Size) -> Image:
+def resize(image: Float[Tensor, "n c h w"], size: Size) -> Float[Tensor, "n c height width"]:
     """The picture at another size, bicubic, antialiased where it shrinks. Itself where nothing changes."""
     if image.shape[-2:] == torch.Size(size):
         return image
@@ -154,7 +155,9 @@ def resize(image: Image, size: Size) -> Image:
 def _jitter(settings: DreamSettings, octave: int, step: int) -> tuple[int, int]:
     # Chance is a function of where the loop is, so that there is no hidden state to resume.
     chance = random.Random(f"{settings.seed}/{octave}/{step}")
-    return chance.randint(-settings.jitter, settings.jitter), chance.randint(-settings.jitter, settings.jitter)
+    return chance.randint(-settings.jitter, settings.jitter), chance.randint(
+        -settings.jitter, settings.jitter
+    )
 
 
 def _check(setting: str, value: float, holds: bool, wanted: str) -> None:
