@@ -415,3 +415,19 @@ def test_lost_data_in_a_jpeg_is_an_error_and_a_trifle_is_not(tmp_path: Path, pro
     (tmp_path / "b.jpg").write_bytes(whole.replace(b"\xff\xdb", b"\0\0\xff\xdb", 1) + b"a film of three seconds")
     (tmp_path / "c.jpg").write_bytes(whole)
     assert media.read_image(tmp_path / "b.jpg").image.equal(media.read_image(tmp_path / "c.jpg").image)
+
+
+def test_a_profile_of_other_colours_is_passed_over(tmp_path: Path) -> None:
+    srgb = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    Image.new("CMYK", (4, 3), (0, 200, 255, 0)).save(tmp_path / "a.tif", icc_profile=srgb)
+    Image.new("CMYK", (4, 3), (0, 200, 255, 0)).save(tmp_path / "b.tif")
+    assert media.read_image(tmp_path / "a.tif").image.equal(media.read_image(tmp_path / "b.tif").image)
+
+
+def test_sixteen_bit_cmyk(tmp_path: Path) -> None:
+    samples = np.full((4, 5, 4), (0, 200, 255, 0), np.uint8)
+    tifffile.imwrite(tmp_path / "a.tif", samples, photometric="separated")
+    tifffile.imwrite(tmp_path / "b.tif", samples.astype(np.uint16) * 257, photometric="separated")
+    eight, sixteen = media.read_image(tmp_path / "a.tif"), media.read_image(tmp_path / "b.tif")
+    assert (eight.depth, sixteen.depth) == (8, 16)
+    assert (eight.image - sixteen.image).abs().max() < 0.005
