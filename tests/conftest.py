@@ -1,4 +1,4 @@
-"""What all tests share: checked types, a home of their own, and two threads."""
+"""What all tests share: checked types, a home of their own, and one thread."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ import pytest
 from hypothesis import settings
 from jaxtyping import install_import_hook
 
-os.environ.setdefault("OMP_NUM_THREADS", "2")  # before torch is imported, here and in subprocesses
+# Before torch is imported, here and in subprocesses: for tiny pictures threads only wait for one another.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 # Shapes and types are checked under pytest only. The hook must be there before phosphene's modules are
 # imported, and stays for the whole run, since most of them are imported lazily.

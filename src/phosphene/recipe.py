@@ -28,7 +28,7 @@ from pydantic import (
     model_validator,
 )
 from pydantic.fields import FieldInfo
-from pydantic_core import from_json
+from pydantic_core import PydanticUndefined, from_json
 
 from phosphene import __version__
 from phosphene.errors import RecipeError, SettingError, UnknownNameError
@@ -50,9 +50,7 @@ def read_size(value: object) -> object:
     """
     if isinstance(value, list):  # as JSON has it
         return tuple(value)
-    match = (
-        re.fullmatch(r"\s*(\d{1,9})\s*(?:[x×]\s*(\d{1,9})\s*)?", value) if isinstance(value, str) else None
-    )
+    match = re.fullmatch(r"\s*(\d{1,9})\s*(?:[x×]\s*(\d{1,9})\s*)?", value) if isinstance(value, str) else None
     if match is None:
         return value
     width, height = match.groups()
@@ -126,15 +124,11 @@ Seed = Annotated[
 ]
 Precision = Annotated[
     Literal["auto", "bfloat16", "float32"],
-    Field(
-        description="Number format of the network; auto is bfloat16 where the processor multiplies it faster."
-    ),
+    Field(description="Number format of the network; auto is bfloat16 where the processor multiplies it faster."),
 ]
 Tile = Annotated[
     Annotated[int, Field(ge=0, le=_LONGEST_SIDE)] | Auto,
-    Field(
-        description="Side in pixels of the tiles of a large canvas; 0 for never, auto for a memory budget."
-    ),
+    Field(description="Side in pixels of the tiles of a large canvas; 0 for never, auto for a memory budget."),
 ]
 
 
@@ -255,9 +249,7 @@ def ask(kind: type[R], settings: Mapping[str, object], /, **fixed: object) -> R:
     known = settings_of(kind)
     for name in settings:
         if name not in known:
-            raise UnknownNameError(
-                "setting", name, known, where=f"{kind.model_fields['kind'].default} recipes"
-            )
+            raise UnknownNameError("setting", name, known, where=f"{kind.model_fields['kind'].default} recipes")
     try:
         return kind.model_validate({**settings, **fixed})
     except ValidationError as problem:
@@ -322,11 +314,7 @@ def of_each(recipe: Recipe) -> list[Recipe]:
 
 def beside(recipe: R, folder: str | os.PathLike[str]) -> R:
     """The recipe with the photograph's path relative to `folder`, where the file that carries it will be."""
-    if (
-        not isinstance(recipe, DreamRecipe)
-        or not isinstance(recipe.source, Photo)
-        or recipe.source.path is None
-    ):
+    if not isinstance(recipe, DreamRecipe) or not isinstance(recipe.source, Photo) or recipe.source.path is None:
         return recipe
     try:
         path = os.path.relpath(recipe.source.path, folder)
@@ -341,9 +329,7 @@ def _first(kind: type[_Recipe], problem: ValidationError) -> tuple[str, str, obj
     error = problem.errors(include_url=False, include_context=False)[0]
     name, field, value = "", None, error["input"]
     fields: Mapping[str, FieldInfo] = kind.model_fields
-    for part in error[
-        "loc"
-    ]:  # the way to the field, between which pydantic names the alternatives that it tried
+    for part in error["loc"]:  # the way to the field, between which pydantic names the alternatives that it tried
         if part in fields:
             name, field = f"{name}.{part}".lstrip("."), fields[str(part)]
             fields = NetUsed.model_fields if part == "net" else {}
@@ -362,3 +348,9 @@ def _first(kind: type[_Recipe], problem: ValidationError) -> tuple[str, str, obj
 
 def _one_line(text: str) -> str:
     return " ".join(text.split())
+
+
+def default_of(kind: type[_Recipe], name: str) -> Any:
+    """A setting's default; None where there is none, or where it depends on something else."""
+    value = kind.model_fields[name].get_default()
+    return value.name if isinstance(value, NetUsed) else None if value is PydanticUndefined else value

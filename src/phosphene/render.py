@@ -16,6 +16,7 @@ from functools import partial
 from pathlib import Path
 
 import torch
+from jaxtyping import Float
 from torch import Tensor
 
 from phosphene import __version__, nets
@@ -109,9 +110,7 @@ def dream_steps(
     chosen = {**_preset(preset), **settings}
     if target is not None:
         chosen["target"] = str(target)
-    placeholder = recipes.ask(
-        DreamRecipe, chosen, source=Photo()
-    )  # what is wrong is said before a file is read
+    placeholder = recipes.ask(DreamRecipe, chosen, source=Photo())  # what is wrong is said before a file is read
     ground = _ground(placeholder)
     named, photo = sources.given(source)
     return _dream(placeholder.model_copy(update={"source": named}), ground, photo)
@@ -142,9 +141,7 @@ def again(
     return pictures[0] if len(pictures) == 1 else pictures
 
 
-def again_steps(
-    recipe: StrPath | Recipe | Picture, *, source: object = None, **settings: object
-) -> Rendering:
+def again_steps(recipe: StrPath | Recipe | Picture, *, source: object = None, **settings: object) -> Rendering:
     """`again` as work that can be followed step by step; all is checked before this returns."""
     path: Path | None = None
     match recipe:
@@ -158,9 +155,7 @@ def again_steps(
     changed = recipes.override(known, settings)
     if isinstance(changed, ImagineRecipe):
         if source is not None:
-            raise SettingError(
-                "source must not be given: an imagined picture begins with none", setting="source"
-            )
+            raise SettingError("source must not be given: an imagined picture begins with none", setting="source")
         return _imagine(changed, _ground(changed, path))
     ground = _ground(changed, path)
     if source is None:
@@ -182,7 +177,8 @@ class _Ground:
 
 
 def _ground(request: Recipe, path: Path | None = None) -> _Ground:
-    net = nets.load(request.net.name)
+    with torch.random.fork_rng(devices=[]):  # making layers draws from it
+        net = nets.load(request.net.name)
     card = net.card
     if request.net.sha256 not in (None, card.sha256):
         raise RecipeError(
@@ -241,9 +237,7 @@ def _dream(request: DreamRecipe, ground: _Ground, photo: Photograph | None) -> R
         seed=request.seed,
     )
     alpha = None if photo is None or photo.alpha is None else sources.resized(photo.alpha, size)
-    start = Step(
-        image, math.nan, octave=0, octaves=count, step=0, steps=request.steps, progress=0.0, state=None
-    )
+    start = Step(image, math.nan, octave=0, octaves=count, step=0, steps=request.steps, progress=0.0, state=None)
     return Rendering(recipe, start, octaves.octave_steps(engine, image, settings), photo=image, alpha=alpha)
 
 
@@ -259,7 +253,7 @@ def _resolved(request: R, ground: _Ground, engine: Engine, **found: object) -> R
     return request.model_copy(update={**found, "automatic": tuple(automatic), "phosphene": __version__})
 
 
-def _at_full_size(image: Image, photo: Image) -> Image:
+def _at_full_size(image: Image, photo: Float[Tensor, "n 3 height width"]) -> Float[Tensor, "n 3 height width"]:
     if image.shape == photo.shape:
         return image
     dreamt = image - octaves.resize(photo, (image.shape[-2], image.shape[-1]))
