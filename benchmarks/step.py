@@ -3,7 +3,7 @@
     .venv/bin/python benchmarks/step.py [--target mixed4c] [--sizes 256 512 1024] [--repeat 7]
 
 The plain way is what the known tools do: float32, the whole network to its logits, gradients for the weights too.
-Each way runs in a process of its own, the two in turn, so that a noisy machine disturbs both alike; seconds are medians.
+Each way runs in a process of its own, in turn, so that a noisy machine disturbs all alike; seconds are medians.
 Memory is the peak of resident memory above that of the process with the network loaded.
 """
 

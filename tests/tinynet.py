@@ -30,9 +30,17 @@ def tiny_net(*, usual: bool = True, dtype: torch.dtype = torch.float32) -> Chain
     }
     low = Field().through(4, stride=2, padding=1)
     middle = low.through(3, padding=1)
-    fields = {"low": low, "middle": middle, "high": middle.through(2, stride=2).through(3, padding=1), "logits": None}
+    fields = {
+        "low": low,
+        "middle": middle,
+        "high": middle.through(2, stride=2).through(3, padding=1),
+        "logits": None,
+    }
     channels = {"low": 8, "middle": 12, "high": 16, "logits": 3}
-    layers = {name: LayerCard(name, channels[name], field, _usual(channels[name]) if usual else None) for name, field in fields.items()}
+    layers = {
+        name: LayerCard(name, channels[name], field, _usual(channels[name]) if usual else None)
+        for name, field in fields.items()
+    }
     card = Card(
         name="tiny",
         title="a seeded network for tests",
@@ -48,7 +56,11 @@ def tiny_net(*, usual: bool = True, dtype: torch.dtype = torch.float32) -> Chain
         sha256="0" * 64,
         licence="Apache-2.0",
     )
-    return ChainNet(card, stages, nn.Linear(16, 3)).to(dtype)
+    net = ChainNet(card, stages, nn.Linear(16, 3)).to(dtype)
+    for name, parameter in net.named_parameters():
+        if name.endswith("bias"):
+            parameter.fill_(0.3)  # so that no channel is silent
+    return net
 
 
 def _usual(channels: int) -> Usual:

@@ -41,8 +41,8 @@ def test_the_laplacian_lifts_what_is_large_and_faint() -> None:
 def test_the_blur_takes_the_checkerboard() -> None:
     board = (torch.arange(64)[:, None] + torch.arange(64)) % 2 * 2.0 - 1
     smooth = torch.linspace(-1, 1, 64).expand(64, 64)
-    shaped = shapings["blur"]((10 * board + smooth).expand(1, 3, 64, 64).clone())
-    assert (shaped[0, 0] * board).mean().abs() < 0.01 * (shaped[0, 0] * smooth).mean()
+    shaped = shapings["blur"]((10 * board + smooth).expand(1, 3, 64, 64).clone())[0, 0]
+    assert (shaped * board).mean().abs() < 0.05 * (shaped * smooth).mean()
 
 
 def test_colours_are_mixed_pixel_by_pixel() -> None:

@@ -85,9 +85,7 @@ def test_reads(text: str, objective: Objective) -> None:
 
 def test_python_and_text_say_the_same() -> None:
     mixed, neuron = Channel("mixed4c", 13), Neuron("mixed4c", 13, 0.5, 0.25)
-    assert parse("mixed4c:13 + 0.5*mixed4c:13@0.5,0.25 - class:banana") == mixed + 0.5 * neuron - Class(
-        "banana"
-    )
+    assert parse("mixed4c:13 + 0.5*mixed4c:13@0.5,0.25 - class:banana") == mixed + 0.5 * neuron - Class("banana")
     assert parse("a - 2*b + c") == a - 2 * b + c
     assert parse("2*(a + b)") == (a + b) * 2
     assert str(Layer("mixed4c") - 3 * Layer("2")) == 'mixed4c - 3*"2"'

@@ -16,9 +16,7 @@ from phosphene.objectives import Channel, Class, Guide, Layer, Leaf, Neuron
 from phosphene.types import Region
 
 C, H, W = 4, 7, 9
-USUAL = Usual(
-    mean=torch.full((C,), 0.3), deviation=torch.tensor([0.5, 1.0, 2.0, 0.0]), maximum=torch.full((C,), 9.0)
-)
+USUAL = Usual(mean=torch.full((C,), 0.3), deviation=torch.tensor([0.5, 1.0, 2.0, 0.0]), maximum=torch.full((C,), 9.0))
 
 
 def random(*shape: int, dtype: torch.dtype = torch.float64, seed: int = 0) -> Tensor:
@@ -43,12 +41,26 @@ CLASSES: list[Leaf] = [Class("banana", "logits", 2), Class("banana", "logits", 1
 NAMED = [pytest.param(leaf, id=f"{leaf}{'-usual' * bool(leaf.usual)}") for leaf in SPATIAL]
 
 
-def test_a_layer_scores_half_the_mean_square_in_usual_deviations() -> None:
+def test_a_layer_scores_the_mean_log_response_of_its_channels() -> None:
     a = random(2, C, H, W)
     unit = (a[:, :3] / USUAL.deviation[:3, None, None]).square()  # channel 3 never responds, and is left out
-    torch.testing.assert_close(Layer("a", USUAL).score(a), 0.5 * unit.mean(dim=(1, 2, 3)))
-    torch.testing.assert_close(Layer("a").score(a), 0.5 * a.square().mean(dim=(1, 2, 3)))
+    expected = 0.5 * (0.05 + unit.mean(dim=(2, 3))).log().mean(dim=1)
+    torch.testing.assert_close(Layer("a", USUAL).score(a), expected)
     torch.testing.assert_close(Layer("a", summed=True).score(a), 0.5 * a.square().sum(dim=(1, 2, 3)))
+
+
+def test_no_channel_outweighs_another_by_being_loud() -> None:
+    a = random(1, C, H, W)
+    loud = a.clone()
+    loud[:, 2] *= 100
+    for usual in (USUAL, None):
+        shares = []
+        for activation in (a, loud):
+            activation = activation.clone().requires_grad_()
+            (gradient,) = torch.autograd.grad(Layer("a", usual).score(activation).sum(), activation)
+            shares.append((gradient * activation).sum(dim=(0, 2, 3)))  # what growing by 1 % brings, channel by channel
+        assert shares[1][2] < 2 * shares[1][0]
+        assert shares[1][2] < 2 * shares[0][2]
 
 
 def test_a_nearly_silent_channel_does_not_rule_the_layer() -> None:
@@ -57,7 +69,7 @@ def test_a_nearly_silent_channel_does_not_rule_the_layer() -> None:
     torch.testing.assert_close(Layer("a", nearly).score(a), Layer("a", USUAL).score(a))
     assert Channel("a", 3, nearly).score(a).abs().max() < 10
     silent = replace(USUAL, deviation=torch.zeros(C))
-    torch.testing.assert_close(Layer("a", silent).score(a), Layer("a").score(a))
+    assert Layer("a", silent).score(a).isfinite().all()
 
 
 def test_a_channel_scores_its_mean_and_a_neuron_its_response() -> None:
@@ -88,17 +100,16 @@ def test_parts_of_the_positions_add_up_to_the_whole(leaf: Leaf, data: st.DataObj
     rows = sorted({0, height, *data.draw(st.sets(st.integers(0, height), max_size=3))})
     columns = sorted({0, width, *data.draw(st.sets(st.integers(0, width), max_size=3))})
     whole = random(2, C, height, width).requires_grad_()
-    parts = torch.zeros(2, dtype=torch.float64)
+    parts: Tensor = torch.zeros((), dtype=torch.float64)
     for top, bottom in pairwise(rows):
         for left, right in pairwise(columns):
             part = whole[:, :, top:bottom, left:right]
-            score = leaf.score(part, Region(top, left, height, width))
-            assert score.requires_grad  # also where this leaf has nothing to say
-            parts = parts + score
-    score = leaf.score(whole)
-    torch.testing.assert_close(parts, score)
-    (expected,) = torch.autograd.grad(score.sum(), whole)
-    (gradient,) = torch.autograd.grad(parts.sum(), whole)
+            sums = leaf.add_up(part, Region(top, left, height, width))
+            assert sums.requires_grad  # also where this leaf has nothing to say
+            parts = parts + sums
+    torch.testing.assert_close(parts, leaf.add_up(whole))
+    (expected,) = torch.autograd.grad(leaf.score(whole).sum(), whole)
+    (gradient,) = torch.autograd.grad(leaf.judge(parts).sum(), whole)
     torch.testing.assert_close(gradient, expected)
 
 
@@ -106,7 +117,7 @@ def test_parts_of_the_positions_add_up_to_the_whole(leaf: Leaf, data: st.DataObj
 def test_gradients_of_spatial_leaves_are_true(leaf: Leaf) -> None:
     a = random(2, C, 2, 2).requires_grad_()
     assert torch.autograd.gradcheck(leaf.score, (a,))
-    assert torch.autograd.gradcheck(lambda a: leaf.score(a, Region(4, 3, 5, 9)), (a,))
+    assert torch.autograd.gradcheck(lambda a: leaf.add_up(a, Region(4, 3, 5, 9)), (a,))
 
 
 @pytest.mark.parametrize("leaf", [*CLASSES, Layer("logits", USUAL), Channel("logits", 1)])

@@ -73,7 +73,7 @@ class Engine:
         device = next(net.parameters()).device
         self.dtype = precisions.choose(precision, device)
         self.net = net if next(net.parameters()).dtype == self.dtype else copy.deepcopy(net).to(self.dtype)
-        self.net = self.net.to(memory_format=torch.channels_last)
+        self.net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.objective = objective
         self.tile = tile
         self.halo = halo
@@ -139,12 +139,12 @@ class Engine:
             with torch.enable_grad():
                 activations = self.net(leaf, self._spatial_layers)
                 parts = [term.pool(activations, tile) for term in terms]
-                total = sum((part * way).sum() for part, way in zip(parts, directions, strict=True))
-                (share,) = torch.autograd.grad(total, leaf)
+                shares = [(part * way).sum() for part, way in zip(parts, directions, strict=True)]
+                (share,) = torch.autograd.grad(torch.stack(shares).sum(), leaf)
             _crop(gradient, tile).add_(share)
             pooled = [whole + part.detach() for whole, part in zip(pooled, parts, strict=True)]
-        scores = sum(term.coefficient * term.judge(whole) for term, whole in zip(terms, pooled, strict=True))
-        return scores, gradient
+        scores = [term.coefficient * term.judge(whole) for term, whole in zip(terms, pooled, strict=True)]
+        return torch.stack(scores).sum(dim=0), gradient
 
     def _pool(self, image: Image, tiles: list[Tile], terms: list[_Term]) -> list[Tensor]:
         pooled = [torch.zeros(()) for _ in terms]
@@ -159,14 +159,16 @@ class Engine:
         card = self.net.card
         for coefficient, leaf in self.objective.terms():
             if leaf.layer != card.classes:
-                yield _Term(coefficient, leaf.layer, self._stride(leaf.layer), shapes[leaf.layer], leaf.pool, leaf.judge, leaf.linear)
+                add_up, judge, linear = leaf.add_up, leaf.judge, leaf.linear
+                stride = self._stride(leaf.layer)
+                yield _Term(coefficient, leaf.layer, stride, shapes[leaf.layer], add_up, judge, linear)
                 continue
             layer = str(card.pooled)
 
-            def judge(pooled: Tensor, leaf: Leaf = leaf) -> Scores:
+            def judge_class(pooled: Tensor, leaf: Leaf = leaf) -> Scores:
                 return leaf.score(self.net.head(pooled))
 
-            yield _Term(coefficient, layer, self._stride(layer), shapes[layer], _mean, judge, linear=False)
+            yield _Term(coefficient, layer, self._stride(layer), shapes[layer], _mean, judge_class, linear=False)
 
     # What is known of the network without running it.
 

@@ -155,9 +155,7 @@ def resize(image: Float[Tensor, "n c h w"], size: Size) -> Float[Tensor, "n c he
 def _jitter(settings: DreamSettings, octave: int, step: int) -> tuple[int, int]:
     # Chance is a function of where the loop is, so that there is no hidden state to resume.
     chance = random.Random(f"{settings.seed}/{octave}/{step}")
-    return chance.randint(-settings.jitter, settings.jitter), chance.randint(
-        -settings.jitter, settings.jitter
-    )
+    return chance.randint(-settings.jitter, settings.jitter), chance.randint(-settings.jitter, settings.jitter)
 
 
 def _check(setting: str, value: float, holds: bool, wanted: str) -> None:

@@ -117,7 +117,7 @@ def load() -> ChainNet:
         labels=package.labels("pocket_weights/labels.tsv"),
         classes="logits",
         pooled="mixed5b",
-        default_target="mixed4c",
+        default_target="mixed4d",
         source="comes with phosphene",
         sha256=sha256,
         licence="Apache-2.0",

@@ -155,14 +155,29 @@ class Leaf(Objective):
     usual: Usual | None
     spatial: ClassVar[bool] = True
 
-    @abstractmethod
-    def score(self, activation: Features | Logits, region: Region | None = None) -> Scores:
+    @property
+    def linear(self) -> bool:
+        """Whether `judge` gives what it takes: such a leaf needs one pass over a canvas in tiles, others two."""
+        return True
+
+    def score(self, activation: Features | Logits) -> Scores:
         """One score a picture, from the layer's activation, which may be in any floating type.
 
-        With a region, what that part of the positions contributes: over a partition of the positions the
-        parts add up to the whole. Leaves that are not `spatial` take no region. The score is float32, or
-        float64 for float64 activations.
+        The score is float32, or float64 for float64 activations.
         """
+        return self.judge(self.add_up(activation))
+
+    @abstractmethod
+    def add_up(self, activation: Features | Logits, region: Region | None = None) -> Tensor:
+        """What the score is a function of, `n ...`: a mean or sum over positions.
+
+        With a region, what that part of the positions contributes: over a partition of the positions the parts add up
+        to the whole. Leaves that are not `spatial` take no region.
+        """
+
+    def judge(self, sums: Tensor) -> Scores:
+        """The score, from what the whole picture added up to."""
+        return sums
 
     @abstractmethod
     def resolved(self, ground: Ground) -> Leaf:
@@ -171,9 +186,7 @@ class Leaf(Objective):
     def placed(self) -> str:
         """The leaf's layer; raises `ExpressionError` where it is not known before `resolve`."""
         if not self.layer:
-            raise unfit(
-                f"only a net can say which layer {str(self)!r} is scored on: call resolve(...) first", self
-            )
+            raise unfit(f"only a net can say which layer {str(self)!r} is scored on: call resolve(...) first", self)
         return self.layer
 
     def terms(self) -> tuple[tuple[float, Leaf], ...]:
@@ -240,6 +253,4 @@ def unfit(message: str, leaf: Leaf) -> ExpressionError:
 
 def _check_depth(objective: Objective) -> None:
     if objective.depth > DEEPEST:
-        raise SettingError(
-            f"sums and scales may stand {DEEPEST} deep in one another, this is deeper: write it flat"
-        )
+        raise SettingError(f"sums and scales may stand {DEEPEST} deep in one another, this is deeper: write it flat")

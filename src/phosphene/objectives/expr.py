@@ -199,15 +199,11 @@ class _Parser:
 
     def expected(self, what: str) -> NoReturn:
         sign = self.peek()
-        self.fail(
-            f"expected {what}, found {sign!r}" if sign else f"expected {what}, but the text ends", self.at
-        )
+        self.fail(f"expected {what}, found {sign!r}" if sign else f"expected {what}, but the text ends", self.at)
 
     def fail(self, message: str, position: int) -> NoReturn:
         if not self.text.strip():
             raise ExpressionError(f"the target is empty: expected {_TARGET}", text=self.text, position=0)
         start, end = max(0, position - _EXCERPT), position + _EXCERPT
         shown = ("…" if start else "") + self.text[start:end] + ("…" if end < len(self.text) else "")
-        raise ExpressionError(
-            f"{message} (character {position + 1} of {shown!r})", text=self.text, position=position
-        )
+        raise ExpressionError(f"{message} (character {position + 1} of {shown!r})", text=self.text, position=position)

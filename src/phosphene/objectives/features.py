@@ -12,14 +12,19 @@ from dataclasses import dataclass, field, replace
 from typing import ClassVar, final
 
 import torch
+from torch import Tensor
 
 from phosphene.errors import SettingError, UnknownNameError
 from phosphene.nets.card import Usual
 from phosphene.objectives.base import Ground, Leaf, unfit
-from phosphene.objectives.half_square import accumulator, half_square
 from phosphene.objectives.level import channel_deviation, inverse_variance
 from phosphene.objectives.name import write_name, write_number
+from phosphene.objectives.squares import accumulator, channel_squares
 from phosphene.types import Features, Logits, Region, Scores
+
+FLOOR = 0.05
+"""Mean square response, in usual variances (or of the median channel), that is added before the logarithm: a channel
+far below it is not sought after more than one at it, so that what the picture does not have at all stays away."""
 
 
 @final
@@ -34,7 +39,7 @@ class Word(Leaf):
     def __post_init__(self) -> None:
         check_name(self.name, "a target")
 
-    def score(self, activation: Features | Logits, region: Region | None = None) -> Scores:
+    def add_up(self, activation: Features | Logits, region: Region | None = None) -> Scores:
         raise unfit(f"only a net can say what {str(self)!r} is: call resolve(...) first", self)
 
     def resolved(self, ground: Ground) -> Leaf:
@@ -46,9 +51,7 @@ class Word(Leaf):
         for position in (i for i, letter in enumerate(self.name) if letter == "-"):
             left, right = self.name[:position], self.name[position + 1 :]
             if all(name in card.layers or _is_class(name, ground) for name in (left, right)):
-                raise unfit(
-                    f"{self.name!r} is one name: put spaces about the minus, '{left} - {right}'", self
-                )
+                raise unfit(f"{self.name!r} is one name: put spaces about the minus, '{left} - {right}'", self)
         if card.classes is None:
             raise UnknownNameError("layer", self.name, card.layers, where=f"net {card.name!r}")
         known = [*card.layers, *(name for names in card.labels for name in names)]
@@ -61,11 +64,13 @@ class Word(Leaf):
 @final
 @dataclass(frozen=True)
 class Layer(Leaf):
-    """A whole layer, as in 2015: the mean over channels and positions of half the square of a response.
+    """A whole layer: whatever it sees, more of it, each channel in proportion to what there is of it.
 
-    Each response is divided by its channel's usual deviation first, and channels that hardly respond to
-    natural pictures are left out. Where usual levels are not wanted (`summed`), it is half the plain sum of
-    squares of Mordvintsev, Olah and Tyka, "Inceptionism" (2015).
+    The mean over channels of the logarithm of a channel's root mean square response, which is its response divided by
+    its usual deviation first; channels that hardly respond to natural pictures are left out. This is the L2 objective
+    of Mordvintsev, Olah and Tyka, "Inceptionism" (2015), with the channels equalised: its gradient is theirs with each
+    channel divided by its own energy, so that a few channels that find themselves everywhere (dots, say) cannot take
+    the whole picture. Where usual levels are not wanted (`summed`), it is 2015's own: half the sum of squares.
     """
 
     layer: str
@@ -75,12 +80,29 @@ class Layer(Leaf):
     def __post_init__(self) -> None:
         check_name(self.layer, "a layer")
 
-    def score(self, activation: Features | Logits, region: Region | None = None) -> Scores:
+    @property
+    def linear(self) -> bool:
+        return self.summed
+
+    def add_up(self, activation: Features | Logits, region: Region | None = None) -> Tensor:
         activation = with_positions(activation)
-        weight = torch.ones(activation.shape[1]) if self.usual is None else inverse_variance(self.usual)
-        if not self.summed:
-            weight = weight / (weight.count_nonzero() * positions(activation, region))
-        return half_square(activation, weight)
+        squares = channel_squares(activation)
+        if self.summed:
+            return 0.5 * squares.sum(dim=1)
+        if self.usual is not None:
+            squares = squares * inverse_variance(self.usual).to(squares)
+        return squares / positions(activation, region)
+
+    def judge(self, sums: Tensor) -> Scores:
+        if self.summed:
+            return sums
+        if self.usual is None:
+            floor = FLOOR * sums.median(dim=1, keepdim=True).values.expand_as(sums)
+            heard = torch.ones(sums.shape[1], dtype=torch.bool)
+        else:
+            floor, heard = torch.full_like(sums, FLOOR), inverse_variance(self.usual) > 0
+        tiny = torch.finfo(sums.dtype).tiny  # a layer that is silent everywhere
+        return 0.5 * (sums + floor + tiny).log()[:, heard].mean(dim=1)
 
     def resolved(self, ground: Ground) -> Layer:
         return replace(self, usual=ground.usual(self.layer), summed=not ground.normalised)
@@ -102,7 +124,7 @@ class Channel(Leaf):
         check_name(self.layer, "a layer")
         _check_index(self.index)
 
-    def score(self, activation: Features | Logits, region: Region | None = None) -> Scores:
+    def add_up(self, activation: Features | Logits, region: Region | None = None) -> Scores:
         activation = with_positions(activation)
         total = activation[:, self.index].sum(dim=(1, 2), dtype=accumulator(activation))
         return total / (positions(activation, region) * channel_deviation(self.usual, self.index))
@@ -135,14 +157,10 @@ class Neuron(Leaf):
         _check_index(self.index)
         for axis, place in (("x", self.x), ("y", self.y)):
             if isinstance(place, bool) or not isinstance(place, int | float) or not 0 <= place <= 1:
-                raise SettingError(
-                    f"a neuron's {axis} must be from 0 to 1, {place!r} given", setting=axis, value=place
-                )
-            object.__setattr__(
-                self, axis, abs(float(place))
-            )  # abs: -0.0 is 0, and a minus has no place in the text
+                raise SettingError(f"a neuron's {axis} must be from 0 to 1, {place!r} given", setting=axis, value=place)
+            object.__setattr__(self, axis, abs(float(place)))  # abs: -0.0 is 0, and a minus has no place in the text
 
-    def score(self, activation: Features, region: Region | None = None) -> Scores:
+    def add_up(self, activation: Features, region: Region | None = None) -> Scores:
         height, width = activation.shape[-2:]
         whole = region or Region(0, 0, height, width)
         top = min(int(self.y * whole.height), whole.height - 1) - whole.top
@@ -183,24 +201,18 @@ class Class(Leaf):
     def __post_init__(self) -> None:
         check_name(self.label, "a class")
 
-    def score(self, activation: Logits, region: Region | None = None) -> Scores:
+    def add_up(self, activation: Logits, region: Region | None = None) -> Scores:
         assert region is None, "a class is scored on the whole picture"
         logits = activation.to(accumulator(activation))
-        return (logits[:, self.index] - 0.5 * logits.logsumexp(dim=1)) / channel_deviation(
-            self.usual, self.index
-        )
+        return (logits[:, self.index] - 0.5 * logits.logsumexp(dim=1)) / channel_deviation(self.usual, self.index)
 
     def resolved(self, ground: Ground) -> Class:
         layer = ground.card.classes
         if layer is None:
-            raise unfit(
-                f"net {ground.card.name!r} has no classes to look for {str(self)!r}: name a layer", self
-            )
+            raise unfit(f"net {ground.card.name!r} has no classes to look for {str(self)!r}: name a layer", self)
         classes = len(ground.card.labels)
         if self.label.isdecimal() and int(self.label[:9]) >= classes:
-            raise unfit(
-                f"{ground.card.name} has classes 0 to {classes - 1}, {self.label} was asked for", self
-            )
+            raise unfit(f"{ground.card.name} has classes 0 to {classes - 1}, {self.label} was asked for", self)
         index = ground.card.find_label(self.label)
         return replace(self, layer=layer, index=index, usual=ground.usual(layer))
 
@@ -221,16 +233,12 @@ def positions(activation: Features, region: Region | None) -> int:
 def check_name(name: str, what: str) -> None:
     """Raises `SettingError` for what cannot be a name."""
     if not isinstance(name, str) or not name:
-        raise SettingError(
-            f"{what} is named by a text that is not empty, {name!r} given", setting=what, value=name
-        )
+        raise SettingError(f"{what} is named by a text that is not empty, {name!r} given", setting=what, value=name)
 
 
 def _check_index(index: int) -> None:
     if isinstance(index, bool) or not isinstance(index, int) or not 0 <= index < 10**9:
-        raise SettingError(
-            f"a channel is a whole number from 0, {index!r} given", setting="index", value=index
-        )
+        raise SettingError(f"a channel is a whole number from 0, {index!r} given", setting="index", value=index)
 
 
 def _write_channel(layer: str, index: int) -> str:

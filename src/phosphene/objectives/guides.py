@@ -14,9 +14,9 @@ from torch.autograd.function import FunctionCtx, once_differentiable
 from phosphene.nets.card import Usual
 from phosphene.objectives.base import Ground, Leaf, unfit
 from phosphene.objectives.features import check_name, positions
-from phosphene.objectives.half_square import accumulator
 from phosphene.objectives.level import inverse_variance
 from phosphene.objectives.name import write_name, write_path
+from phosphene.objectives.squares import accumulator
 from phosphene.types import Features, Region, Scores
 
 _CANVAS_BLOCK, _GUIDE_BLOCK = 4096, 1024
@@ -44,11 +44,9 @@ class Guide(Leaf):
         check_name(self.path, "a guide's picture")
         check_name(self.layer, "a layer")
 
-    def score(self, activation: Features, region: Region | None = None) -> Scores:
+    def add_up(self, activation: Features, region: Region | None = None) -> Scores:
         if self.columns is None:
-            raise unfit(
-                f"the features of {str(self)!r} have not been read: resolve(..., read_guide=...) does", self
-            )
+            raise unfit(f"the features of {str(self)!r} have not been read: resolve(..., read_guide=...) does", self)
         columns = self.columns.to(activation.device)
         if self.usual is not None:
             weight = inverse_variance(self.usual).to(columns)
@@ -58,9 +56,7 @@ class Guide(Leaf):
     def resolved(self, ground: Ground) -> Guide:
         usual = ground.usual(self.layer)
         if not ground.has_positions(self.layer):
-            raise unfit(
-                f"{self.layer} has no positions to be guided: choose another layer for {str(self)!r}", self
-            )
+            raise unfit(f"{self.layer} has no positions to be guided: choose another layer for {str(self)!r}", self)
         columns = ground.read_guide(self.path, self.layer) if ground.read_guide else None
         return replace(self, usual=usual, columns=columns)
 

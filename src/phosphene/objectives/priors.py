@@ -6,7 +6,7 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional as F
 
-from phosphene.objectives.half_square import accumulator
+from phosphene.objectives.squares import accumulator
 from phosphene.types import Features
 
 
