@@ -69,15 +69,11 @@ def clouds() -> Plane:
 
     here = density(0, 0)
     cover = 1 - np.exp(-2.4 * smooth(0.0, 0.9, here) - 1.2 * here)
-    near, far = (
-        sum(density(SUN[0] * r, SUN[1] * r) for r in reach) / 3 for reach in ((2, 4, 7), (11, 18, 30))
-    )
+    near, far = (sum(density(SUN[0] * r, SUN[1] * r) for r in reach) / 3 for reach in ((2, 4, 7), (11, 18, 30)))
     lit = np.exp(-0.35 * np.maximum(far + 0.4 * here - 0.2, 0) - 0.9 * np.maximum(near - here + 0.1, 0))
 
     height = (1 - row / HEIGHT)[..., None]
-    sky = (1 - height) ** 1.4 * np.array([0.66, 0.80, 0.93]) + (1 - (1 - height) ** 1.4) * np.array(
-        [0.13, 0.34, 0.68]
-    )
+    sky = (1 - height) ** 1.4 * np.array([0.66, 0.80, 0.93]) + (1 - (1 - height) ** 1.4) * np.array([0.13, 0.34, 0.68])
     bright, dark = np.array([1.0, 0.99, 0.97]), np.array([0.50, 0.56, 0.66])
     cloud = lit[..., None] * bright + (1 - lit[..., None]) * dark
     haze = 0.35 * (1 - height) ** 2

@@ -16,9 +16,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 # Shapes and types are checked under pytest only. The hook must be there before phosphene's modules are
 # imported, and stays for the whole run, since most of them are imported lazily.
 # A whole number is a number, as mypy has it.
-_hook = install_import_hook(
-    "phosphene", "beartype.beartype(conf=beartype.BeartypeConf(is_pep484_tower=True))"
-)
+_hook = install_import_hook("phosphene", "beartype.beartype(conf=beartype.BeartypeConf(is_pep484_tower=True))")
 
 
 settings.register_profile("phosphene", deadline=None)  # how long an example takes says more about the machine

@@ -75,9 +75,7 @@ def imports(path: Path) -> set[str]:
             assert node.level == 0, f"{path}: imports are absolute"
             for alias in node.names:
                 whole = f"{node.module}.{alias.name}"
-                found.add(
-                    whole if whole in NAMES.values() or f"{whole}.__init__" in NAMES.values() else node.module
-                )
+                found.add(whole if whole in NAMES.values() or f"{whole}.__init__" in NAMES.values() else node.module)
     return {name for name in found if name.split(".")[0] == "phosphene"}
 
 
@@ -170,9 +168,7 @@ def test_the_docstring_draws_the_flow() -> None:
 
 
 def test_importing_phosphene_is_light() -> None:
-    code = (
-        "import sys, phosphene; print([m for m in ('torch', 'numpy', 'pydantic', 'PIL') if m in sys.modules])"
-    )
+    code = "import sys, phosphene; print([m for m in ('torch', 'numpy', 'pydantic', 'PIL') if m in sys.modules])"
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert result.stdout.strip() == "[]"
 

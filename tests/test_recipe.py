@@ -19,9 +19,9 @@ DREAM: dict[str, Any] = {"kind": "dream", "version": 1, "source": {"path": "sky.
 sides = st.integers(1, 100_000)
 texts = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=30)
 hashes = st.none() | st.text("0123456789abcdef", min_size=64, max_size=64)
-sources = st.builds(
-    Photo, path=st.none() | texts, sha256=hashes, size=st.none() | st.tuples(sides, sides)
-) | st.builds(Noise, noise=st.tuples(sides, sides))
+sources = st.builds(Photo, path=st.none() | texts, sha256=hashes, size=st.none() | st.tuples(sides, sides)) | st.builds(
+    Noise, noise=st.tuples(sides, sides)
+)
 dreams = st.builds(
     DreamRecipe,
     automatic=st.lists(st.sampled_from(recipes.settings_of(DreamRecipe))).map(tuple),
@@ -34,9 +34,7 @@ dreams = st.builds(
     step_size=st.floats(1e-9, 1),
     seed=st.integers(0, 2**32 - 1),
 )
-imagined = st.builds(
-    ImagineRecipe, target=texts, size=sides | st.tuples(sides, sides), seed=st.integers(0, 2**32 - 1)
-)
+imagined = st.builds(ImagineRecipe, target=texts, size=sides | st.tuples(sides, sides), seed=st.integers(0, 2**32 - 1))
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),
@@ -125,10 +123,18 @@ def test_depth_and_length_do_not_crash_the_reader() -> None:
             recipes.loads(text)
 
 
+def test_a_pick_is_one_of_the_pictures() -> None:
+    with pytest.raises(RecipeError, match="pick must be at most count, 2, but is 3"):
+        recipes.loads('{"kind": "imagine", "target": "eye", "count": 2, "pick": 3}')
+    two = ImagineRecipe(target="eye", count=2)
+    assert [each.pick for each in recipes.of_each(two)] == [1, 2]  # type: ignore[union-attr]
+    (second,) = recipes.of_each(recipes.of_each(two)[1])
+    assert recipes.override(second, {"seed": 1}).pick == 2  # type: ignore[union-attr]
+    assert recipes.override(second, {"count": 1}).pick is None  # type: ignore[union-attr]
+
+
 def test_a_recipe_by_hand_may_leave_out_what_has_a_default() -> None:
-    recipe = recipes.loads(
-        '{"kind": "dream", "source": {"noise": [48, 64]}, "net": "pocket", "size": "80x60"}'
-    )
+    recipe = recipes.loads('{"kind": "dream", "source": {"noise": [48, 64]}, "net": "pocket", "size": "80x60"}')
     assert recipe == DreamRecipe(source=Noise(noise=(48, 64)), size=(60, 80))
 
 
@@ -140,21 +146,15 @@ def test_recipes_are_frozen() -> None:
 def test_settings_are_asked_for_by_name() -> None:
     photo = Photo(path="sky.jpg")
     assert recipes.ask(DreamRecipe, {"size": "640x480", "steps": 3}, source=photo).size == (480, 640)
-    with pytest.raises(
-        UnknownNameError, match="no setting named 'jiter' in dream recipes; did you mean 'jitter'"
-    ):
+    with pytest.raises(UnknownNameError, match="no setting named 'jiter' in dream recipes; did you mean 'jitter'"):
         recipes.ask(DreamRecipe, {"jiter": 3}, source=photo)
-    with pytest.raises(
-        SettingError, match="jitter must be a whole number from 0 to 512, but is -1"
-    ) as caught:
+    with pytest.raises(SettingError, match="jitter must be a whole number from 0 to 512, but is -1") as caught:
         recipes.ask(DreamRecipe, {"jitter": -1}, source=photo)
     assert (caught.value.setting, caught.value.value) == ("jitter", -1)
 
 
 def test_an_override_chooses_anew_what_was_automatic() -> None:
-    recipe = DreamRecipe(
-        source=Photo(path="a.jpg"), size=(30, 40), octaves=3, steps=7, automatic=("size", "octaves")
-    )
+    recipe = DreamRecipe(source=Photo(path="a.jpg"), size=(30, 40), octaves=3, steps=7, automatic=("size", "octaves"))
     assert recipes.override(recipe, {}) is recipe
     changed = recipes.override(recipe, {"seed": 5})
     assert (changed.seed, changed.steps, changed.size, changed.octaves) == (5, 7, None, "auto")

@@ -201,7 +201,7 @@ def test_other_weights_are_refused_unless_asked_for(photo: Path) -> None:
     text = json.loads(recipes.dumps(recipe))
     text["net"]["sha256"] = "0" * 64
     changed = recipes.loads(json.dumps(text))
-    with pytest.raises(RecipeError, match="must have the weights 000000000000.*--net pocket"):
+    with pytest.raises(RecipeError, match=r"must have the weights 000000000000.*--net pocket"):
         ph.again(changed)
     assert isinstance(ph.again(changed, net="pocket"), Picture)
 

@@ -28,7 +28,7 @@ from pydantic import (
     model_validator,
 )
 from pydantic.fields import FieldInfo
-from pydantic_core import PydanticUndefined, from_json
+from pydantic_core import PydanticCustomError, PydanticUndefined, from_json
 
 from phosphene import __version__
 from phosphene.errors import RecipeError, SettingError, UnknownNameError
@@ -203,6 +203,14 @@ class ImagineRecipe(_Recipe):
     precision: Precision = "auto"
     tile: Tile = "auto"
 
+    @model_validator(mode="after")
+    def _pick_is_one_of_them(self) -> ImagineRecipe:
+        if self.pick is not None and self.pick > self.count:
+            raise PydanticCustomError(
+                "pick", "pick must be at most count, {count}, but is {pick}", {"count": self.count, "pick": self.pick}
+            )
+        return self
+
 
 Recipe = DreamRecipe | ImagineRecipe
 """Either kind of recipe."""
@@ -226,7 +234,7 @@ PRESETS: dict[str, Preset] = {
 }
 """What `preset` may be."""
 
-R = TypeVar("R", DreamRecipe, ImagineRecipe)
+R = TypeVar("R", bound=_Recipe)
 
 _NO_SETTINGS = {"kind", "version", "phosphene", "automatic", "source", "pick"}
 
@@ -263,6 +271,8 @@ def override(recipe: R, settings: Mapping[str, object], **fixed: object) -> R:
         return recipe
     kept = {name: getattr(recipe, name) for name in type(recipe).model_fields if name not in recipe.automatic}
     kept.update(automatic=(), phosphene=__version__, **fixed)
+    if "count" in settings:  # of another number of pictures, no certain one is meant
+        kept.pop("pick", None)
     given = {name: kept.pop(name) for name in settings_of(type(recipe)) if name in kept}
     return ask(type(recipe), {**given, **settings}, **kept)
 
@@ -307,7 +317,7 @@ def dumps(recipe: Recipe) -> str:
 
 def of_each(recipe: Recipe) -> list[Recipe]:
     """The recipe of each picture that a recipe makes: each says which of several it is."""
-    if isinstance(recipe, DreamRecipe) or recipe.count == 1:
+    if isinstance(recipe, DreamRecipe) or recipe.count == 1 or recipe.pick is not None:
         return [recipe]
     return [recipe.model_copy(update={"pick": i + 1}) for i in range(recipe.count)]
 

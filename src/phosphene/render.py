@@ -248,7 +248,7 @@ def _imagine(request: ImagineRecipe, ground: _Ground) -> Rendering:
 def _resolved(request: R, ground: _Ground, engine: Engine, **found: object) -> R:
     """The recipe with all that was found for what was left to phosphene, and these settings listed."""
     found.update(net=ground.used, target=ground.target, precision=str(engine.dtype).removeprefix("torch."))
-    chosen = (name for name in found if getattr(request, name) in (None, "auto"))
+    chosen = [name for name in found if getattr(request, name) in (None, "auto")]
     automatic = dict.fromkeys((*request.automatic, *chosen))
     return request.model_copy(update={**found, "automatic": tuple(automatic), "phosphene": __version__})
 

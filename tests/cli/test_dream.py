@@ -253,3 +253,9 @@ def test_a_terminal_shows_progress(photo: Path, folder: Path) -> None:
     assert b"octave 2/2" in shown
     assert b"left" in shown
     assert b"score" in shown
+
+
+def test_a_size_that_the_format_cannot_hold_is_answered_before_the_work(photo: Path, folder: Path) -> None:
+    result = run(photo, *QUICK, "--size", "17000x1", "-o", "long.webp")
+    assert_refused(result, folder, set())
+    assert "at most 16383 pixels a side" in result.stderr

@@ -84,10 +84,7 @@ def test_what_goes_wrong_inside_is_one_line(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr("phosphene.nets.names", broken)
     result = CliRunner().invoke(phosphene, ["nets"])
     assert result.exit_code == 1
-    assert (
-        result.stderr
-        == "Error: phosphene failed unexpectedly (ZeroDivisionError: a b); --debug shows where\n"
-    )
+    assert result.stderr == "Error: phosphene failed unexpectedly (ZeroDivisionError: a b); --debug shows where\n"
     for args in (["--debug", "nets"], ["nets", "--debug"]):
         assert isinstance(CliRunner().invoke(phosphene, args).exception, ZeroDivisionError)
 

@@ -14,9 +14,7 @@ from phosphene.recipe import DreamRecipe, ImagineRecipe
 
 @click.command(cls=Command)
 @click.argument("file", type=options.PATH)
-@click.option(
-    "--source", type=options.PATH, metavar="PHOTO", help="Begin with this photo, not the recipe's own."
-)
+@click.option("--source", type=options.PATH, metavar="PHOTO", help="Begin with this photo, not the recipe's own.")
 @options.of_recipe(DreamRecipe, ImagineRecipe, defaults=False)
 @output.options
 def again(

@@ -9,7 +9,7 @@ import click
 
 from phosphene.cli import options, output
 from phosphene.cli.root import Command
-from phosphene.recipe import PRESETS, DreamRecipe
+from phosphene.recipe import PRESETS, DreamRecipe, Noise
 
 
 @click.command(cls=Command)
@@ -50,5 +50,5 @@ def dream(
     from phosphene import render
     from phosphene.cli.progress import follow
 
-    source = photo if photo is not None else render.Noise(noise=noise)
+    source = photo if noise is None else Noise(noise=noise)
     follow(render.dream_steps(source, preset=preset, **options.given(settings)), place)

@@ -35,9 +35,7 @@ class Setting(click.ParamType):
             wanted = settings.must_be(self.field)
             self.fail(f"must be {wanted}, but is {settings.received(value)}.", param, ctx)
 
-    def shell_complete(
-        self, ctx: click.Context, param: click.Parameter, incomplete: str
-    ) -> list[CompletionItem]:
+    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
         return [CompletionItem(word) for word in settings.choices(self.field) if word.startswith(incomplete)]
 
 

@@ -7,12 +7,15 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from phosphene.cli.options import PATH
 from phosphene.errors import OutputError
+
+if TYPE_CHECKING:
+    from phosphene.render import Rendering
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -30,9 +33,7 @@ class Output:
 
     def paths(self, part: str = "") -> list[Path]:
         """Each picture's file; several are numbered from 1, and `part` stands before the suffix."""
-        stems = (
-            [self.path.stem] if self.count == 1 else [f"{self.path.stem}-{i + 1}" for i in range(self.count)]
-        )
+        stems = [self.path.stem] if self.count == 1 else [f"{self.path.stem}-{i + 1}" for i in range(self.count)]
         return [self.path.with_name(f"{stem}{part}{self.path.suffix}") for stem in stems]
 
     def check(self) -> Output:
@@ -45,6 +46,17 @@ class Output:
             formats.for_writing(self.preview)
             atomic.check(self.preview)
         return self
+
+    def check_for(self, run: Rendering) -> None:
+        """Raise if a picture of the size of `run`, or its recipe, does not fit into the format."""
+        from phosphene.media.image import check_writable
+        from phosphene.recipe import dumps
+
+        (image,) = run.start.image[:1]
+        size = (image.shape[-2], image.shape[-1])
+        for path, depth in ((self.path, self.depth), (self.preview, 8)):
+            if path is not None:
+                check_writable(path, depth, size=size, recipe=dumps(run.recipe))
 
     def apart_from(self, photo: Path | None) -> Output:
         """Raise `OutputError` if a file to write is the photo that is read; gives itself."""

@@ -27,6 +27,7 @@ def follow(run: Rendering, output: Output) -> None:
 
     Ctrl-C writes the pictures so far beside them as NAME.partial and exits 130.
     """
+    output.check_for(run)
     last = run.start
     try:
         with _bar() as show:
