@@ -70,7 +70,7 @@ def test_any_values_are_answered_with_one_line(kind: str, data: st.DataObject) -
     except RecipeError as error:
         message = str(error)
     assert "\n" not in message
-    assert len(message) < 400
+    assert len(message) < 300
 
 
 @given(dreams, st.data())

@@ -347,7 +347,7 @@ def _first(kind: type[_Recipe], problem: ValidationError) -> tuple[str, str, obj
             fields = _PARTS[str(part)].model_fields
     if error["type"] == "extra_forbidden":
         unknown = str(error["loc"][-1])
-        return unknown, str(UnknownNameError("field", unknown, fields, where=name)), value
+        return unknown, str(UnknownNameError("field", unknown[:80], fields, where=name)), value
     if error["type"] == "missing":
         missing = str(error["loc"][-1])
         return name or missing, f"{name or missing} is missing", None

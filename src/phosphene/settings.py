@@ -14,6 +14,7 @@ from pydantic import TypeAdapter
 from pydantic.fields import FieldInfo
 
 _WORDS = {int: "a whole number", float: "a number", str: "text", bool: "true or false"}
+_LONGEST = 80
 _SHORT = {int: "INTEGER", float: "NUMBER", str: "TEXT"}
 
 
@@ -49,7 +50,8 @@ def received(value: object) -> str:
     """What was received, short enough for one line."""
     short = reprlib.Repr()
     short.maxstring = short.maxother = short.maxlong = 60
-    return " ".join(short.repr(value).split())
+    text = " ".join(short.repr(value).split())
+    return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 3]}..."
 
 
 @lru_cache(maxsize=128)
