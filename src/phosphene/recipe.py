@@ -170,7 +170,7 @@ class DreamRecipe(_Recipe):
     )
     steps: Annotated[int, Field(ge=0, le=10_000)] = Field(10, description="Steps of ascent in each octave.")
     step_size: Annotated[float, Field(gt=0, le=1)] = Field(
-        0.02, description="How far a step goes, as a share of the range from black to white."
+        0.012, description="How far a step goes, as a share of the range from black to white."
     )
     jitter: Annotated[int, Field(ge=0, le=512)] = Field(
         16,
@@ -180,7 +180,7 @@ class DreamRecipe(_Recipe):
         "laplacian", description="How the gradient is shaped before a step."
     )
     natural_colour: Annotated[float, Field(ge=0, le=4)] = Field(
-        1.0, description="How much a step keeps to the colours of natural pictures; 0 for not at all."
+        1.2, description="How much a step keeps to the colours of natural pictures; 0 for not at all."
     )
     seed: Seed = 0
     precision: Precision = "auto"

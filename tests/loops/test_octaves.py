@@ -16,7 +16,16 @@ from phosphene.objectives.base import resolve
 from phosphene.objectives.expr import parse
 from tests.tinynet import tiny_net
 
-SETTINGS = DreamSettings(octaves=3, steps=4, jitter=5, seed=7)
+SETTINGS = DreamSettings(
+    octaves=3,
+    octave_scale=1.4,
+    steps=4,
+    step_size=0.02,
+    jitter=5,
+    shaping="laplacian",
+    natural_colour=1.0,
+    seed=7,
+)
 
 
 def engine_for(target: str, **options: object) -> Engine:
@@ -139,6 +148,6 @@ def test_octaves_are_chosen_by_the_shorter_side() -> None:
 def test_settings_out_of_range_are_refused() -> None:
     for wrong in ({"octaves": 0}, {"octave_scale": 1.0}, {"steps": -1}, {"step_size": -0.1}, {"jitter": -1}):
         with pytest.raises(SettingError, match=next(iter(wrong))):
-            DreamSettings(**wrong)
+            replace(SETTINGS, **wrong)
     with pytest.raises(UnknownNameError, match="laplacian"):
-        DreamSettings(shaping="laplacan")
+        replace(SETTINGS, shaping="laplacan")

@@ -42,19 +42,20 @@ class DreamSettings:
     `octaves` sizes, each `octave_scale` times the one before, `steps` in each. A step moves a pixel by `step_size` of
     the range from black to white on average. Before each step the picture is rolled by up to `jitter` pixels.
     `shaping` names one of `phosphene.gradients.shaping.shapings`. `natural_colour` is how much the step follows the
-    colours of natural pictures, 0 not at all. All chance is drawn from `seed`.
+    colours of natural pictures, 0 not at all. All chance is drawn from `seed`. The defaults of all stand in
+    `phosphene.recipe.DreamRecipe`.
 
     Raises `SettingError` for a value out of its range.
     """
 
-    octaves: int = 4
-    octave_scale: float = 1.4
-    steps: int = 10
-    step_size: float = 0.02
-    jitter: int = 16
-    shaping: str = "laplacian"
-    natural_colour: float = 1.0
-    seed: int = 0
+    octaves: int
+    octave_scale: float
+    steps: int
+    step_size: float
+    jitter: int
+    shaping: str
+    natural_colour: float
+    seed: int
 
     def __post_init__(self) -> None:
         _check("octaves", self.octaves, self.octaves >= 1, "at least 1")
