@@ -54,16 +54,23 @@ class Table:
 
     def layer_cards(self) -> dict[str, LayerCard]:
         """What is known of every step, under its name and its aliases."""
-        fields: dict[str, Field | None] = {INPUT: Field()}
+        rows, columns = self._fields(axis=0), self._fields(axis=1)
         cards: dict[str, LayerCard] = {}
         spent: dict[str, float] = {}
         for name, operation in self.steps.items():
-            seen = [each for each in (fields[source] for source in self.inputs[name]) if each is not None]
-            fields[name] = reach = operation.field(seen) if seen else None
+            row, column = rows[name], columns[name]
+            reach = row.union(column) if row and column else None  # a field is square
             spent[name] = operation.work / reach.stride**2 if reach else 0.0
             cost = sum(spent[each] for each in needed(self.inputs, [name]))
             cards[name] = LayerCard(name, operation.channels, reach, cost=cost)
         return cards | {alias: cards[name] for alias, name in self.aliases.items()}
+
+    def _fields(self, axis: int) -> dict[str, Field | None]:
+        fields: dict[str, Field | None] = {INPUT: Field()}
+        for name, operation in self.steps.items():
+            seen = [each for each in (fields[source] for source in self.inputs[name]) if each is not None]
+            fields[name] = operation.field(seen, axis) if seen else None
+        return fields
 
 
 def needed(inputs: Mapping[str, tuple[str, ...]], names: Collection[str]) -> list[str]:
@@ -136,9 +143,7 @@ class GraphNet(Net):
 
     def _move(self, name: str, last_use: Mapping[str, str], wanted: frozenset[str]) -> _Move:
         inputs = self._inputs[name]
-        done_with = tuple(
-            each for each in dict.fromkeys(inputs) if last_use[each] == name and each not in wanted
-        )
+        done_with = tuple(each for each in dict.fromkeys(inputs) if last_use[each] == name and each not in wanted)
         spare = inputs[0] in done_with and inputs.count(inputs[0]) == 1 and inputs[0] != INPUT
         return _Move(name, inputs, spare, done_with)
 

@@ -1,5 +1,4 @@
-"""The steps that the famous networks are made of: what each computes, and what is known without running it.
-"""
+"""The steps that the famous networks are made of: what each computes, and what is known without running it."""
 
 from __future__ import annotations
 
@@ -30,8 +29,11 @@ class Operation(nn.Module, ABC):
     def forward(self, inputs: Sequence[Tensor], spare: bool) -> Tensor:
         """The step's result; with `spare` nothing else needs the first input, which may be overwritten."""
 
-    def field(self, seen: Sequence[Field]) -> Field | None:
-        """What each position sees, given what the inputs' positions see; None without positions."""
+    def field(self, seen: Sequence[Field], axis: int) -> Field | None:
+        """What each position sees along rows (axis 0) or columns (1), given what the inputs' positions see.
+
+        None without positions.
+        """
         return seen[0]
 
 
@@ -68,9 +70,8 @@ class Convolution(Operation):
         x = F.conv2d(x, self.weight, self.bias, self.stride, self.padding)
         return F.relu_(x) if self.relu else x
 
-    def field(self, seen: Sequence[Field]) -> Field:
-        # A field is square: that of a 1x7 kernel is taken as 7x7, which covers it.
-        return seen[0].through(max(self.kernel), self.stride, max(self.padding))
+    def field(self, seen: Sequence[Field], axis: int) -> Field:
+        return seen[0].through(self.kernel[axis], self.stride, self.padding[axis])
 
 
 class ReLU(Operation):
@@ -87,9 +88,7 @@ class ReLU(Operation):
 class MaxPool(Operation):
     """The largest of each window; with `ceil`, windows may reach over the far edges, as in Caffe."""
 
-    def __init__(
-        self, channels: int, kernel: int, stride: int, padding: int = 0, *, ceil: bool = False
-    ) -> None:
+    def __init__(self, channels: int, kernel: int, stride: int, padding: int = 0, *, ceil: bool = False) -> None:
         super().__init__()
         self.channels, self.kernel, self.stride = channels, kernel, stride
         self.padding, self.ceil = padding, ceil
@@ -97,7 +96,7 @@ class MaxPool(Operation):
     def forward(self, inputs: Sequence[Tensor], spare: bool) -> Tensor:
         return F.max_pool2d(inputs[0], self.kernel, self.stride, self.padding, ceil_mode=self.ceil)
 
-    def field(self, seen: Sequence[Field]) -> Field:
+    def field(self, seen: Sequence[Field], axis: int) -> Field:
         return seen[0].through(self.kernel, self.stride, self.padding)
 
 
@@ -111,7 +110,7 @@ class MeanPool(Operation):
     def forward(self, inputs: Sequence[Tensor], spare: bool) -> Tensor:
         return F.avg_pool2d(inputs[0], self.kernel, stride=1, padding=self.kernel // 2)
 
-    def field(self, seen: Sequence[Field]) -> Field:
+    def field(self, seen: Sequence[Field], axis: int) -> Field:
         return seen[0].through(self.kernel, 1, self.kernel // 2)
 
 
@@ -152,7 +151,7 @@ class Join(Operation):
     def forward(self, inputs: Sequence[Tensor], spare: bool) -> Tensor:
         return torch.cat(list(inputs), dim=1)
 
-    def field(self, seen: Sequence[Field]) -> Field:
+    def field(self, seen: Sequence[Field], axis: int) -> Field:
         field = seen[0]
         for other in seen[1:]:
             field = field.union(other)
@@ -170,7 +169,7 @@ class Sum(Operation):
         x, y = inputs
         return F.relu_(x.add_(y) if spare else x + y)
 
-    def field(self, seen: Sequence[Field]) -> Field:
+    def field(self, seen: Sequence[Field], axis: int) -> Field:
         return seen[0].union(seen[1])
 
 
@@ -200,5 +199,5 @@ class Dense(Operation):
         """The product with `n c`, in its precision."""
         return F.linear(x, self.weight.to(x.dtype), self.bias.to(x.dtype))
 
-    def field(self, seen: Sequence[Field]) -> None:
+    def field(self, seen: Sequence[Field], axis: int) -> None:
         return None

@@ -44,9 +44,7 @@ class Shelf:
         With `pad`, ones before its shape do not count (old Caffe files give every tensor four dimensions).
         """
         if name not in self._left:
-            raise WeightsError(
-                f"{self.source} has no tensor {name!r}: it belongs to another network", path=self.source
-            )
+            raise WeightsError(f"{self.source} has no tensor {name!r}: it belongs to another network", path=self.source)
         tensor = self._left.pop(name)
         found, wanted = tuple(tensor.shape), tuple(shape)
         if found != wanted and not (pad and _bare(found) == _bare(wanted)):
@@ -56,9 +54,7 @@ class Shelf:
                 path=self.source,
             )
         if not tensor.is_floating_point():
-            raise WeightsError(
-                f"{name!r} in {self.source} holds {tensor.dtype}, not numbers", path=self.source
-            )
+            raise WeightsError(f"{name!r} in {self.source} holds {tensor.dtype}, not numbers", path=self.source)
         return tensor.reshape(wanted).float()
 
     def drop(self, name: str) -> None:

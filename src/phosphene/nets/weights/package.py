@@ -24,9 +24,7 @@ def tensors(name: str) -> tuple[dict[str, Tensor], str]:
         data = path.read_bytes()
         found = safetensors.torch.load(data)
     except (OSError, safetensors.SafetensorError) as problem:
-        raise WeightsError(
-            f"phosphene's own file {name} is damaged ({problem}): install again", path=path
-        ) from None
+        raise WeightsError(f"phosphene's own file {name} is damaged ({problem}): install again", path=path) from None
     return {key: tensor.float() for key, tensor in found.items()}, hashlib.sha256(data).hexdigest()
 
 
@@ -34,7 +32,5 @@ def labels(name: str) -> tuple[tuple[str, ...], ...]:
     """Each class's names, from a table of the package with columns index, identifier, names."""
     table = resources.files(PACKAGE).joinpath(name).read_text(encoding="utf-8")
     rows = [line.split("\t") for line in table.splitlines() if line.strip()]
-    assert [int(row[0]) for row in rows] == list(range(len(rows))), (
-        "labels stand in the order of their indices"
-    )
+    assert [int(row[0]) for row in rows] == list(range(len(rows))), "labels stand in the order of their indices"
     return tuple(tuple(each.strip() for each in row[2].split(",")) for row in rows)

@@ -1,0 +1,143 @@
+"""The folder of fetched model files: what is there, verified how, and what came from where.
+
+It is `PHOSPHENE_CACHE`, or `phosphene` in the user's own cache folder. Each network has a folder in it with
+the model file and, in `about.json`, its SHA-256, size and origin. A file gets its final name when it is
+whole and verified, so what stands there can be used; locks keep two processes from fetching one network at
+once.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from phosphene.errors import MissingExtraError, WeightsError
+
+VARIABLE = "PHOSPHENE_CACHE"
+ABOUT = "about.json"
+CHUNK = 1 << 20
+
+
+@dataclass(frozen=True)
+class Digest:
+    """What is known of a file's hash: the SHA-1, the SHA-256, or the beginning of the latter; nothing if
+    empty.
+    """
+
+    kind: str = "sha256"
+    value: str = ""
+
+    def __str__(self) -> str:
+        if not self.value:
+            return "no hash is known"
+        name = {"sha1": "SHA-1", "sha256": "SHA-256"}[self.kind]
+        whole = len(self.value) == hashlib.new(self.kind).digest_size * 2
+        return f"{name} {self.value}" if whole else f"{name} beginning with {self.value}"
+
+
+@dataclass(frozen=True)
+class Kept:
+    """A model file that is here; `verified` if its hash is the one that public projects know."""
+
+    file: str
+    size: int
+    sha256: str
+    origin: str
+    verified: bool
+
+
+def folder() -> Path:
+    """Where fetched networks are kept; it may not exist yet."""
+    if chosen := os.environ.get(VARIABLE):
+        return Path(chosen).expanduser() / "nets"
+    try:
+        import platformdirs
+    except ImportError:
+        raise MissingExtraError("keeping fetched networks", "models") from None
+    return Path(platformdirs.user_cache_dir("phosphene", appauthor=False)) / "nets"
+
+
+def find(name: str) -> tuple[Path, Kept] | None:
+    """The model file of the network `name` and what is known of it, or None if it is not here."""
+    place = folder() / name
+    try:
+        kept = Kept(**json.loads((place / ABOUT).read_text(encoding="utf-8")))
+        path = place / Path(kept.file).name
+        whole = path.stat().st_size == kept.size
+    except (OSError, ValueError, TypeError):
+        return None
+    return (path, kept) if whole else None
+
+
+def keep(name: str, path: Path, file: str, digest: Digest, *, origin: str, own: bool = False) -> Path:
+    """Verify the file at `path`, move it to its place under `name`, and give its path there.
+
+    Raises `WeightsError`, and leaves what was there before, if the hash is not `digest`; with `own` any is
+    taken.
+    """
+    verified = matches(path, digest)
+    if digest.value and not (verified or own):
+        raise WeightsError(
+            f"{origin} is not {name}: its {digest.kind.upper()} is {hashes(path)[digest.kind]}, but must be {digest}",
+            path=path,
+        )
+    place = folder() / name
+    place.mkdir(parents=True, exist_ok=True)
+    kept = Kept(file, path.stat().st_size, hashes(path)["sha256"], origin, verified)
+    (place / ABOUT).unlink(missing_ok=True)  # what is half replaced is not there
+    os.replace(path, place / file)
+    about = place / f".{ABOUT}.part"
+    about.write_text(json.dumps(asdict(kept), indent=1) + "\n", encoding="utf-8")
+    os.replace(about, place / ABOUT)
+    return place / file
+
+
+def remove(name: str) -> int:
+    """Remove the network `name` and what was fetched of it so far; gives the bytes that were freed."""
+    place = folder() / name
+    if not place.is_dir():
+        return 0
+    with lock(name):
+        size = sum(each.stat().st_size for each in place.rglob("*") if each.is_file())
+        shutil.rmtree(place)
+    return size
+
+
+def matches(path: Path, digest: Digest) -> bool:
+    """Whether the file's hash is `digest`; not where none is known."""
+    return bool(digest.value) and hashes(path)[digest.kind].startswith(digest.value)
+
+
+def hashes(path: Path) -> dict[str, str]:
+    """The file's SHA-1 and SHA-256."""
+    both = {"sha1": hashlib.sha1(usedforsecurity=False), "sha256": hashlib.sha256()}
+    with path.open("rb") as file:
+        while data := file.read(CHUNK):
+            for each in both.values():
+                each.update(data)
+    return {kind: each.hexdigest() for kind, each in both.items()}
+
+
+@contextmanager
+def lock(name: str) -> Iterator[None]:
+    """Hold the network `name`, waiting for another process that does."""
+    try:
+        import filelock
+    except ImportError:
+        raise MissingExtraError("keeping fetched networks", "models") from None
+    place = folder()
+    try:
+        place.mkdir(parents=True, exist_ok=True)
+        with filelock.FileLock(place / f".{name}.lock"):
+            yield
+    except OSError as problem:
+        raise WeightsError(
+            f"{place} cannot be written ({problem.strerror or problem}): set {VARIABLE} to another folder",
+            path=place,
+        ) from None
