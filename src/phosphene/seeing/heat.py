@@ -76,18 +76,19 @@ def evidence(
     total = torch.zeros(1, 1, *finest, device=image.device)
     for factor in HEAT_SIZES:
         for found in _maps(net, objective, view(image, net.card, factor)):
-            total += F.interpolate(found, finest, mode="bicubic", align_corners=False)
+            # Bicubic would overshoot, and find what is not there beside what speaks against the target.
+            total += F.interpolate(found, finest, mode="bilinear", align_corners=False)
     total.clamp_(min=0)
     total /= total.max().clamp(min=torch.finfo(total.dtype).tiny)  # all 0 without any evidence
     return F.interpolate(total, size, mode="bicubic", align_corners=False).clamp_(0, 1)
 
 
-def _maps(net: Net, objective: Objective, image: Image) -> Iterator[Float[Tensor, "1 1 h w"]]:
+def _maps(net: Net, objective: Objective, image: Image) -> Iterator[Float[Tensor, "1 1 rows columns"]]:
     """What each position adds to each term, times the number of positions, so that grids can be compared."""
     card = net.card
-    spatial = [name for name, layer in card.layers.items() if layer.receptive]
     # What has no positions is explained at the last layer before it that has.
-    explained = {name: name if name in spatial else card.pooled or spatial[-1] for name in objective.layers()}
+    last = card.pooled or [name for name, layer in card.layers.items() if layer.receptive and layer.name == name][-1]
+    explained = {name: name if card.layer(name).receptive else last for name in objective.layers()}
     with torch.enable_grad():
         activations = net(image.requires_grad_(), {*explained, *explained.values()})
         for coefficient, leaf in objective.terms():

@@ -105,7 +105,7 @@ def see(source: object, *, net: str | Net = "pocket", count: int = 5) -> Sight:
     )
 
 
-def _with_mirror(image: Image) -> Image:
+def _with_mirror(image: Image) -> Float[Tensor, "both 3 h w"]:
     return torch.cat((image, image.flip(3)))
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 
 import torch
+from jaxtyping import Float
+from torch import Tensor
 
 from phosphene import nets
 from phosphene.errors import SettingError
@@ -49,7 +51,7 @@ def picture(source: object) -> Image:
     return photo.image.sub_(GREY).mul_(photo.alpha).add_(GREY)
 
 
-def within_reach(image: Image, net: Net) -> Image:
+def within_reach(image: Image, net: Net) -> Float[Tensor, "1 3 height width"]:
     """The picture where the net is, no larger than is of use to it."""
     height, width = size_of(image)
     scale = net.card.native * LARGEST / math.sqrt(height * width)
@@ -58,10 +60,9 @@ def within_reach(image: Image, net: Net) -> Image:
     return image.to(next(net.parameters()).device)
 
 
-def view(image: Image, card: Card, factor: float = 1.0) -> Image:
+def view(image: Image, card: Card, factor: float = 1.0) -> Float[Tensor, "n 3 height width"]:
     """The picture at `factor` times the net's own size; a copy where it has that size already."""
-    shown = resize(image, view_size(size_of(image), card, factor))
-    return shown.clamp(0, 1)
+    return resize(image, view_size(size_of(image), card, factor)).clamp(0, 1)
 
 
 def view_size(size: Size, card: Card, factor: float = 1.0) -> Size:
