@@ -13,6 +13,7 @@ import click
 from phosphene import recipe as recipes
 from phosphene import settings
 from phosphene.cli.root import COMMANDS, phosphene
+from phosphene.presets import PRESETS
 
 DOCS = Path(__file__).parent.parent / "docs"
 WIDTH = 96
@@ -20,7 +21,7 @@ WIDTH = 96
 
 def cli_page() -> str:
     """docs/cli.md."""
-    root = click.Context(phosphene, info_name="phosphene", terminal_width=WIDTH)
+    root = click.Context(phosphene, info_name="phosphene", terminal_width=WIDTH, **phosphene.context_settings)
     parts = [
         "# The command line",
         "Written by `scripts/docs` from the commands' own help.",
@@ -60,14 +61,14 @@ def _fields(kind: type[recipes.Recipe]) -> str:
     for name in recipes.settings_of(kind):
         field = kind.model_fields[name]
         default = recipes.default_of(kind, name)
-        shown = "" if default is None else f"`{default}`"
+        shown = "" if default is None else f"`{settings.write(default)}`"
         rows.append(f"| `{name}` | {field.description} | {settings.must_be(field)} | {shown} |")
     return "\n".join(rows) + "\n"
 
 
 def _presets() -> str:
     rows = ["| preset | what it gives | settings |", "|---|---|---|"]
-    for name, preset in recipes.PRESETS.items():
+    for name, preset in PRESETS.items():
         values = ", ".join(f"`{key}={value!r}`" for key, value in preset.settings.items())
         rows.append(f"| `{name}` | {preset.about[0].upper()}{preset.about[1:]} | {values} |")
     return "\n".join(rows) + "\n"

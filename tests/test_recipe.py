@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from phosphene import recipe as recipes
 from phosphene.errors import RecipeError, SettingError, UnknownNameError
+from phosphene.presets import PRESETS
 from phosphene.recipe import DreamRecipe, ImagineRecipe, Noise, Photo
 
 DREAM: dict[str, Any] = {"kind": "dream", "version": 1, "source": {"path": "sky.jpg"}}
@@ -168,10 +169,10 @@ def test_the_path_of_the_photo_is_told_from_the_folder_of_the_result() -> None:
     assert source.path == "../2015/sky.jpg"
 
 
-@pytest.mark.parametrize("name", recipes.PRESETS)
+@pytest.mark.parametrize("name", PRESETS)
 def test_presets_are_settings(name: str) -> None:
-    recipes.ask(DreamRecipe, recipes.PRESETS[name].settings, source=Photo(path="a.jpg"))
-    assert recipes.PRESETS[name].about.endswith(".")
+    recipes.ask(DreamRecipe, PRESETS[name].settings, source=Photo(path="a.jpg"))
+    assert PRESETS[name].about.endswith(".")
 
 
 @pytest.mark.parametrize("kind", recipes.KINDS.values())

@@ -18,10 +18,11 @@ from PIL import Image
 import phosphene as ph
 from phosphene import recipe as recipes
 from phosphene.errors import ImageError, RecipeError, SettingError, UnknownNameError
+from phosphene.loops.imagine import ImagineSettings
 from phosphene.loops.octaves import DreamSettings
 from phosphene.loops.step import Step
 from phosphene.picture import Picture
-from phosphene.recipe import DreamRecipe, Noise
+from phosphene.recipe import DreamRecipe, ImagineRecipe, Noise
 
 QUICK: dict[str, Any] = {"target": "conv2", "octaves": 2, "steps": 1}
 
@@ -215,10 +216,9 @@ def test_a_saved_recipe_tells_the_way_to_the_photo(photo: Path, tmp_path: Path) 
     assert json.loads(read_recipe_text(folder / "a.png") or "")["source"]["path"] == "../../photo.jpg"
 
 
-def test_defaults_of_the_recipe_are_those_of_the_loop() -> None:
-    for each in fields(DreamSettings):
-        if each.name != "octaves":  # which is chosen from the size
-            assert recipes.default_of(DreamRecipe, each.name) == each.default, each.name
+@pytest.mark.parametrize(("loop", "recipe"), [(DreamSettings, DreamRecipe), (ImagineSettings, ImagineRecipe)])
+def test_every_setting_of_a_loop_is_one_of_the_recipe(loop: type, recipe: type[recipes.Recipe]) -> None:
+    assert {each.name for each in fields(loop)} <= set(recipes.settings_of(recipe))
 
 
 def test_global_chance_is_left_alone(photo: Path) -> None:

@@ -12,7 +12,6 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import PurePath
 from typing import Annotated, Any, Final, Literal, TypeVar
 
@@ -32,36 +31,11 @@ from pydantic_core import PydanticCustomError, PydanticUndefined, from_json
 
 from phosphene import __version__
 from phosphene.errors import RecipeError, SettingError, UnknownNameError
+from phosphene.fields import Auto, Exactly, Precision, Seed, Sha256, Size, Target, Tile, Zoom, read_size
 from phosphene.settings import meant, must_be, received
 
 VERSION: Final = 1
 """Of the format: it rises when an older phosphene could not render from what a newer one writes."""
-
-_LONGEST_SIDE = 100_000
-_LARGEST_SEED = 2**32 - 1
-_SHA256 = r"^[0-9a-f]{64}$"
-
-
-def read_size(value: object) -> object:
-    """A size from its text: "1024" is the longest side, "1024x768" is width x height; anything else as it is.
-
-    >>> read_size("1024x768")
-    (768, 1024)
-    """
-    if isinstance(value, list):  # as JSON has it
-        return tuple(value)
-    match = re.fullmatch(r"\s*(\d{1,9})\s*(?:[x×]\s*(\d{1,9})\s*)?", value) if isinstance(value, str) else None
-    if match is None:
-        return value
-    width, height = match.groups()
-    return int(width) if height is None else (int(height), int(width))
-
-
-Side = Annotated[int, Field(ge=1, le=_LONGEST_SIDE)]
-Exactly = Annotated[tuple[Side, Side], meant("WIDTHxHEIGHT or [height, width] in pixels")]
-Size = Annotated[Exactly | Annotated[Side, meant("the longest side in pixels")], BeforeValidator(read_size)]
-Auto = Literal["auto"]
-Sha256 = Annotated[str, Field(pattern=_SHA256), meant("64 hexadecimal digits")]
 
 
 class _Part(BaseModel):
@@ -113,23 +87,6 @@ Source = Annotated[
 
 
 Net = Annotated[NetUsed, meant("the name of a net"), Field(description="The network, by name.")]
-Target = Annotated[str, Field(min_length=1)]
-Seed = Annotated[
-    int,
-    Field(
-        ge=0,
-        le=_LARGEST_SEED,
-        description="What all chance is drawn from: the same seed gives the same picture.",
-    ),
-]
-Precision = Annotated[
-    Literal["auto", "bfloat16", "float32"],
-    Field(description="Number format of the network; auto is bfloat16 where the processor multiplies it faster."),
-]
-Tile = Annotated[
-    Annotated[int, Field(ge=0, le=_LONGEST_SIDE)] | Auto,
-    Field(description="Side in pixels of the tiles of a large canvas; 0 for never, auto for a memory budget."),
-]
 
 
 class _Recipe(_Part):
@@ -182,6 +139,15 @@ class DreamRecipe(_Recipe):
     natural_colour: Annotated[float, Field(ge=0, le=4)] = Field(
         1.2, description="How much a step keeps to the colours of natural pictures; 0 for not at all."
     )
+    headroom: Annotated[float, Field(ge=0, le=1)] = Field(
+        0.1, description="Distance to black and white at which a step is halved, lest the dream clip; 0 for as in 2015."
+    )
+    equalise: bool = Field(
+        True, description="Let all channels of a layer count alike; if not, the loud ones rule it, as in 2015."
+    )
+    resampling: Literal["bicubic", "linear"] = Field(
+        "bicubic", description="How octaves are made from one another: bicubic and antialiased, or linear as in 2015."
+    )
     seed: Seed = 0
     precision: Precision = "auto"
     tile: Tile = "auto"
@@ -195,13 +161,45 @@ class ImagineRecipe(_Recipe):
         description="What to picture, in the objective language: a label, a channel, a sum of them ..."
     )
     net: Net = NetUsed(name="pocket")
-    size: Size = Field(256, description="Size of the picture: a square's side, or WIDTHxHEIGHT.")
+    size: Size = Field(384, description="Size of the picture: a square's side, or WIDTHxHEIGHT.")
     count: Annotated[int, Field(ge=1, le=64)] = Field(1, description="How many different pictures to make.")
     pick: Annotated[int, Field(ge=1, le=64)] | None = None
-    steps: Annotated[int, Field(ge=1, le=100_000)] = Field(256, description="Steps of ascent.")
+    diversity: Annotated[float, Field(ge=0, le=100)] = Field(
+        2.0, description="How much pictures that are made together are kept unlike one another."
+    )
+    steps: Annotated[int, Field(ge=1, le=100_000)] = Field(
+        128, description="Steps of ascent for the shape; a quarter as many follow for detail."
+    )
+    sketches: Annotated[int, Field(ge=1, le=64)] = Field(
+        4, description="Sketches of each picture, of which the best goes on; 1 for none."
+    )
+    sketch_steps: Annotated[int, Field(ge=1, le=10_000)] = Field(24, description="Steps of ascent for the sketches.")
+    views: Annotated[int, Field(ge=1, le=256)] = Field(
+        8, description="Random views of the picture that each step looks at."
+    )
+    rate: Annotated[float, Field(gt=0, le=10)] = Field(
+        0.1, description="How far a step goes, where 1 is the contrast of a photograph."
+    )
+    decay: Annotated[float, Field(ge=0, le=4)] = Field(
+        1.4, description="How much weaker finer waves are drawn: amplitudes fall as frequency to this power."
+    )
+    zoom: Zoom = Field((0.7, 1.0), description="Least and greatest share of the picture in a view.")
+    rotate: Annotated[float, Field(ge=0, le=180)] = Field(8.0, description="Greatest turn of a view, in degrees.")
+    tint: Annotated[float, Field(ge=0, le=1)] = Field(
+        0.1, description="How much a view's colours and contrast are changed at random."
+    )
+    noise: Annotated[float, Field(ge=0, le=1)] = Field(0.05, description="Deviation of the noise added to a view.")
+    thin: Annotated[float, Field(ge=0, lt=1)] = Field(
+        0.1, description="Share of the network's channels that each step leaves out at random."
+    )
+    natural: Annotated[float, Field(ge=0, le=100)] = Field(
+        0.3, description="How much all layers are kept responding as they do to photographs."
+    )
+    smooth: Annotated[float, Field(ge=0, le=100)] = Field(
+        0.3, description="How much neighbouring pixels are kept alike."
+    )
     seed: Seed = 0
     precision: Precision = "auto"
-    tile: Tile = "auto"
 
     @model_validator(mode="after")
     def _pick_is_one_of_them(self) -> ImagineRecipe:
@@ -217,22 +215,6 @@ Recipe = DreamRecipe | ImagineRecipe
 
 KINDS: dict[str, type[Recipe]] = {"dream": DreamRecipe, "imagine": ImagineRecipe}
 
-
-@dataclass(frozen=True)
-class Preset:
-    """Settings of a dream that go well together, and a sentence on what they give."""
-
-    about: str
-    settings: Mapping[str, Any]
-
-
-PRESETS: dict[str, Preset] = {
-    "strokes": Preset("brush strokes and ornaments, the picture well recognisable.", {"target": "mixed3b"}),
-    "eyes": Preset("eyes, fur and holes.", {"target": "mixed4c"}),
-    "creatures": Preset("heads, and rows of figures.", {"target": "mixed5a"}),
-    "gentle": Preset("a hint of a dream.", {"steps": 4, "step_size": 0.01}),
-}
-"""What `preset` may be."""
 
 R = TypeVar("R", bound=_Recipe)
 

@@ -20,9 +20,10 @@ _SHORT = {int: "INTEGER", float: "NUMBER", str: "TEXT"}
 
 @dataclass(frozen=True)
 class meant:
-    """Words for what an annotated type means, in place of those that its Python type would get."""
+    """What an annotated type means, in words and as a metavar, in place of those that its Python type would get."""
 
     words: str
+    short: str = "TEXT"
 
 
 def must_be(field: FieldInfo) -> str:
@@ -44,6 +45,14 @@ def choices(field: FieldInfo) -> list[str]:
 def read(field: FieldInfo, text: str) -> Any:
     """A field's value from text; raises ValueError."""
     return _reader(id(field), field)(text)
+
+
+def write(value: object) -> str:
+    """A field's value as text that `read` takes: (768, 1024) is "1024x768", (0.7, 1.0) is "0.7-1"."""
+    if not isinstance(value, tuple):
+        return str(value)
+    first, second = value
+    return f"{second}x{first}" if isinstance(first, int) else f"{first:g}-{second:g}"
 
 
 def received(value: object) -> str:
@@ -94,20 +103,21 @@ def _sentence(part: Any) -> str:
     above = f"above {limits[Gt].gt}" if Gt in limits else f"from {limits[Ge].ge}" if Ge in limits else ""
     below = f"below {limits[Lt].lt}" if Lt in limits else f"to {limits[Le].le}" if Le in limits else ""
     if Gt in limits and Le in limits:
-        below = f"up to {limits[Le].le}"
-    return " ".join(filter(None, (words, above, "and" if Gt in limits and below else "", below)))
+        below = f"and up to {limits[Le].le}"
+    if above and Lt in limits:
+        below = f"and {below}"
+    return " ".join(filter(None, (words, above, below)))
 
 
 def _metavars(annotation: Any) -> list[str]:
     found: list[str] = []
     for part in _parts(annotation):
-        inner, _ = _split(part)
+        inner, metadata = _split(part)
         if get_origin(part) is Literal:
             found += map(str, get_args(part))
-        elif get_origin(inner) is tuple:
-            found.append("WIDTHxHEIGHT")
         else:
-            found.append(_SHORT.get(inner, "TEXT"))
+            named = [each.short for each in metadata if isinstance(each, meant)]
+            found.append(named[0] if named else _SHORT.get(inner, "TEXT"))
     return found
 
 

@@ -9,7 +9,8 @@ import click
 
 from phosphene.cli import options, output
 from phosphene.cli.root import Command
-from phosphene.recipe import PRESETS, DreamRecipe, Noise
+from phosphene.presets import PRESETS
+from phosphene.recipe import DreamRecipe, Noise
 
 
 @click.command(cls=Command)

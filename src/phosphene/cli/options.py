@@ -73,7 +73,7 @@ def _option(name: str, field: FieldInfo, defaults: bool) -> Callable[[F], F]:
     if "number" in words:  # the metavar says that it is one
         notes.append(re.sub("a (whole )?number (from )?", "", words))
     if defaults and (default := _default(field)) is not None:
-        notes.append(f"default: {default}")
+        notes.append(f"default: {settings.write(default)}")
     about = f"{field.description} [{'; '.join(notes)}]" if notes else field.description
     names = [*([_SHORT[name]] if name in _SHORT else []), f"--{name.replace('_', '-')}"]
     return click.option(*names, name, type=Setting(field), metavar=settings.metavar(field), help=about)

@@ -15,7 +15,7 @@ from phosphene.cli.options import PATH
 from phosphene.errors import OutputError
 
 if TYPE_CHECKING:
-    from phosphene.render import Rendering
+    from phosphene.rendering import Rendering
 
 F = TypeVar("F", bound=Callable[..., Any])
 

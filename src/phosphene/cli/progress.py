@@ -14,7 +14,7 @@ from phosphene.cli.output import Output
 from phosphene.cli.root import INTERRUPTED
 from phosphene.errors import PhospheneError
 from phosphene.loops.step import Step
-from phosphene.render import Rendering
+from phosphene.rendering import Rendering
 
 PREVIEW_EVERY = 1.0
 """Seconds between previews, at least."""

@@ -1,0 +1,176 @@
+"""From a recipe to the work that it asks for: names found, sizes and precision decided, the loop ready to run."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, fields
+from functools import partial
+from pathlib import Path
+from typing import TypeVar
+
+import torch
+from torch import Tensor
+
+from phosphene import __version__, nets
+from phosphene import recipe as recipes
+from phosphene import source as sources
+from phosphene.errors import ImageError, RecipeError
+from phosphene.gradients import precision as precisions
+from phosphene.gradients.engine import Engine
+from phosphene.loops import imagine as imagining
+from phosphene.loops import octaves
+from phosphene.loops.step import Step
+from phosphene.media.image import Photograph, read_image
+from phosphene.nets.tap import Net
+from phosphene.objectives.base import Objective, resolve
+from phosphene.objectives.expr import parse
+from phosphene.picture import Picture
+from phosphene.recipe import DreamRecipe, ImagineRecipe, NetUsed, Noise, R, Recipe
+from phosphene.types import Image, Size
+
+S = TypeVar("S", octaves.DreamSettings, imagining.ImagineSettings)
+
+
+@dataclass(frozen=True, eq=False)
+class Rendering:
+    """Work that can be followed: iterating gives its steps, after each of which there is a picture to be had.
+
+        work = ph.dream_steps("photo.jpg")
+        for step in work:
+            work.pictures(step)[0].save("so-far.png")
+
+    `recipe` has every setting as it was resolved; `start` is where the work begins, a picture of the final size;
+    `finished` makes such pictures of a step's.
+    """
+
+    recipe: Recipe
+    start: Step
+    steps: Iterator[Step] = field(repr=False)
+    finished: Callable[[Tensor], Tensor] = field(repr=False)
+    alpha: Tensor | None = field(default=None, repr=False)
+
+    def __iter__(self) -> Iterator[Step]:
+        return self.steps
+
+    def pictures(self, step: Step) -> list[Picture]:
+        """The pictures as they are after `step`, of the final size, each with its recipe; one, or `count`."""
+        each = recipes.of_each(self.recipe)
+        images = self.finished(step.image)
+        return [Picture(image[None], own, self.alpha) for image, own in zip(images, each, strict=True)]
+
+    def finish(self, on_step: Callable[[Step], object] | None = None) -> list[Picture]:
+        """Do the work, call `on_step` after each step, and give the finished pictures."""
+        last = self.start
+        for last in self:
+            if on_step is not None:
+                on_step(last)
+        return self.pictures(last)
+
+
+@dataclass(frozen=True)
+class Ground:
+    """The network of a recipe, and its target as it is on that network."""
+
+    net: Net
+    used: NetUsed
+    target: str
+    objective: Objective
+
+
+def ground(request: Recipe, path: Path | None = None) -> Ground:
+    """Load the network and resolve the target; `path` is the file that the recipe is from.
+
+    Raises `UnknownNameError` and `ExpressionError` for names and targets, and `RecipeError` for other weights.
+    """
+    with torch.random.fork_rng(devices=[]):  # making layers draws from it
+        net = nets.load(request.net.name)
+    card = net.card
+    if request.net.sha256 not in (None, card.sha256):
+        raise RecipeError(
+            f"net {card.name!r} must have the weights {str(request.net.sha256)[:12]}..., but here has "
+            f"{card.sha256[:12]}...: give --net {card.name} (net={card.name!r} in Python) to render with these",
+            path=path,
+        )
+    target = request.target or card.default_target
+    guides = partial(_read_guide, net, path)
+    objective = resolve(parse(target), card, guides, normalised=request.equalise)
+    return Ground(net, NetUsed(name=card.name, sha256=card.sha256), target, objective)
+
+
+def dreaming(request: DreamRecipe, ground: Ground, photo: Photograph | None) -> Rendering:
+    """The work of a dream on `photo`, or on the noise that the recipe names."""
+    if isinstance(request.source, Noise):
+        begun = sources.noise(sources.size_for(request.source.noise, request.source.noise), request.seed)
+    else:
+        assert photo is not None, "what is no noise has been read"
+        begun = photo.image
+    size = sources.size_for(request.size, (begun.shape[-2], begun.shape[-1]))
+    image = sources.resized(begun, size)
+    count = octaves.choose_octaves(size, request.octave_scale) if request.octaves == "auto" else request.octaves
+    engine = Engine(ground.net, ground.objective, precision=request.precision, tile=request.tile)
+    recipe = _resolved(request, ground, engine.dtype, size=size, octaves=count)
+    steps = octaves.octave_steps(engine, image, _settings(octaves.DreamSettings, recipe))
+    alpha = None if photo is None or photo.alpha is None else sources.resized(photo.alpha, size)
+    return Rendering(recipe, _start(image, count, recipe), steps, partial(_laid_on, image), alpha)
+
+
+def imagined(request: ImagineRecipe, ground: Ground) -> Rendering:
+    """The work of imagining what the recipe's target stands for."""
+    size = sources.size_for(request.size, (1, 1))
+    dtype = precisions.choose(request.precision, next(ground.net.parameters()).device)
+    recipe = _resolved(request, ground, dtype, size=size)
+    steps = imagining.imagine_steps(
+        ground.net,
+        ground.objective,
+        _settings(imagining.ImagineSettings, recipe),
+        count=recipe.count,
+        seed=recipe.seed,
+        size=size,
+        precision=recipe.precision,
+    )
+    grey = torch.full((recipe.count, 3, *size), 0.5)
+    return Rendering(recipe, _start(grey, 1, recipe), steps, partial(_picked, recipe, size))
+
+
+def _read_guide(net: Net, recipe_path: Path | None, path: str, layer: str) -> Tensor:
+    """A guide's features, `c k`; its path is as seen from here, or else from the recipe's folder."""
+    try:
+        photo = read_image(path)
+    except ImageError:
+        if recipe_path is None:
+            raise
+        photo = read_image(recipe_path.parent / path)
+    with torch.no_grad():
+        return net(photo.image, [layer])[layer][0].flatten(1)
+
+
+def _resolved(request: R, ground: Ground, dtype: torch.dtype, **found: object) -> R:
+    """The recipe with all that was found for what was left to phosphene, and these settings listed."""
+    found.update(net=ground.used, target=ground.target, precision=str(dtype).removeprefix("torch."))
+    chosen = [name for name in found if getattr(request, name) in (None, "auto")]
+    automatic = dict.fromkeys((*request.automatic, *chosen))
+    return request.model_copy(update={**found, "automatic": tuple(automatic), "phosphene": __version__})
+
+
+def _settings(kind: type[S], recipe: Recipe) -> S:
+    """A loop's settings, each the recipe's of that name."""
+    return kind(**{each.name: getattr(recipe, each.name) for each in fields(kind)})
+
+
+def _start(image: Image, octaves: int, recipe: Recipe) -> Step:
+    return Step(image, math.nan, octave=0, octaves=octaves, step=0, steps=recipe.steps, progress=0.0, state=None)
+
+
+def _laid_on(photo: Tensor, image: Tensor) -> Tensor:
+    """What was dreamt in a small octave, enlarged and laid on the photograph, which stays sharp."""
+    if image.shape == photo.shape:
+        return image
+    dreamt = image - octaves.resize(photo, (image.shape[-2], image.shape[-1]))
+    return octaves.resize(dreamt, (photo.shape[-2], photo.shape[-1])).add_(photo).clamp_(0, 1)
+
+
+def _picked(recipe: ImagineRecipe, size: Size, images: Tensor) -> Tensor:
+    """The pictures that the recipe asks for, at full size; while sketches are compared, the first of each."""
+    pictures = sources.resized(images[:: len(images) // recipe.count], size)
+    return pictures if recipe.pick is None else pictures[recipe.pick - 1 : recipe.pick]

@@ -1,0 +1,79 @@
+"""`phosphene imagine`: names of files, counts, and pictures that can be rendered again."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from phosphene.cli.root import phosphene
+from phosphene.media.image import read_image
+
+QUICK = ["--size", "40", "--steps", "2", "--sketches", "1", "--sketch-steps", "1", "--views", "1"]
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def run(*args: str | Path) -> Result:
+    return CliRunner().invoke(phosphene, [*map(str, args)])
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        ("banana", "banana.png"),
+        ("goldfish + chihuahua", "goldfish-chihuahua.png"),
+        ("mixed3a:13", "mixed3a-13.png"),
+        ("class:12", "class-12.png"),
+    ],
+)
+def test_the_result_is_named_after_the_text(text: str, name: str) -> None:
+    result = run("imagine", text, *QUICK)
+    assert (result.exit_code, result.stdout, result.stderr) == (0, f"{name}\n", "")
+    assert read_image(name).size == (40, 40)
+    assert json.loads(run("show", name).stdout)["target"] == text
+
+
+def test_several_are_numbered_differ_and_can_be_rendered_again() -> None:
+    result = run("imagine", "banana", *QUICK, "--count", "2", "--size", "40x32", "-o", "b.png")
+    assert result.stdout == "b-1.png\nb-2.png\n"
+    first, second = read_image("b-1.png"), read_image("b-2.png")
+    assert first.size == second.size == (32, 40)
+    assert not first.image.equal(second.image)
+    assert run("again", "b-2.png").stdout == "b-2-again.png\n"
+    assert read_image("b-2-again.png").image.equal(second.image)
+
+
+def test_the_same_seed_is_the_same_picture() -> None:
+    for name, seed in (("a.png", "1"), ("b.png", "1"), ("c.png", "2")):
+        run("imagine", "banana", *QUICK, "--seed", seed, "-o", name)
+    a, b, c = (read_image(name).image for name in ("a.png", "b.png", "c.png"))
+    assert a.equal(b)
+    assert not a.equal(c)
+
+
+@pytest.mark.parametrize(
+    ("args", "code", "said"),
+    [
+        (["bananna"], 1, "did you mean 'banana'"),
+        (["banana +"], 1, "Error"),
+        ([""], 1, "target must be text that is not empty"),
+        (["banana", "--net", "poket"], 1, "did you mean 'pocket'"),
+        (["banana", "-o", "no/such.png"], 1, "there is no folder"),
+        (["banana", "--count", "0"], 2, "from 1 to 64"),
+        (["banana", "--zoom", "wide"], 2, "LEAST-GREATEST"),
+    ],
+)
+def test_mistakes(args: list[str], code: int, said: str, folder: Path) -> None:
+    result = run("imagine", *args)
+    assert result.exit_code == code
+    if code == 1:
+        assert result.stderr.count("\n") == 1
+    assert said in " ".join(result.stderr.split())
+    assert list(folder.iterdir()) == []

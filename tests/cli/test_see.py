@@ -1,0 +1,63 @@
+"""`phosphene see`."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from phosphene.cli.root import phosphene
+from phosphene.media.image import read_image
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+def run(*args: str | Path) -> Result:
+    return CliRunner().invoke(phosphene, ["see", *map(str, args)])
+
+
+def test_what_is_seen_is_told_to_people_and_to_programs(photo: Path) -> None:
+    result = run(photo, "--count", "3")
+    assert result.exit_code == 0
+    found = json.loads(run(photo, "--count", "3", "--json").stdout)
+    assert set(found) == {"net", "labels", "layers", "channels", "usual"}
+    assert len(found["labels"]) == len(found["layers"]) == len(found["channels"]) == 3
+    for kind in ("labels", "layers", "channels"):
+        for each in found[kind]:
+            assert each["target"] in result.stdout
+
+
+def test_every_target_can_be_dreamt(photo: Path) -> None:
+    found = json.loads(run(photo, "--count", "1", "--json").stdout)
+    targets = [found[kind][0]["target"] for kind in ("labels", "layers", "channels")]
+    for target in [*targets, found["channels"][0]["neuron"]]:
+        args = ["dream", str(photo), "--steps", "1", "--octaves", "1", "--target", target]
+        assert CliRunner().invoke(phosphene, args).exit_code == 0, target
+
+
+def test_heatmap(photo: Path) -> None:
+    result = run(photo, "--heatmap", "where.png", "--target", "mixed3a:5")
+    assert result.stdout.splitlines()[-1] == "where.png"
+    assert read_image("where.png").size == (56, 72)
+    assert json.loads(run(photo, "--heatmap", "where.png", "--json").stdout)["net"] == "pocket"
+
+
+@pytest.mark.parametrize(
+    "args",
+    [["nowhere.jpg"], ["photo.jpg", "--net", "poket"], ["photo.jpg", "--heatmap", "no/where.png"]],
+    ids=" ".join,
+)
+def test_mistakes_are_one_line(args: list[str], photo: Path) -> None:
+    result = run(*args)
+    assert (result.exit_code, result.stdout, result.stderr.count("\n")) == (1, "", 1)
+    assert run(photo, "--heatmap", "where.png", "--target", "nothing at all").exit_code == 1
+    assert not Path("where.png").exists()
+
+
+def test_a_target_without_a_heatmap_is_wrong_usage(photo: Path) -> None:
+    assert run(photo, "--target", "banana").exit_code == 2
