@@ -19,6 +19,21 @@ PRESETS: dict[str, Preset] = {
     "strokes": Preset("brush strokes and ornaments, the picture well recognisable.", {"target": "mixed3b"}),
     "eyes": Preset("eyes, fur and holes.", {"target": "mixed4c"}),
     "creatures": Preset("heads, and rows of figures.", {"target": "mixed5a"}),
+    "2015": Preset(
+        "the notebook of Mordvintsev, Olah and Tyka, to the letter; choose a net of its time with --net.",
+        {
+            "octaves": 4,
+            "octave_scale": 1.4,
+            "steps": 10,
+            "step_size": 1.5 / 255,
+            "jitter": 32,
+            "shaping": "normalise",
+            "natural_colour": 0.0,
+            "headroom": 0.0,
+            "equalise": False,
+            "resampling": "linear",
+        },
+    ),
     "gentle": Preset("a hint of a dream.", {"steps": 4, "step_size": 0.01}),
 }
 """What `preset` may be."""

@@ -61,7 +61,7 @@ def dream_steps(
     if target is not None:
         chosen["target"] = str(target)
     request = recipes.ask(DreamRecipe, chosen, source=Photo())  # what is wrong is said before a file is read
-    grounded = ground(request)
+    grounded = ground(request, equalise=request.equalise)
     named, photo = sources.given(source)
     return dreaming(request.model_copy(update={"source": named}), grounded, photo)
 
@@ -131,7 +131,7 @@ def again_steps(recipe: StrPath | Recipe | Picture, *, source: object = None, **
         if source is not None:
             raise SettingError("an imagined picture begins with no source, so none can be given", setting="source")
         return imagined(changed, ground(changed, path))
-    grounded = ground(changed, path)
+    grounded = ground(changed, path, equalise=changed.equalise)
     if source is None:
         named, photo = sources.found(changed.source, path)
     else:

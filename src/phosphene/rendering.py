@@ -29,6 +29,9 @@ from phosphene.picture import Picture
 from phosphene.recipe import DreamRecipe, ImagineRecipe, NetUsed, Noise, R, Recipe
 from phosphene.types import Image, Size
 
+GUIDE_SIDE = 512
+"""Longest side in pixels that a guide is shrunk to: every position of the canvas is compared with all of its own."""
+
 S = TypeVar("S", octaves.DreamSettings, imagining.ImagineSettings)
 
 
@@ -78,8 +81,10 @@ class Ground:
     objective: Objective
 
 
-def ground(request: Recipe, path: Path | None = None) -> Ground:
+def ground(request: Recipe, path: Path | None = None, *, equalise: bool = True) -> Ground:
     """Load the network and resolve the target; `path` is the file that the recipe is from.
+
+    Without `equalise`, responses are not measured against their channels' usual levels, as in 2015.
 
     Raises `UnknownNameError` and `ExpressionError` for names and targets, and `RecipeError` for other weights.
     """
@@ -94,7 +99,7 @@ def ground(request: Recipe, path: Path | None = None) -> Ground:
         )
     target = request.target or card.default_target
     guides = partial(_read_guide, net, path)
-    objective = resolve(parse(target), card, guides, normalised=request.equalise)
+    objective = resolve(parse(target), card, guides, normalised=equalise)
     return Ground(net, NetUsed(name=card.name, sha256=card.sha256), target, objective)
 
 
@@ -141,8 +146,11 @@ def _read_guide(net: Net, recipe_path: Path | None, path: str, layer: str) -> Te
         if recipe_path is None:
             raise
         photo = read_image(recipe_path.parent / path)
+    size = photo.size
+    if max(size) > GUIDE_SIDE:
+        size = sources.size_for(GUIDE_SIDE, size)
     with torch.no_grad():
-        return net(photo.image, [layer])[layer][0].flatten(1)
+        return net(sources.resized(photo.image, size), [layer])[layer][0].flatten(1)
 
 
 def _resolved(request: R, ground: Ground, dtype: torch.dtype, **found: object) -> R:

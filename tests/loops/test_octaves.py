@@ -24,6 +24,8 @@ SETTINGS = DreamSettings(
     jitter=5,
     shaping="laplacian",
     natural_colour=1.0,
+    headroom=0.1,
+    resampling="bicubic",
     seed=7,
 )
 
@@ -90,8 +92,19 @@ def test_what_small_octaves_dreamt_reaches_the_full_size() -> None:
 
 def test_a_step_has_the_length_that_was_asked_for() -> None:
     photo = torch.full((1, 3, 64, 64), 0.5)
-    step = next(octave_steps(engine_for("high"), photo, replace(SETTINGS, octaves=1, step_size=0.004)))
-    assert (step.image - photo).abs().mean().item() == pytest.approx(0.004, rel=0.1)
+    for headroom in (0.0, 0.1):
+        chosen = replace(SETTINGS, octaves=1, step_size=0.004, headroom=headroom)
+        step = next(octave_steps(engine_for("high"), photo, chosen))
+        assert (step.image - photo).abs().mean().item() == pytest.approx(0.004, rel=0.1)
+
+
+def test_headroom_keeps_a_dream_from_clipping() -> None:
+    photo = torch.rand(1, 3, 64, 64) * 0.4 + 0.3
+    clipped = []
+    for headroom in (0.0, 0.1):
+        image = dream(engine_for("high"), photo, replace(SETTINGS, headroom=headroom, step_size=0.05))
+        clipped.append(((image < 1 / 255) | (image > 254 / 255)).float().mean())
+    assert clipped[1] < 0.7 * clipped[0]
 
 
 @given(stop=st.integers(1, 11))

@@ -16,12 +16,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional as F
 
 from phosphene.canvas.colour import step_matrix
-from phosphene.errors import SettingError
+from phosphene.errors import SettingError, UnknownNameError
 from phosphene.gradients.engine import Engine
 from phosphene.gradients.shaping import shapings, weigh_colours
 from phosphene.loops.step import Step
@@ -31,8 +30,9 @@ SMALLEST_OCTAVE = 120
 """Shorter side in pixels of the smallest octave that is chosen by itself: shapes of the size that the network sees
 (64 to 150 pixels) then span the picture at least once."""
 
-HEADROOM = 0.1
-"""Distance to black or white, of the value range, at which a step is halved; it keeps dreams from clipping."""
+RESAMPLINGS = ("bicubic", "linear")
+"""How octaves are made: bicubic and antialiased, each from the photograph; or as in the 2015 notebook, each from the
+next larger one, linearly between corner pixels and not antialiased."""
 
 
 @dataclass(frozen=True)
@@ -42,8 +42,9 @@ class DreamSettings:
     `octaves` sizes, each `octave_scale` times the one before, `steps` in each. A step moves a pixel by `step_size` of
     the range from black to white on average. Before each step the picture is rolled by up to `jitter` pixels.
     `shaping` names one of `phosphene.gradients.shaping.shapings`. `natural_colour` is how much the step follows the
-    colours of natural pictures, 0 not at all. All chance is drawn from `seed`. The defaults of all stand in
-    `phosphene.recipe.DreamRecipe`.
+    colours of natural pictures, 0 not at all. `headroom` is the distance to black or white, as a share of the range, at
+    which a step is halved, so that dreams do not clip; 0 for hard clipping. `resampling` is one of
+    `RESAMPLINGS`. All chance is drawn from `seed`. The defaults of all stand in `phosphene.recipe.DreamRecipe`.
 
     Raises `SettingError` for a value out of its range.
     """
@@ -55,6 +56,8 @@ class DreamSettings:
     jitter: int
     shaping: str
     natural_colour: float
+    headroom: float
+    resampling: str
     seed: int
 
     def __post_init__(self) -> None:
@@ -64,6 +67,9 @@ class DreamSettings:
         _check("step_size", self.step_size, 0 <= self.step_size < math.inf, "0 or more")
         _check("jitter", self.jitter, self.jitter >= 0, "at least 0")
         _check("natural_colour", self.natural_colour, 0 <= self.natural_colour <= 4, "from 0 to 4")
+        _check("headroom", self.headroom, 0 <= self.headroom <= 1, "from 0 to 1")
+        if self.resampling not in RESAMPLINGS:
+            raise UnknownNameError("resampling", self.resampling, RESAMPLINGS)
         shapings[self.shaping]  # an unknown name is answered with the nearest
 
 
@@ -99,27 +105,30 @@ def octave_steps(
     With `state` from one of its steps, goes on behind that step and yields the same bytes as if it had never stopped.
     With zero steps it yields nothing: the dream is the photo.
     """
-    sizes = octave_sizes((photo.shape[-2], photo.shape[-1]), settings.octaves, settings.octave_scale)
+    bases = _Bases(photo, settings)
+    sizes = bases.sizes
     costs = [math.prod(size) for size in sizes]
     matrix = step_matrix(settings.natural_colour)
     detail: Tensor | None = None
     for octave, size in enumerate(sizes):
         if state is not None and octave < state.octave:
             continue
-        base = resize(photo, size)
+        base = bases(octave)
         first = 0
         if state is not None and octave == state.octave:
             first, image = state.step, state.image
         elif detail is None:
             image = base
         else:
-            image = resize(detail, size).add_(base).clamp_(0, 1)
+            image = resize(detail, size, settings.resampling).add_(base)
+            if settings.headroom:
+                image.clamp_(0, 1)
         for step in range(first, settings.steps):
             shift = _jitter(settings, octave, step)
             scores, gradient = engine(torch.roll(image, shift, dims=(2, 3)))
             gradient = torch.roll(gradient, (-shift[0], -shift[1]), dims=(2, 3))
             gradient = shapings[settings.shaping](weigh_colours(gradient, matrix))
-            image = ascend(image, gradient, settings.step_size)
+            image = ascend(image, gradient, settings.step_size, settings.headroom)
             done = sum(costs[:octave]) * settings.steps + costs[octave] * (step + 1)
             yield Step(
                 image=image,
@@ -134,22 +143,53 @@ def octave_steps(
         detail = image - base
 
 
-def ascend(image: Image, direction: Image, step_size: float) -> Image:
-    """One step up: `image + step_size * direction`, each pixel slowing down before black or white. A new tensor."""
+class _Bases:
+    """The photograph at the sizes of the octaves."""
+
+    def __init__(self, photo: Image, settings: DreamSettings) -> None:
+        size = (photo.shape[-2], photo.shape[-1])
+        self._photo = photo
+        self._linear = settings.resampling == "linear"
+        self.sizes = octave_sizes(size, settings.octaves, settings.octave_scale)
+        if self._linear:
+            self.sizes = [size]
+            while len(self.sizes) < settings.octaves:
+                smaller = [max(1, round(side / settings.octave_scale)) for side in self.sizes[0]]
+                self.sizes.insert(0, (smaller[0], smaller[1]))
+
+    def __call__(self, octave: int) -> Image:
+        if not self._linear:
+            return resize(self._photo, self.sizes[octave])
+        base = self._photo
+        for size in reversed(self.sizes[octave:-1]):
+            base = resize(base, size, "linear")
+        return base
+
+
+def ascend(image: Image, direction: Image, step_size: float, headroom: float) -> Image:
+    """One step up: `image + step_size * direction`, clipped to [0, 1]. A new tensor.
+
+    With `headroom` h > 0 a step at distance d from the end of the range that it goes to is d (1 + h) / (d + h) as long:
+    all of it at the other end, half of it about h away, nothing at the end itself.
+    """
+    if headroom == 0:
+        return torch.add(image, direction, alpha=step_size).clamp_(0, 1)
     # In planes, so that the temporaries of a large canvas stay a fraction of it.
     moved = torch.empty_like(image)
     planes = zip(image.flatten(0, 1), direction.flatten(0, 1), moved.flatten(0, 1), strict=True)
     for pixels, step, out in planes:
         room = torch.where(step > 0, 1 - pixels, pixels)
-        room.div_(room + HEADROOM).mul_(step)
-        torch.add(pixels, room, alpha=step_size * (1 + HEADROOM), out=out).clamp_(0, 1)
+        room.div_(room + headroom).mul_(step)
+        torch.add(pixels, room, alpha=step_size * (1 + headroom), out=out).clamp_(0, 1)
     return moved
 
 
-def resize(image: Float[Tensor, "n c h w"], size: Size) -> Float[Tensor, "n c height width"]:
-    """The picture at another size, bicubic, antialiased where it shrinks. Itself where nothing changes."""
+def resize(image: Tensor, size: Size, resampling: str = "bicubic") -> Tensor:
+    """The picture at another size, by one of `RESAMPLINGS`. Itself where nothing changes."""
     if image.shape[-2:] == torch.Size(size):
         return image
+    if resampling == "linear":
+        return F.interpolate(image, size, mode="bilinear", align_corners=True)
     return F.interpolate(image, size, mode="bicubic", antialias=True, align_corners=False)
 
 

@@ -1,0 +1,120 @@
+"""The settings of `--preset 2015` against the 2015 notebook's algorithm, written out here with NumPy and SciPy."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from scipy import ndimage
+
+from phosphene.gradients.engine import Engine
+from phosphene.loops.octaves import DreamSettings, octave_steps
+from phosphene.nets.tap import Net
+from phosphene.objectives.base import resolve
+from phosphene.objectives.expr import parse
+from tests.tinynet import tiny_net
+
+NOTEBOOK = DreamSettings(
+    octaves=4,
+    octave_scale=1.4,
+    steps=10,
+    step_size=1.5 / 255,
+    jitter=32,
+    shaping="normalise",
+    natural_colour=0.0,
+    headroom=0.0,
+    resampling="linear",
+    seed=5,
+)
+STEP = 1.5  # of 255
+
+
+def reference_step(
+    net: Net, layer: str, source: np.ndarray, shift: tuple[int, int], *, clip: bool = True
+) -> np.ndarray:
+    """One step on pixels of 0 to 255."""
+    rolled = np.roll(source, shift, axis=(2, 3))
+    leaf = torch.tensor(rolled / 255, dtype=torch.float64).requires_grad_()
+    (0.5 * net(leaf, [layer])[layer].square().sum()).backward()
+    gradient = leaf.grad.numpy() / 255
+    moved = rolled + STEP / np.abs(gradient).mean() * gradient
+    moved = np.roll(moved, (-shift[0], -shift[1]), axis=(2, 3))
+    return np.clip(moved, 0, 255) if clip else moved
+
+
+def reference_dream(net: Net, layer: str, photo: np.ndarray, shifts: list[tuple[int, int]]) -> np.ndarray:
+    """The whole dream: four octaves, the smallest first."""
+    octaves = [photo]
+    for _ in range(3):
+        octaves.append(ndimage.zoom(octaves[-1], (1, 1, 1 / 1.4, 1 / 1.4), order=1))
+    detail = np.zeros_like(octaves[-1])
+    upcoming = iter(shifts)
+    for base in reversed(octaves):
+        factors = np.array(base.shape) / np.array(detail.shape)
+        detail = ndimage.zoom(detail, factors, order=1)
+        source = base + detail
+        for _ in range(10):
+            source = reference_step(net, layer, source, next(upcoming))
+        detail = source - base
+    return source
+
+
+def shifts_of(settings: DreamSettings) -> list[tuple[int, int]]:
+    """The jitter that a dream with these settings draws, read off what the engine is shown."""
+    shifts = []
+    for octave in range(settings.octaves):
+        for step in range(settings.steps):
+            chance = random.Random(f"{settings.seed}/{octave}/{step}")
+            shifts.append((chance.randint(-32, 32), chance.randint(-32, 32)))
+    return shifts
+
+
+def engine_for(net: Net, layer: str) -> Engine:
+    return Engine(net, resolve(parse(layer), net.card, normalised=False), precision="float32")
+
+
+def test_the_whole_dream_is_the_notebooks() -> None:
+    photo = torch.rand(1, 3, 70, 91, generator=torch.Generator().manual_seed(2)) * 0.8 + 0.1
+    *_, last = octave_steps(engine_for(tiny_net(), "high"), photo, NOTEBOOK)
+    expected = reference_dream(tiny_net(dtype=torch.float64), "high", photo.double().numpy() * 255, shifts_of(NOTEBOOK))
+    difference = np.abs(last.image.numpy() * 255 - expected)
+    assert np.median(difference) < 0.01
+    assert difference.mean() < 0.25  # float32 against float64, over 40 steps
+
+
+def test_a_step_changes_pixels_by_one_and_a_half_on_average() -> None:
+    photo = torch.full((1, 3, 48, 48), 0.5)
+    first = next(octave_steps(engine_for(tiny_net(), "high"), photo, NOTEBOOK))
+    small = torch.full_like(first.image, 0.5)
+    assert (first.image - small).abs().mean().item() * 255 == pytest.approx(1.5, rel=1e-4)
+
+
+def test_jitter_is_drawn_from_all_of_its_range_and_moves_both_axes() -> None:
+    seen: list[torch.Tensor] = []
+
+    class Spy(Engine):
+        """Notes what it is shown, and leaves it as it is."""
+
+        def __call__(self, image: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+            seen.append(image)
+            return torch.zeros(len(image)), torch.zeros_like(image)
+
+    net = tiny_net()
+    spy = Spy(net, resolve(parse("high"), net.card, normalised=False), precision="float32")
+    image = torch.zeros(1, 3, 200, 200)
+    image[..., 100, 100] = 0.9
+    list(octave_steps(spy, image, replace(NOTEBOOK, octaves=1, steps=400)))
+    spots = torch.stack([shown[0, 0].flatten().argmax() for shown in seen])
+    rows, columns = spots // 200 - 100, spots % 200 - 100
+    for offsets in (rows, columns):
+        assert offsets.min() == -32
+        assert offsets.max() == 32
+
+
+def test_zero_steps_give_back_the_photograph_exactly() -> None:
+    photo = torch.rand(1, 3, 50, 60)
+    steps = list(octave_steps(engine_for(tiny_net(), "high"), photo, replace(NOTEBOOK, steps=0)))
+    assert not steps
