@@ -188,6 +188,32 @@ def test_docs_name_every_net() -> None:
         assert re.search(rf"`{re.escape(name)}`", documented()), name
 
 
+def test_docs_name_every_objective() -> None:
+    text = (ROOT / "docs" / "objectives.md").read_text(encoding="utf-8")
+    for name in ("Channel", "Class", "Guide", "Layer", "Neuron"):
+        assert name in text, name
+    from phosphene.objectives.base import Leaf
+
+    public = {each.__name__ for each in Leaf.__subclasses__() if each.__module__.startswith("phosphene.")}
+    assert public <= set(phosphene.__all__) | {"Word"}  # which only stands for what a net decides
+
+
+def test_docs_name_every_canvas() -> None:
+    text = documented()
+    for path in (PACKAGE / "canvas").glob("*.py"):
+        for node in ast.parse(path.read_text(encoding="utf-8")).body:
+            if isinstance(node, ast.ClassDef) and node.name.endswith("Canvas") and node.name != "Canvas":
+                assert node.name in text, node.name
+
+
+def test_recipes_offer_every_gradient_shaping() -> None:
+    from phosphene.gradients.shaping import shapings
+    from phosphene.recipe import DreamRecipe
+    from phosphene.settings import choices
+
+    assert set(choices(DreamRecipe.model_fields["shaping"])) == set(shapings)
+
+
 def test_docs_name_every_setting_and_preset() -> None:
     from phosphene import recipe
     from phosphene.presets import PRESETS
