@@ -33,9 +33,11 @@ VGG_CAFFE_MEAN = (123.68 / 255, 116.779 / 255, 103.939 / 255)
 
 @dataclass(frozen=True)
 class Plan:
-    """A structure without its weights, and how each format's tensors become them."""
+    """A structure without its weights, from its classes and the format, and how each format's tensors
+    become them.
+    """
 
-    build: Callable[[int], Structure]
+    build: Callable[[int, Format | None], Structure]
     readers: Mapping[Format, Reader]
 
 
@@ -47,7 +49,7 @@ def _either(reader: Reader) -> dict[Format, Reader]:
 def _vgg(depth: int) -> Plan:
     torchvision = _either(lambda plan, shelf, _: vgg.torchvision_weights(plan, shelf))
     caffe: dict[Format, Reader] = {"caffe": lambda plan, shelf, _: vgg.caffe_weights(plan, shelf)}
-    return Plan(lambda classes: vgg.structure(depth), {**torchvision, **caffe})
+    return Plan(lambda classes, format: vgg.structure(depth, caffe=format == "caffe"), {**torchvision, **caffe})
 
 
 def _googlenet(structure: Structure, shelf: Shelf, contents: Contents) -> Mapping[str, Tensor]:
@@ -55,31 +57,33 @@ def _googlenet(structure: Structure, shelf: Shelf, contents: Contents) -> Mappin
 
 
 PLANS = {
-    "googlenet": Plan(googlenet.structure, {"caffe": _googlenet, **_either(_googlenet)}),
+    "googlenet": Plan(
+        lambda classes, format: googlenet.structure(classes), {"caffe": _googlenet, **_either(_googlenet)}
+    ),
     "inception5h": Plan(
-        lambda classes: inception5h.structure(),
+        lambda classes, format: inception5h.structure(),
         {"tensorflow": lambda plan, shelf, contents: inception5h.tensorflow_weights(plan, shelf, contents.attributes)},
     ),
     "vgg16": _vgg(16),
     "vgg19": _vgg(19),
     "googlenet-torchvision": Plan(
-        lambda classes: googlenet_torchvision.structure(),
+        lambda classes, format: googlenet_torchvision.structure(),
         _either(lambda plan, shelf, _: googlenet_torchvision.torchvision_weights(plan, shelf)),
     ),
     "resnet50": Plan(
-        lambda classes: resnet.structure(),
+        lambda classes, format: resnet.structure(),
         _either(lambda plan, shelf, _: resnet.torchvision_weights(plan, shelf)),
     ),
     "inception-v3": Plan(
-        lambda classes: inception_v3.structure(),
+        lambda classes, format: inception_v3.structure(),
         _either(lambda plan, shelf, _: inception_v3.torchvision_weights(plan, shelf)),
     ),
 }
 
 
-def structure(entry: Entry) -> Structure:
-    """The network of an entry without its weights."""
-    return PLANS[entry.structure].build(len(_labels(entry)))
+def structure(entry: Entry, format: Format | None = None) -> Structure:
+    """The network of an entry without its weights, as a file of this format has it."""
+    return PLANS[entry.structure].build(len(_labels(entry)), format)
 
 
 def card(entry: Entry, structure: Structure, sha256: str = "") -> Card:
@@ -113,7 +117,7 @@ def load(entry: Entry, path: Path, sha256: str) -> GraphNet:
         raise WeightsError(
             f"{path} is a {FORMAT_NAMES[contents.format]}, but {entry.name} is read from a {wanted}", path=path
         )
-    plan = structure(entry)
+    plan = structure(entry, contents.format)
     weights = readers[contents.format](plan, Shelf(contents.tensors, path.name), contents)
     known = card(entry, plan, sha256)
     if entry.structure.startswith("vgg") and contents.format == "caffe":

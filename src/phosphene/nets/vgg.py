@@ -25,8 +25,11 @@ CLASSIFIER = {"fc6": ("relu6", 4096, 0, 1), "fc7": ("relu7", 4096, 3, 4), "fc8":
 """Each layer's ReLU and channels, and torchvision's numbers of both."""
 
 
-def structure(depth: int) -> Structure:
-    """The network without its weights; `depth` is 16 or 19."""
+def structure(depth: int, *, caffe: bool = False) -> Structure:
+    """The network without its weights; `depth` is 16 or 19.
+
+    Caffe's pools have a position for every row and column, torchvision's leave out the last of an odd number.
+    """
     table = Table()
     given, number = 3, 0
     with torch.device("meta"):
@@ -36,7 +39,7 @@ def structure(depth: int) -> Structure:
                 table.aliases[f"features.{number}"] = name
                 table.aliases[f"features.{number + 1}"] = table.add(f"relu{stage}_{index}", ReLU(channels))
                 given, number = channels, number + 2
-            table.aliases[f"features.{number}"] = table.add(f"pool{stage}", MaxPool(channels, 2, 2))
+            table.aliases[f"features.{number}"] = table.add(f"pool{stage}", MaxPool(channels, 2, 2, ceil=caffe))
             number += 1
         grid = 7
         for name, (relu, channels, number, relu_number) in CLASSIFIER.items():

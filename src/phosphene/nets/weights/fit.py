@@ -54,7 +54,9 @@ class Shelf:
                 path=self.source,
             )
         if not tensor.is_floating_point():
-            raise WeightsError(f"{name!r} in {self.source} holds {tensor.dtype}, not numbers", path=self.source)
+            raise WeightsError(
+                f"{name!r} must hold fractions, but holds {tensor.dtype} in {self.source}", path=self.source
+            )
         return tensor.reshape(wanted).float()
 
     def drop(self, name: str) -> None:
