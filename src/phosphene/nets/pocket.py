@@ -47,6 +47,11 @@ class ConvReLU(nn.Conv2d):
 class Mixed(nn.Module):
     """Four branches of different reach, side by side, behind an optional 2x2 average pool."""
 
+    double_reduce: ConvReLU
+    double_1: ConvReLU
+    double_2: ConvReLU
+    pool_proj: nn.Conv2d
+
     def __init__(self, channels: int, branches: Branches, pooled: bool) -> None:
         super().__init__()
         one, (reduce, three), (double_reduce, double_1, double_2), pool = branches
@@ -63,20 +68,29 @@ class Mixed(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         if self.pooled:
             x = F.avg_pool2d(x, 2)
-        branch = self._modules
-        one = branch["1x1"](x)
-        three = branch["3x3"](branch["3x3_reduce"](x))
-        double = branch["double_2"](branch["double_1"](branch["double_reduce"](x)))
-        projection = branch["pool_proj"]
-        pool = F.avg_pool2d(F.conv2d(x, projection.weight), 3, stride=1, padding=1)
-        pool = F.relu_(pool + projection.bias.view(1, -1, 1, 1))
-        return torch.cat((one, three, double, pool), dim=1)
+        reduced, double = getattr(self, "3x3_reduce")(x), self.double_1(self.double_reduce(x))
+        bias = self.pool_proj.bias
+        assert bias is not None
+        branches = (
+            _convolve(getattr(self, "1x1"), x),
+            _convolve(getattr(self, "3x3"), reduced),
+            _convolve(self.double_2, double),
+            # To pool what is projected is the same as to project what is pooled, and cheaper.
+            F.avg_pool2d(F.conv2d(x, self.pool_proj.weight), 3, stride=1, padding=1) + bias.view(1, -1, 1, 1),
+        )
+        # One ReLU behind the concatenation: the backward pass then keeps the branches' responses once, not twice.
+        return F.relu_(torch.cat(branches, dim=1))
 
     def receptive(self, field: Field) -> Field:
         """The field behind this layer; the two 3x3 convolutions reach furthest."""
         if self.pooled:
             field = field.through(2, stride=2)
         return field.through(3, padding=1).through(3, padding=1)
+
+
+def _convolve(layer: ConvReLU, x: Tensor) -> Tensor:
+    """The layer without its ReLU."""
+    return nn.Conv2d.forward(layer, x)
 
 
 def load() -> ChainNet:
