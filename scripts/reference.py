@@ -34,6 +34,9 @@ def cli_page() -> str:
         assert command is not None
         context = click.Context(command, info_name=name, parent=root, terminal_width=WIDTH)
         parts += [f"## phosphene {name}", _block(command.get_help(context))]
+        for below, own in getattr(command, "commands", {}).items():
+            inner = click.Context(own, info_name=below, parent=context, terminal_width=WIDTH)
+            parts += [f"### phosphene {name} {below}", _block(own.get_help(inner))]
     return "\n\n".join(parts) + "\n"
 
 

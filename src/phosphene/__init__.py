@@ -18,6 +18,7 @@ __version__ = "0.1.0"
 if TYPE_CHECKING:
     from phosphene.errors import PhospheneError as PhospheneError
     from phosphene.nets import load as load_net
+    from phosphene.nets.wrap import wrap
     from phosphene.objectives import Channel, Class, Guide, Layer, Neuron, parse
     from phosphene.picture import Picture
     from phosphene.recipe import Noise, Recipe
@@ -43,10 +44,12 @@ __all__ = [
     "load_net",
     "parse",
     "see",
+    "wrap",
 ]
 
 _HOMES = {
     "errors": ("PhospheneError",),
+    "nets.wrap": ("wrap",),
     "objectives": ("Channel", "Class", "Guide", "Layer", "Neuron", "parse"),
     "picture": ("Picture",),
     "recipe": ("Noise", "Recipe"),

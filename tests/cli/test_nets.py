@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
+import pytest
 from click.testing import CliRunner
 
 from phosphene.cli.root import phosphene
@@ -27,11 +29,31 @@ def test_nets() -> None:
     assert nets["pocket"]["labels"] == 200
 
 
+def test_famous_nets_are_listed_and_described_without_being_fetched() -> None:
+    nets = {each["net"]: each for each in json.loads(output("nets", "list", "--json"))}
+    assert (nets["vgg16"]["here"], nets["vgg16"]["MB"], nets["vgg16"]["licence"]) == ("no", 553, "BSD-3-Clause")
+    assert (nets["inception5h"]["labels"], nets["inception5h"]["target"]) == (1008, "mixed4c")
+    layers = {each["layer"]: each for each in json.loads(output("layers", "googlenet", "--json"))}
+    assert layers["inception_3b/5x5_reduce"]["stride"] == 8
+    assert "banana" in output("labels", "resnet50", "banana")
+
+
+def test_files_are_added_and_removed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PHOSPHENE_CACHE", str(tmp_path / "cache"))
+    file = tmp_path / "mine.pth"
+    file.write_bytes(b"no network")
+    assert "must be SHA-256 beginning with 397923af" in error("nets", "add", "vgg16", str(file))
+    assert "neither a state dict" in error("nets", "add", "vgg16", str(file), "--own")
+    assert error("nets", "add", "vgg16", "nowhere.pth") == "Error: nowhere.pth is no file\n"
+    assert output("nets", "remove", "vgg16") == "vgg16 is not here\n"
+    assert "did you mean 'vgg16'" in error("nets", "fetch", "vgg6")
+
+
 def test_layers() -> None:
     lines = output("layers", "pocket").splitlines()
-    assert lines[0].split() == ["layer", "channels", "sees", "stride"]
-    assert lines[7].split() == ["mixed4c", "512", "144", "8"]
-    assert lines[-1].split() == ["logits", "200", "-", "-"]
+    assert lines[0].split() == ["layer", "channels", "sees", "stride", "cost"]
+    assert lines[7].split() == ["mixed4c", "512", "144", "8", "81448"]
+    assert lines[-1].split() == ["logits", "200", "-", "-", "116012"]
     assert json.loads(output("layers", "pocket", "--json"))[-1]["stride"] is None
 
 

@@ -8,20 +8,64 @@ from typing import TYPE_CHECKING
 from phosphene.errors import UnknownNameError
 
 if TYPE_CHECKING:
+    from phosphene.nets.card import Card
     from phosphene.nets.tap import Net
+    from phosphene.nets.weights.download import Progress
 
 _EMBEDDED = "pocket"
+_HUB, _EXPORTED = "hf:", ".pt2"
 
 
 def names() -> Iterator[str]:
-    """The names that `load` knows."""
+    """The names that `load` knows; besides these, `hf:NAME` and the path of an exported program (`.pt2`)."""
+    from phosphene.nets import zoo
+
     yield _EMBEDDED
+    yield from zoo.ENTRIES
 
 
-def load(name: str) -> Net:
-    """The network of this name, ready to run; an unknown name is answered with the nearest ones."""
-    if name != _EMBEDDED:
+def load(name: str, progress: Progress | None = None) -> Net:
+    """The network of this name, ready to run; one of the famous ones is fetched if it is not here.
+
+    >>> load("pocket").card.default_target
+    'mixed4c'
+
+    Args:
+        name: one of `names()`, `hf:` and a name of the Hugging Face hub or a folder, or the path of an
+        exported
+            program that ends in `.pt2`.
+        progress: called while a file is fetched, with the bytes that are here and those there will be (or
+        None).
+
+    Raises:
+        UnknownNameError: for any other name, with the nearest ones.
+        WeightsError: for a file that cannot be fetched, is damaged, or is of another network.
+        MissingExtraError: if the packages that it needs are not installed.
+    """
+    # What they import, torch above all, is of no use to `phosphene nets`.
+    if name == _EMBEDDED:
+        from phosphene.nets import pocket
+
+        return pocket.load()
+    if name.startswith(_HUB):
+        from phosphene.nets import hub
+
+        return hub.load(name.removeprefix(_HUB))
+    if name.endswith(_EXPORTED):
+        from pathlib import Path
+
+        from phosphene.nets import exported
+
+        return exported.load(Path(name))
+    from phosphene.nets import zoo
+
+    if name not in zoo.ENTRIES:
         raise UnknownNameError("net", name, names())
-    from phosphene.nets import pocket  # imports torch, which `phosphene nets` does not need
+    return zoo.load(name, progress)
 
-    return pocket.load()
+
+def describe(name: str) -> Card:
+    """What is known of the network of this name; of a famous one without fetching it."""
+    from phosphene.nets import zoo
+
+    return zoo.card(name) if name in zoo.ENTRIES else load(name).card

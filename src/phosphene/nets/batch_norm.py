@@ -11,9 +11,7 @@ COUNTERS = "num_batches_tracked"
 """A number that torchvision's state dicts keep for the training only."""
 
 
-def folded(
-    shelf: Shelf, convolution: str, norm: str, operation: Convolution, epsilon: float
-) -> dict[str, Tensor]:
+def folded(shelf: Shelf, convolution: str, norm: str, operation: Convolution, epsilon: float) -> dict[str, Tensor]:
     """Weight and bias of `operation`: those of the file's `convolution` without bias, with its `norm`
     folded in.
     """

@@ -49,10 +49,12 @@ class ExportedNet(Net):
         super().__init__(card)
         self._program, self._shown = program, dict(shown)
         self._fixed = {name: f"fixed_{index}" for index, name in enumerate(program.fixed)}
-        for name, buffer in self._fixed.items():
-            self.register_buffer(buffer, tensors[program.fixed[name]])
-        # A network is asked for its number format and device by way of its parameters.
-        self.format = nn.Parameter(torch.zeros(()), requires_grad=False)
+        for name, own in self._fixed.items():
+            tensor = tensors[program.fixed[name]]
+            if tensor.is_floating_point():
+                self.register_parameter(own, nn.Parameter(tensor, requires_grad=False))
+            else:
+                self.register_buffer(own, tensor)
 
     def forward(self, image: Image, layers: Collection[str]) -> dict[str, Tensor]:
         wanted = {name: self._shown[self.card.layer(name).name] for name in layers}
@@ -66,8 +68,8 @@ class ExportedNet(Net):
                 setting="size",
                 value=size,
             )
-        x = self.card.normalise(image).to(self.format.dtype)
-        fixed = {name: self.get_buffer(buffer) for name, buffer in self._fixed.items()}
+        x = self.card.normalise(image).to(next(self.parameters()).dtype)
+        fixed = {name: getattr(self, own) for name, own in self._fixed.items()}
         found = [self._program.run(each, fixed, values) for each in ([x] if self._program.batches else x.split(1))]
         return {
             name: each.layout.apply(torch.cat([part[each.value] for part in found]), size)
@@ -93,7 +95,7 @@ class ExportedNet(Net):
             log.info("%s has no receptive fields: %s", self.card.name, problem)
             return self
         layers = {key: replace(each, receptive=fields.get(each.name)) for key, each in self.card.layers.items()}
-        tensors = {self._program.fixed[name]: self.get_buffer(buffer) for name, buffer in self._fixed.items()}
+        tensors = {self._program.fixed[name]: getattr(self, own) for name, own in self._fixed.items()}
         return ExportedNet(replace(self.card, layers=layers), self._program, self._shown, tensors)
 
 
@@ -117,6 +119,8 @@ def load(
         raise WeightsError(
             f"{path} has a graph that cannot be understood ({type(problem).__name__}: {reason})", path=path
         ) from None
+    if not any(each.is_floating_point() for each in archive.tensors.values()):
+        raise WeightsError(f"{path} has no weights, so it is no network", path=path)
     settings = archive.settings
     layers, shown = _layers(program)
     scores = layers.get(OUTPUT)

@@ -117,10 +117,13 @@ def load() -> ChainNet:
     fit.fill(nn.ModuleDict({**stages, "logits": classifier}), tensors, source="pocket.safetensors")
 
     statistics, _ = package.tensors("pocket_weights/statistics.safetensors")
-    layers = {}
+    layers, cost = {}, 0.0
     for name in [*stages, "logits"]:
         usual = Usual(*(statistics[f"{name}.{key}"] for key in ("mean", "std", "max")))
-        layers[name] = LayerCard(name, usual.mean.numel(), receptive.get(name), usual)
+        if name in stages:  # each weight of a convolution is multiplied once at every position
+            weights = sum(weight.numel() for weight in stages[name].parameters() if weight.dim() > 1)
+            cost += weights / receptive[name].stride ** 2
+        layers[name] = LayerCard(name, usual.mean.numel(), receptive.get(name), usual, cost)
     card = Card(
         name="pocket",
         title="the embedded network, trained at 64 pixels on Tiny ImageNet",

@@ -117,7 +117,7 @@ class WatchedNet(Net):
 def at_rest(module: nn.Module) -> Iterator[None]:
     """While it lasts, the module is in evaluation mode and its weights get no gradients."""
     training = [each for each in module.modules() if each.training]
-    learning = [each for each in module.parameters() if each.requires_grad]
+    learning = [each for each in module.parameters() if each.requires_grad and each.is_leaf]
     try:
         for each in training:
             each.training = False

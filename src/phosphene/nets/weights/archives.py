@@ -8,7 +8,7 @@ import tarfile
 import zipfile
 import zlib
 from pathlib import Path
-from typing import IO, cast
+from typing import Any
 
 from phosphene.errors import WeightsError
 
@@ -50,9 +50,7 @@ def _from_zip(archive: Path, member: str, target: Path, most: int) -> bool:
 
 def _from_tar(archive: Path, member: str, target: Path, most: int) -> bool:
     # Skipped members are unpacked too, so the limit is on all that comes out.
-    with gzip.open(archive) as unpacked:
-        limited = cast(IO[bytes], _Limited(cast(IO[bytes], unpacked), 2 * most))
-        opened = tarfile.open(fileobj=limited, mode="r|")  # noqa: SIM115
+    with gzip.open(archive) as unpacked, tarfile.open(fileobj=_Limited(unpacked, 2 * most), mode="r|") as opened:
         for entry in opened:
             if Path(entry.name).name == member and entry.isreg():
                 source = opened.extractfile(entry)
@@ -62,7 +60,7 @@ def _from_tar(archive: Path, member: str, target: Path, most: int) -> bool:
     return False
 
 
-def _copy(source: IO[bytes], target: Path, most: int) -> None:
+def _copy(source: Any, target: Path, most: int) -> None:
     done = 0
     with target.open("wb") as out:
         while data := source.read(CHUNK):
@@ -75,7 +73,7 @@ def _copy(source: IO[bytes], target: Path, most: int) -> None:
 class _Limited(io.RawIOBase):
     """A stream that fails when more than `most` bytes were read from it."""
 
-    def __init__(self, stream: IO[bytes], most: int) -> None:
+    def __init__(self, stream: io.BufferedIOBase, most: int) -> None:
         self._stream, self._left = stream, most
 
     def readable(self) -> bool:

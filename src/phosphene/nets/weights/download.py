@@ -31,6 +31,9 @@ TIMEOUT = 30.0
 ATTEMPTS = 5
 """How often a connection may be cut without a byte having come."""
 
+MOST_REQUESTS = 100
+"""How often it may be cut at all."""
+
 CHUNK = 1 << 18
 
 
@@ -101,13 +104,13 @@ def _from(mirror: Mirror, name: str, file: str, digest: Digest, most: int, progr
 
 def _download(url: str, part: Path, most: int, progress: Progress, timeout: float, *, resumable: bool) -> None:
     """Fetch `url` into `part`, going on from what is there; raises `_Failed`."""
-    failures = 0
-    while True:
+    failures, problem = 0, object()
+    for _ in range(MOST_REQUESTS):
         before = _size(part)
         try:
             if _request(url, part, most, progress, timeout, resumable):
                 return
-            problem: object = "the connection was cut"
+            problem = "the connection was cut"
         except urllib.error.HTTPError as answer:
             if answer.code == http.HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE and before:
                 part.unlink()
@@ -117,11 +120,14 @@ def _download(url: str, part: Path, most: int, progress: Progress, timeout: floa
             problem = getattr(trouble, "reason", None) or trouble
         failures = 0 if _size(part) > before else failures + 1
         if failures >= ATTEMPTS or before == _size(part) == 0:
-            raise _Failed(str(problem) or type(problem).__name__)
+            break
+    raise _Failed(str(problem) or type(problem).__name__)
 
 
 def _request(url: str, part: Path, most: int, progress: Progress, timeout: float, resumable: bool) -> bool:
     """One request; gives whether the file is whole now."""
+    if not url.startswith(("http://", "https://")):
+        raise _Failed("it is no address on the web")
     done = _size(part)
     headers = {"User-Agent": "phosphene", "Accept-Encoding": "identity"}
     mark = _mark(part)
@@ -135,6 +141,7 @@ def _request(url: str, part: Path, most: int, progress: Progress, timeout: float
         length = answer.headers.get("Content-Length")
         total = done + int(length) if length and length.isdigit() else None
         if (total or 0) > most:
+            part.unlink(missing_ok=True)
             raise _Failed(f"it has {total} bytes, more than {most}")
         _note(part).write_text(json.dumps(answer.headers.get("ETag") or ""), encoding="utf-8")
         with part.open("ab" if done else "wb") as out:
@@ -143,6 +150,8 @@ def _request(url: str, part: Path, most: int, progress: Progress, timeout: float
                 out.write(data)
                 done += len(data)
                 if done > most:
+                    part.unlink()
+                    _note(part).unlink()
                     raise _Failed(f"it has more than {most} bytes")
                 progress(done, total)
             out.flush()

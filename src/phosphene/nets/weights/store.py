@@ -17,11 +17,15 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from phosphene.errors import MissingExtraError, WeightsError
+import filelock
+import platformdirs
+
+from phosphene.errors import WeightsError
 
 VARIABLE = "PHOSPHENE_CACHE"
 ABOUT = "about.json"
 CHUNK = 1 << 20
+NAMES = {"sha1": "SHA-1", "sha256": "SHA-256"}
 
 
 @dataclass(frozen=True)
@@ -36,7 +40,7 @@ class Digest:
     def __str__(self) -> str:
         if not self.value:
             return "no hash is known"
-        name = {"sha1": "SHA-1", "sha256": "SHA-256"}[self.kind]
+        name = NAMES[self.kind]
         whole = len(self.value) == hashlib.new(self.kind).digest_size * 2
         return f"{name} {self.value}" if whole else f"{name} beginning with {self.value}"
 
@@ -56,10 +60,6 @@ def folder() -> Path:
     """Where fetched networks are kept; it may not exist yet."""
     if chosen := os.environ.get(VARIABLE):
         return Path(chosen).expanduser() / "nets"
-    try:
-        import platformdirs
-    except ImportError:
-        raise MissingExtraError("keeping fetched networks", "models") from None
     return Path(platformdirs.user_cache_dir("phosphene", appauthor=False)) / "nets"
 
 
@@ -81,15 +81,15 @@ def keep(name: str, path: Path, file: str, digest: Digest, *, origin: str, own: 
     Raises `WeightsError`, and leaves what was there before, if the hash is not `digest`; with `own` any is
     taken.
     """
-    verified = matches(path, digest)
+    found = hashes(path)
+    verified = bool(digest.value) and found[digest.kind].startswith(digest.value)
     if digest.value and not (verified or own):
         raise WeightsError(
-            f"{origin} is not {name}: its {digest.kind.upper()} is {hashes(path)[digest.kind]}, but must be {digest}",
-            path=path,
+            f"{origin} is not {name}: its {NAMES[digest.kind]} is {found[digest.kind]}, but must be {digest}", path=path
         )
     place = folder() / name
     place.mkdir(parents=True, exist_ok=True)
-    kept = Kept(file, path.stat().st_size, hashes(path)["sha256"], origin, verified)
+    kept = Kept(file, path.stat().st_size, found["sha256"], origin, verified)
     (place / ABOUT).unlink(missing_ok=True)  # what is half replaced is not there
     os.replace(path, place / file)
     about = place / f".{ABOUT}.part"
@@ -109,11 +109,6 @@ def remove(name: str) -> int:
     return size
 
 
-def matches(path: Path, digest: Digest) -> bool:
-    """Whether the file's hash is `digest`; not where none is known."""
-    return bool(digest.value) and hashes(path)[digest.kind].startswith(digest.value)
-
-
 def hashes(path: Path) -> dict[str, str]:
     """The file's SHA-1 and SHA-256."""
     both = {"sha1": hashlib.sha1(usedforsecurity=False), "sha256": hashlib.sha256()}
@@ -127,10 +122,6 @@ def hashes(path: Path) -> dict[str, str]:
 @contextmanager
 def lock(name: str) -> Iterator[None]:
     """Hold the network `name`, waiting for another process that does."""
-    try:
-        import filelock
-    except ImportError:
-        raise MissingExtraError("keeping fetched networks", "models") from None
     place = folder()
     try:
         place.mkdir(parents=True, exist_ok=True)

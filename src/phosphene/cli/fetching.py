@@ -1,0 +1,33 @@
+"""Fetching a network under a bar, before it is asked for without one."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+
+def fetch(net: str) -> Path | None:
+    """Fetch the network `net` if it is one of the famous ones and not here; gives where it is kept."""
+    from phosphene.nets import zoo
+
+    if net not in zoo.ENTRIES:
+        return None
+    with _bar(net) as progress:
+        return zoo.fetch(net, progress)
+
+
+@contextmanager
+def _bar(net: str) -> Iterator[Callable[[int, int | None], None]]:
+    """What shows how much is here: a bar on stderr if that is a terminal, and nothing otherwise."""
+    if not sys.stderr.isatty():
+        yield lambda done, total: None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task(f"fetching {net}", total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)
