@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from dataclasses import fields
+from dataclasses import MISSING, fields
 from pathlib import Path
 from typing import Any
 
@@ -219,6 +219,8 @@ def test_a_saved_recipe_tells_the_way_to_the_photo(photo: Path, tmp_path: Path) 
 @pytest.mark.parametrize(("loop", "recipe"), [(DreamSettings, DreamRecipe), (ImagineSettings, ImagineRecipe)])
 def test_every_setting_of_a_loop_is_one_of_the_recipe(loop: type, recipe: type[recipes.Recipe]) -> None:
     assert {each.name for each in fields(loop)} <= set(recipes.settings_of(recipe))
+    for each in fields(loop):
+        assert each.default in (MISSING, recipes.default_of(recipe, each.name)), each.name
 
 
 def test_global_chance_is_left_alone(photo: Path) -> None:

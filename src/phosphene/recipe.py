@@ -168,7 +168,7 @@ class ImagineRecipe(_Recipe):
         2.0, description="How much pictures that are made together are kept unlike one another."
     )
     steps: Annotated[int, Field(ge=1, le=100_000)] = Field(
-        128, description="Steps of ascent for the shape; a quarter as many follow for detail."
+        96, description="Steps of ascent for the shape; a quarter as many follow for each octave of detail."
     )
     sketches: Annotated[int, Field(ge=1, le=64)] = Field(
         4, description="Sketches of each picture, of which the best goes on; 1 for none."
@@ -181,9 +181,9 @@ class ImagineRecipe(_Recipe):
         0.1, description="How far a step goes, where 1 is the contrast of a photograph."
     )
     decay: Annotated[float, Field(ge=0, le=4)] = Field(
-        1.4, description="How much weaker finer waves are drawn: amplitudes fall as frequency to this power."
+        1.2, description="How much weaker finer waves are drawn: amplitudes fall as frequency to this power."
     )
-    zoom: Zoom = Field((0.7, 1.0), description="Least and greatest share of the picture in a view.")
+    zoom: Zoom = Field((0.8, 1.0), description="Least and greatest share of the picture's height in a view.")
     rotate: Annotated[float, Field(ge=0, le=180)] = Field(8.0, description="Greatest turn of a view, in degrees.")
     tint: Annotated[float, Field(ge=0, le=1)] = Field(
         0.1, description="How much a view's colours and contrast are changed at random."
@@ -193,10 +193,10 @@ class ImagineRecipe(_Recipe):
         0.1, description="Share of the network's channels that each step leaves out at random."
     )
     natural: Annotated[float, Field(ge=0, le=100)] = Field(
-        0.3, description="How much all layers are kept responding as they do to photographs."
+        1.0, description="How much all layers are kept responding as they do to photographs."
     )
     smooth: Annotated[float, Field(ge=0, le=100)] = Field(
-        0.3, description="How much neighbouring pixels are kept alike."
+        5.0, description="How much neighbouring pixels are kept alike."
     )
     seed: Seed = 0
     precision: Precision = "auto"

@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from phosphene.cli import options, output
+from phosphene.cli.fetching import fetch
 from phosphene.cli.root import Command
 from phosphene.recipe import DreamRecipe, ImagineRecipe
 
@@ -32,11 +33,13 @@ def again(
     FILE-again.png in the current folder.
     """
     changes = options.given(settings)
+    from phosphene import recipe as recipes
     from phosphene import source as sources
 
-    recipe = sources.read_recipe(file)
-    count = changes.get("count", getattr(recipe, "count", 1))
+    recipe = recipes.override(sources.read_recipe(file), changes)
+    count = len(recipes.of_each(recipe))
     place = output.choose(output_path, f"{file.stem}-again", count=count, depth=depth, preview=preview)
+    fetch(recipe.net.name)
 
     from phosphene import render
     from phosphene.cli.progress import follow

@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from phosphene.cli import options, output
+from phosphene.cli.fetching import fetch
 from phosphene.cli.root import Command
 from phosphene.presets import PRESETS
 from phosphene.recipe import DreamRecipe, Noise
@@ -47,6 +48,7 @@ def dream(
         raise click.UsageError("Give either PHOTO or --noise WIDTHxHEIGHT.")
     stem = f"{photo.stem}-dream" if photo is not None else "noise-dream"
     place = output.choose(output_path, stem, depth=depth, preview=preview).apart_from(photo)
+    fetch(options.net_of(settings))
 
     from phosphene import render
     from phosphene.cli.progress import follow

@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from phosphene.cli import options, output
+from phosphene.cli.fetching import fetch
 from phosphene.cli.root import Command
 from phosphene.recipe import ImagineRecipe
 
@@ -36,6 +37,7 @@ def imagine(
     given = options.given(settings)
     count = given.get("count", 1)
     place = output.choose(output_path, output.stem_of(text), count=count, depth=depth, preview=preview)
+    fetch(options.net_of(given))
 
     from phosphene import render
     from phosphene.cli.progress import follow

@@ -13,7 +13,7 @@ from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
 from phosphene import settings
-from phosphene.recipe import NetUsed, Noise, Recipe, settings_of
+from phosphene.recipe import DreamRecipe, NetUsed, Noise, Recipe, settings_of
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -65,6 +65,12 @@ def of_recipe(*kinds: type[Recipe], without: tuple[str, ...] = (), defaults: boo
 def given(options: dict[str, Any]) -> dict[str, Any]:
     """The options that were given."""
     return {name: value for name, value in options.items() if value is not None}
+
+
+def net_of(options: dict[str, Any]) -> str:
+    """The name of the network that the options ask for."""
+    asked = options.get("net") or DreamRecipe.model_fields["net"].get_default()
+    return str(asked.name)
 
 
 def _option(name: str, field: FieldInfo, defaults: bool) -> Callable[[F], F]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from phosphene.cli import options
+from phosphene.cli.fetching import fetch
 from phosphene.cli.root import Command
 from phosphene.cli.table import json_option, show
 
@@ -44,6 +45,7 @@ def see(photo: Path, net: str, count: int, heatmap: Path | None, target: str | N
 
     if heatmap is not None:
         check_writable(heatmap)
+    fetch(net)
     picture = read_image(photo)
     sight = seeing.see(photo, net=net, count=count)
     if heatmap is not None:
