@@ -1,0 +1,100 @@
+"""A canvas of waves: the picture's spectrum, weighed as the spectra of photographs are."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from phosphene.canvas.base import Canvas, squash, unsquash
+from phosphene.canvas.colour import MEAN, from_rgb, to_rgb
+from phosphene.types import Image, Size
+
+CONTRAST = 4.0
+"""Undoes the slope of the sigmoid at grey, so that a spectrum of deviation 1 has natural contrast."""
+
+START = 0.1
+"""Deviation of the first spectrum, where 1 is a photograph's contrast: faint enough to leave the composition free."""
+
+
+class FourierCanvas(Canvas):
+    """A picture written as the amplitudes of its waves, so that ascent draws large shapes before fine ones.
+
+    >>> FourierCanvas((48, 65), count=2, generator=torch.Generator().manual_seed(0))().shape
+    torch.Size([2, 3, 48, 65])
+
+    The amplitudes of natural pictures fall as 1 / frequency. Each wave is scaled by frequency to the power `-decay`,
+    which makes a step of the same length in every parameter a step in a natural picture's proportions.
+
+    Args:
+        size: (height, width) in pixels, each from 1; odd ones too.
+        count: how many pictures.
+        decay: 0 for white, 1 for natural proportions; more leaves fine detail to insistence.
+        decorrelate: whether the three planes are the independent directions of natural colours, or red, green and blue.
+        generator: what the faint noise that it starts from is drawn from.
+
+    Source: Olah, Mordvintsev and Schubert, "Feature Visualization" (Distill 2017); Mordvintsev et al., "Differentiable
+    Image Parameterizations" (Distill 2018).
+    """
+
+    def __init__(
+        self,
+        size: Size,
+        count: int = 1,
+        *,
+        decay: float = 1.0,
+        decorrelate: bool = True,
+        generator: torch.Generator,
+    ) -> None:
+        super().__init__()
+        self.size = size
+        self.decorrelate = decorrelate
+        self.register_buffer("weights", spectrum_weights(size, decay), persistent=False)
+        shape = (count, 3, size[0], size[1] // 2 + 1, 2)
+        self.spectrum = nn.Parameter(START * torch.randn(shape, generator=generator))
+
+    def forward(self) -> Image:
+        waves = torch.view_as_complex(self.spectrum) * self.get_buffer("weights")
+        planes = torch.fft.irfft2(waves, s=self.size, norm="ortho")
+        colours = CONTRAST * (to_rgb(planes) if self.decorrelate else planes)
+        return squash(colours + self._grey(colours))
+
+    @classmethod
+    def from_image(cls, image: Image, *, decay: float = 1.0, decorrelate: bool = True) -> FourierCanvas:
+        """A canvas that gives `image`, to within a quarter of an 8-bit step."""
+        canvas = cls(
+            (image.shape[-2], image.shape[-1]),
+            len(image),
+            decay=decay,
+            decorrelate=decorrelate,
+            generator=torch.Generator(),
+        )
+        colours = (unsquash(image) - canvas._grey(image)) / CONTRAST
+        planes = from_rgb(colours) if decorrelate else colours
+        waves = torch.fft.rfft2(planes, norm="ortho") / canvas.get_buffer("weights")
+        canvas.spectrum = nn.Parameter(torch.view_as_real(waves).contiguous())
+        return canvas
+
+    def _grey(self, like: Tensor) -> Tensor:
+        return torch.logit(torch.tensor(MEAN)).to(like).view(1, 3, 1, 1)
+
+
+@lru_cache(maxsize=8)
+def spectrum_weights(size: Size, decay: float) -> Float[Tensor, "h half_w"]:
+    """Frequency (cycles a pixel) to the power `-decay` for each wave of `rfft2`.
+
+    Scaled so that numbers of deviation 1 give pictures of deviation 1. Frequency 0, the mean colour, has the weight of
+    the longest wave.
+    """
+    height, width = size
+    rows, columns = torch.fft.fftfreq(height), torch.fft.rfftfreq(width)
+    frequency = torch.hypot(rows[:, None], columns[None, :]).clamp(min=1 / max(size))
+    weights = frequency**-decay
+    # Each wave of the inner columns stands for two, its own and its mirror image.
+    twice = torch.full((width // 2 + 1,), 2.0)
+    twice[0] = 1.0
+    if width % 2 == 0:
+        twice[-1] = 1.0
+    return weights / (2 * weights.square() * twice).sum().div(height * width).sqrt()

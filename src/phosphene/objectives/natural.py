@@ -1,0 +1,41 @@
+"""How unlike a photograph a picture's responses are, whatever it shows: the prior that keeps unnatural texture out.
+
+Source: Yin et al., "Dreaming to Distill: Data-free Knowledge Transfer via DeepInversion" (CVPR 2020), section 3.2,
+where the usual levels are those that batch norm keeps.
+"""
+
+from __future__ import annotations
+
+from jaxtyping import Float
+from torch import Tensor
+
+from phosphene.nets.card import Usual
+from phosphene.types import Features
+
+FLOOR = 0.05
+"""Of the mean deviation, added to each channel's own, so that channels that hardly ever respond do not rule the sum."""
+
+
+def unusual(activation: Features, usual: Usual, views: int = 1) -> Float[Tensor, " n"]:
+    """How far each channel's mean and deviation lie from usual, squared, in usual deviations; mean over channels.
+
+    From 0, responses distributed as those to photographs, up. Each `views` neighbours in the batch are views of one
+    picture, and are judged together.
+
+    >>> import torch
+    >>> usual = Usual(torch.zeros(3), torch.zeros(3) + 1e-3, torch.zeros(3))
+    >>> unusual(torch.zeros(4, 3, 5, 5), usual, views=2).shape
+    torch.Size([2])
+    """
+    n, channels = activation.shape[0] // views, activation.shape[1]
+    # Channels last, as convolutions leave them, this is no copy.
+    responses = activation.permute(0, 2, 3, 1).reshape(n, -1, channels)
+    each = responses.new_full((1, responses.shape[1]), 1 / responses.shape[1]).expand(n, 1, -1)
+    # As products: the squares' sums are accumulated in float32 and nothing the size of the layer is converted.
+    mean = (each @ responses).float().squeeze(1)
+    square = (each @ responses.square()).float().squeeze(1)
+    deviation = (square - mean.square()).clamp(min=1e-6).sqrt()
+    unit = (usual.deviation + FLOOR * usual.deviation.mean()).to(mean)
+    shift = (mean - usual.mean.to(mean)) / unit
+    spread = (deviation - usual.deviation.to(mean)) / unit
+    return (shift.square() + spread.square()).mean(dim=1)
