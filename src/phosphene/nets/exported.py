@@ -91,7 +91,7 @@ class ExportedNet(Net):
             return self
         try:
             fields = probe.fields(lambda strip: self(strip, names))
-        except (RuntimeError, ValueError) as problem:
+        except probe.RunError as problem:  # it can do without
             log.info("%s has no receptive fields: %s", self.card.name, problem)
             return self
         layers = {key: replace(each, receptive=fields.get(each.name)) for key, each in self.card.layers.items()}

@@ -32,6 +32,9 @@ SPARE = 1.1
 
 HALF = (0.5, 0.5, 0.5)
 
+IMAGE_HALVES = {"clip": "CLIPVisionModel", "siglip": "SiglipVisionModel", "siglip2": "Siglip2VisionModel"}
+"""Of networks of pictures and words, the class of the half that sees."""
+
 T = TypeVar("T")
 
 
@@ -108,11 +111,11 @@ def _quiet(transformers: Any) -> Iterator[None]:
 
 
 def _kind(transformers: Any, config: Any) -> Any:
-    """The class to build: CLIP's image half, a classifier where the checkpoint is one, else the bare
+    """The class to build: the image half, a classifier where the checkpoint is one, else the bare
     network.
     """
-    if config.model_type == "clip":
-        return transformers.CLIPVisionModel
+    if config.model_type in IMAGE_HALVES:
+        return getattr(transformers, IMAGE_HALVES[config.model_type])
     architectures = config.architectures or [""]
     wanted = architectures[0]
     mappings = (transformers.MODEL_FOR_IMAGE_CLASSIFICATION_MAPPING, transformers.MODEL_MAPPING)
@@ -164,7 +167,8 @@ def _fitting(kind: Any, config: Any, files: list[Path], identifier: str) -> None
     import torch
 
     with torch.device("meta"):
-        model = _ask(identifier, lambda: kind(config))
+        own = config.vision_config if config.model_type in IMAGE_HALVES else config
+        model = _ask(identifier, lambda: kind(own))
     wanted = sum(weight.numel() for weight in model.parameters())
     size = sum(each.stat().st_size for each in files)
     # A number takes at least one byte.

@@ -11,7 +11,7 @@ work, are replaced by ones of a single channel.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -30,17 +30,20 @@ LENGTHS = (512, 1024, 2048, 4096)
 SIDES = (1, 8, 32, 80, 160, 256)
 """Rows of the strips that are tried, until every layer has a position."""
 
-MOST_CUTS = 200
-"""More than any regular network takes: layers share cuts, and each takes the logarithm of its stride."""
+AT_ONCE = 16
+"""Strips in one batch."""
+
+
+class RunError(Exception):
+    """The network failed on a strip."""
 
 
 def fields(run: Run) -> dict[str, Field | None]:
     """Each layer's receptive field, or None where a position sees everything or no pattern is found.
 
-    A field is square here: what is seen along rows and along columns, taken together.
+    A field is square here: what is seen along rows and along columns, taken together. Raises `RunError`.
     """
-    with torch.no_grad(), _Sketch():
-        rows, columns = (_Axis(run, transposed).fields() for transposed in (False, True))
+    rows, columns = (_Axis(run, transposed).fields() for transposed in (False, True))
     return {name: _both(rows[name], columns[name]) for name in rows}
 
 
@@ -48,6 +51,31 @@ def _both(rows: Field | None, columns: Field | None) -> Field | None:
     if rows is None or columns is None or rows.stride != columns.stride:
         return None
     return rows.union(columns)
+
+
+@dataclass(frozen=True)
+class _Cut:
+    """A strip whose columns are NaN up to and with `column`, or with `after` from it on."""
+
+    column: int
+    after: bool
+
+
+@dataclass(frozen=True)
+class _Seen:
+    """Of a layer's positions along a strip, how many have their edge before a cut, and whether these are the first."""
+
+    count: int
+    positions: int
+    together: bool
+    last: bool
+
+    @classmethod
+    def of(cls, nan: Tensor, cut: _Cut) -> _Seen:
+        """What `nan`, the positions that see a NaN, says."""
+        before = ~nan if cut.after else nan
+        count = int(before.sum())
+        return cls(count, len(nan), bool(before[:count].all()), bool(nan[-1]))
 
 
 class _Axis:
@@ -59,64 +87,70 @@ class _Axis:
 
     def fields(self) -> dict[str, Field | None]:
         """Each layer's field along this axis."""
-        everything = self._nan(LENGTHS[-1], 0, after=False)
+        first = [_Cut(0, after=False)]
+        everything = self._nan(LENGTHS[-1], first)
         found: dict[str, Field | None] = dict.fromkeys(everything)
         # What sees the first column from its last position sees everything.
-        left = [name for name, reached in everything.items() if not bool(reached[-1])]
+        left = [name for name, (seen,) in everything.items() if not seen.last]
         for length in LENGTHS:
             if not left:
                 break
-            short, long = self._nan(length, 0, after=False), self._nan(2 * length, 0, after=False)
-            strides = {name: round(length / max(1, len(long[name]) - len(short[name]))) for name in left}
+            short, long = self._nan(length, first), self._nan(2 * length, first)
+            more = {name: long[name][0].positions - short[name][0].positions for name in left}
+            strides = {name: round(length / max(1, count)) for name, count in more.items()}
             found |= self._search(length, strides)
             left = [name for name in left if found[name] is None]
         return found
 
     def _search(self, length: int, strides: Mapping[str, int]) -> dict[str, Field | None]:
         """The fields of layers with these strides that are shorter than the strip."""
-        starts = self._edges(length, strides, after=False)
-        ends = self._edges(length, strides, after=True)
-        found: dict[str, Field | None] = {}
-        for name, stride in strides.items():
-            start, end = starts[name], ends[name]
-            known = start is not None and end is not None and end >= start
-            found[name] = Field(start, end - start + 1, stride) if known else None  # type: ignore[operator, arg-type]
-        return found
+        edges = {(name, after): _Edge(stride) for name, stride in strides.items() for after in (False, True)}
+        cuts = {_Cut(length // 2, after) for after in (False, True)}
+        while cuts:
+            asked = sorted(cuts, key=lambda cut: (cut.after, cut.column))
+            for name, table in self._nan(length, asked).items():
+                for cut, seen in zip(asked, table, strict=True):
+                    if name in strides:
+                        edges[name, cut.after].narrow(cut.column - cut.after, seen)
+            cuts = {
+                _Cut(edge.cut(length // 2) + after, after) for (_, after), edge in edges.items() if edge.low < edge.high
+            }
+        return {name: _between(edges[name, False], edges[name, True]) for name in strides}
 
-    def _edges(self, length: int, strides: Mapping[str, int], *, after: bool) -> dict[str, int | None]:
-        """The first column that each layer's position 0 sees, or with `after` the last; None if not found."""
-        edges = {name: _Edge(stride) for name, stride in strides.items()}
-        cut = length // 2
-        for _ in range(MOST_CUTS):
-            for name, reached in self._nan(length, cut, after=after).items():
-                if name in edges:
-                    edges[name].narrow(cut - after, (~reached if after else reached))
-            doubtful = [edge for edge in edges.values() if edge.low < edge.high]
-            if not doubtful:
-                break
-            cut = max(doubtful, key=lambda edge: edge.high - edge.low).cut(length // 2) + after
-        return {name: edge.value for name, edge in edges.items()}
-
-    def _nan(self, length: int, cut: int, *, after: bool) -> dict[str, Tensor]:
-        """Which positions along a strip see a NaN, if columns up to and with `cut` are NaN, or those from
-        it on.
-        """
+    def _nan(self, length: int, cuts: Sequence[_Cut]) -> dict[str, list[_Seen]]:
+        """For each layer and each cut, which positions along a strip see a NaN."""
+        tables: dict[str, list[_Seen]] = {}
         column = torch.arange(length)
-        strip = torch.where(column >= cut if after else column <= cut, torch.nan, 0.5)
-        strip = strip.expand(1, 3, self._side, length)
-        activations = self._run(strip.mT if self._transposed else strip)
-        return {
-            name: (each.mT if self._transposed else each).isnan().any(dim=1)[0].any(dim=0)
-            for name, each in activations.items()
-        }
+        for at in range(0, len(cuts), AT_ONCE):
+            some = cuts[at : at + AT_ONCE]
+            hidden = torch.stack([column >= cut.column if cut.after else column <= cut.column for cut in some])
+            strips = torch.where(hidden, torch.nan, 0.5)[:, None, None].expand(-1, 3, self._side, -1)
+            for name, each in self._sketch(strips.mT if self._transposed else strips).items():
+                seen = (each.mT if self._transposed else each).isnan().any(dim=1).any(dim=1)
+                tables.setdefault(name, []).extend(map(_Seen.of, seen, some))
+        return tables
+
+    def _sketch(self, image: Tensor) -> Mapping[str, Tensor]:
+        try:
+            with torch.no_grad(), _Sketch():
+                return self._run(image)
+        # The network's code is not ours, and may have anything against strips of NaN.
+        except Exception as problem:
+            raise RunError(f"{type(problem).__name__}: {problem}") from problem
 
     def _has_positions(self, side: int) -> bool:
         strip = torch.zeros(1, 3, side, LENGTHS[0])
         try:
-            found = self._run(strip.mT if self._transposed else strip)
-        except (RuntimeError, ValueError):  # a window larger than what it is given
+            found = self._sketch(strip.mT if self._transposed else strip)
+        except RunError:  # a window larger than what it is given
             return False
         return all(min(each.shape[-2:]) > 0 for each in found.values())
+
+
+def _between(first: _Edge, last: _Edge) -> Field | None:
+    if first.value is None or last.value is None or last.value < first.value:
+        return None
+    return Field(first.value, last.value - first.value + 1, first.stride)
 
 
 @dataclass
@@ -129,11 +163,10 @@ class _Edge:
     value: int | None = None
     regular: bool = True
 
-    def narrow(self, cut: int, reached: Tensor) -> None:
+    def narrow(self, cut: int, seen: _Seen) -> None:
         """Learn from which positions' edges are at or before column `cut`."""
-        count = int(reached.sum())
-        together = bool(reached[:count].all())
-        if not together or count in (0, len(reached)):
+        count = seen.count
+        if not seen.together or count in (0, seen.positions):
             self.regular = False
         self.low = max(self.low, cut - count * self.stride + 1)
         self.high = min(self.high, cut - (count - 1) * self.stride)

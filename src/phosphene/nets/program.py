@@ -130,7 +130,10 @@ def steps(graph: Json, fixed: Collection[str], source: str) -> list[Step]:
             raise WeightsError(f"{source} uses {target[:80]!r}, which is no operation that is run here", path=source)
         step = _step(node, target, function, source)
         if name.endswith("_") and next(step.takes(), None) in fixed:
-            raise WeightsError(f"{source} changes its own weights in {step.outputs[:1]}: export it anew", path=source)
+            raise WeightsError(
+                f"{source} changes its own weights, as a network does while it learns: call eval() before exporting it",
+                path=source,
+            )
         found.append(step)
     return found
 

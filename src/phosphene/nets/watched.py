@@ -78,8 +78,7 @@ class WatchedNet(Net):
 
         try:
             fields = probe.fields(run)
-        # The module's code is not ours: whatever it has against strips of NaN, it can do without fields.
-        except Exception as problem:
+        except probe.RunError as problem:  # it can do without
             log.info("%s has no receptive fields: %s", self.card.name, problem)
             return self
         layers = dict(self.card.layers)
