@@ -1,14 +1,15 @@
 """Every error that phosphene raises for a user's mistake.
 
-    PhospheneError
-    ├── ExpressionError      a target that cannot be parsed
-    ├── UnknownNameError     no net, layer, label ... of this name; carries the nearest ones
-    ├── SettingError         a setting out of its range, or settings that exclude each other
-    ├── ImageError           a picture that cannot be read, or is not one
-    ├── OutputError          a place that cannot be written
-    ├── RecipeError          no recipe in a file, or one that cannot be rendered
-    ├── WeightsError         a model file that is missing, corrupt, or of another network
-    └── MissingExtraError    a feature whose packages are not installed
+PhospheneError
+├── ExpressionError      a target that cannot be parsed
+├── UnknownNameError     no net, layer, label ... of this name; carries the nearest ones
+├── SettingError         a setting out of its range, or settings that exclude each other
+├── ImageError           a picture that cannot be read, or is not one
+├── VideoError           a clip that cannot be read, or is not one
+├── OutputError          a place that cannot be written
+├── RecipeError          no recipe in a file, or one that cannot be rendered
+├── WeightsError         a model file that is missing, corrupt, or of another network
+└── MissingExtraError    a feature whose packages are not installed
 """
 
 from __future__ import annotations
@@ -61,6 +62,10 @@ class _FileError(PhospheneError):
 
 class ImageError(_FileError):
     """A picture that cannot be read."""
+
+
+class VideoError(_FileError):
+    """A clip that cannot be read."""
 
 
 class OutputError(_FileError):

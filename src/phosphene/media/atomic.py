@@ -60,6 +60,25 @@ def check(path: str | os.PathLike[str]) -> None:
             trial.unlink(missing_ok=True)
 
 
+def settle(made: Path, path: str | os.PathLike[str]) -> None:
+    """Put the finished file `made`, on the same disk, at `path`: like `replacing`, for writers that want a name.
+
+    Raises `OutputError` for whatever the operating system refuses.
+    """
+    final = _final(path)
+    try:
+        with open(made, "rb") as file:
+            os.fsync(file.fileno())
+        os.replace(made, final)
+    except OSError as problem:
+        raise OutputError(_reason(path, final, problem), path=path) from None
+
+
+def refusal(path: str | os.PathLike[str], problem: OSError) -> OutputError:
+    """The error that says why the operating system refused to write `path`."""
+    return OutputError(_reason(path, Path(path), problem), path=path)
+
+
 def _final(path: str | os.PathLike[str]) -> Path:
     name = Path(path).name
     if len(os.fsencode(name)) > 255:
