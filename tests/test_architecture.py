@@ -23,16 +23,20 @@ NAMES = {path: ".".join(path.relative_to(PACKAGE.parent).with_suffix("").parts) 
 STAGES = {"canvas", "transforms", "nets", "objectives", "gradients"}
 GROUND = {"types", "errors", "registry"}
 LOOPS = {"loops", *STAGES, *GROUND}
-ASKED = {"recipe", "fields", "settings", "presets"}
+ASKED = {"recipe", "films", "parts", "fields", "settings", "presets"}
 BELOW = {
-    "cli": {"render", "rendering", "picture", "seeing", "source", "media", *ASKED, *LOOPS},
-    "render": {"rendering", "picture", "source", "media", *ASKED, *LOOPS},
+    "cli": {"render", "rendering", "motion", "filming", "picture", "seeing", "source", "media", *ASKED, *LOOPS},
+    "render": {"motion", "filming", "rendering", "picture", "source", "media", *ASKED, *LOOPS},
+    "motion": {"filming", "rendering", "picture", "source", "media", *ASKED, *LOOPS},
+    "filming": {"rendering", "picture", "source", "media", *ASKED, *LOOPS},
     "rendering": {"picture", "source", "media", *ASKED, *LOOPS},
     "seeing": {"media", *ASKED, *LOOPS},
     "source": {"media", *ASKED, *LOOPS},
     "picture": {"media", *ASKED, *GROUND},
-    "recipe": {"fields", "settings", *LOOPS},
-    "fields": {"settings"},
+    "recipe": {"films", "parts", "fields", "settings", *LOOPS},
+    "films": {"parts", "fields", "settings"},
+    "parts": {"fields", "settings"},
+    "fields": {"settings", *LOOPS},
     "presets": set(),
     "settings": set(),
     "loops": {*STAGES, *GROUND},

@@ -17,6 +17,7 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from phosphene.errors import PhospheneError as PhospheneError
+    from phosphene.motion import zoom
     from phosphene.nets import load as load_net
     from phosphene.nets.wrap import wrap
     from phosphene.objectives import Channel, Class, Guide, Layer, Neuron, parse
@@ -45,11 +46,13 @@ __all__ = [
     "parse",
     "see",
     "wrap",
+    "zoom",
 ]
 
 _HOMES = {
     "errors": ("PhospheneError",),
     "nets.wrap": ("wrap",),
+    "motion": ("zoom",),
     "objectives": ("Channel", "Class", "Guide", "Layer", "Neuron", "parse"),
     "picture": ("Picture",),
     "recipe": ("Noise", "Recipe"),

@@ -14,12 +14,14 @@ from pathlib import Path
 
 from phosphene import recipe as recipes
 from phosphene import source as sources
-from phosphene.errors import SettingError, UnknownNameError
+from phosphene.errors import RecipeError, SettingError, UnknownNameError
+from phosphene.filming import FilmRendering
 from phosphene.loops.step import Step
+from phosphene.motion import film_again
 from phosphene.objectives.base import Objective
 from phosphene.picture import Picture
 from phosphene.presets import PRESETS
-from phosphene.recipe import DreamRecipe, ImagineRecipe, Photo, Recipe
+from phosphene.recipe import DreamRecipe, ImagineRecipe, Photo, Recipe, ZoomRecipe
 from phosphene.rendering import Rendering, dreaming, ground, imagined
 
 OnStep = Callable[[Step], object]
@@ -97,8 +99,8 @@ def again(
     source: object = None,
     on_step: OnStep | None = None,
     **settings: object,
-) -> Picture | list[Picture]:
-    """Render anew from a recipe, with some settings changed.
+) -> Picture | list[Picture] | FilmRendering:
+    """Render anew from a recipe, with some settings changed; a film's gives its frames.
 
         ph.again("dream.png", size=4000).save("large.png")
 
@@ -112,21 +114,18 @@ def again(
         RecipeError: if there is no recipe, or its photograph or network is not there any more.
         PhospheneError: another subclass, as `dream` does.
     """
+    known, path = _known(recipe)
+    if isinstance(known, ZoomRecipe):
+        return film_again(recipes.override(known, settings), path, source)
     return _one_or_list(again_steps(recipe, source=source, **settings).finish(on_step))
 
 
 def again_steps(recipe: StrPath | Recipe | Picture, *, source: object = None, **settings: object) -> Rendering:
-    """`again` as work that can be followed step by step; all is checked before this returns."""
-    path: Path | None = None
-    match recipe:
-        case str() | os.PathLike():
-            path = Path(recipe)
-            known = sources.read_recipe(path)
-        case Picture():
-            known = recipe.recipe
-        case _:
-            known = recipe
+    """`again` of a picture, as work that can be followed step by step; all is checked before this returns."""
+    known, path = _known(recipe)
     changed = recipes.override(known, settings)
+    if isinstance(changed, ZoomRecipe):
+        raise RecipeError(f"{path or 'the recipe'} is of a film, which `again` gives frame by frame", path=path)
     if isinstance(changed, ImagineRecipe):
         if source is not None:
             raise SettingError("an imagined picture begins with no source, so none can be given", setting="source")
@@ -138,6 +137,17 @@ def again_steps(recipe: StrPath | Recipe | Picture, *, source: object = None, **
         named, photo = sources.given(source)
         changed = recipes.override(changed, {}, source=named)
     return dreaming(changed.model_copy(update={"source": named}), grounded, photo)
+
+
+def _known(recipe: StrPath | Recipe | Picture) -> tuple[Recipe, Path | None]:
+    """The recipe, and the file that it was found in."""
+    match recipe:
+        case str() | os.PathLike():
+            return sources.read_recipe(recipe), Path(recipe)
+        case Picture():
+            return recipe.recipe, None
+        case _:
+            return recipe, None
 
 
 def _one_or_list(pictures: list[Picture]) -> Picture | list[Picture]:

@@ -81,13 +81,20 @@ class Ground:
     objective: Objective
 
 
-def ground(request: Recipe, path: Path | None = None, *, equalise: bool = True) -> Ground:
+def ground(request: DreamRecipe | ImagineRecipe, path: Path | None = None, *, equalise: bool = True) -> Ground:
     """Load the network and resolve the target; `path` is the file that the recipe is from.
 
     Without `equalise`, responses are not measured against their channels' usual levels, as in 2015.
 
     Raises `UnknownNameError` and `ExpressionError` for names and targets, and `RecipeError` for other weights.
     """
+    net = load_net(request, path)
+    target = request.target or net.card.default_target
+    return Ground(net, used(net), target, meaning(net, path, equalise=equalise)(target))
+
+
+def load_net(request: Recipe, path: Path | None = None) -> Net:
+    """The network of a recipe; raises `UnknownNameError`, and `RecipeError` for other weights than it names."""
     with torch.random.fork_rng(devices=[]):  # making layers draws from it
         net = nets.load(request.net.name)
     card = net.card
@@ -97,10 +104,18 @@ def ground(request: Recipe, path: Path | None = None, *, equalise: bool = True) 
             f"{card.sha256[:12]}...: give --net {card.name} (net={card.name!r} in Python) to render with these",
             path=path,
         )
-    target = request.target or card.default_target
+    return net
+
+
+def used(net: Net) -> NetUsed:
+    """The network as recipes name it."""
+    return NetUsed(name=net.card.name, sha256=net.card.sha256)
+
+
+def meaning(net: Net, path: Path | None = None, *, equalise: bool = True) -> Callable[[str], Objective]:
+    """What reads targets as they are on this network, and guides from where the recipe's file `path` says."""
     guides = partial(_read_guide, net, path)
-    objective = resolve(parse(target), card, guides, normalised=equalise)
-    return Ground(net, NetUsed(name=card.name, sha256=card.sha256), target, objective)
+    return lambda target: resolve(parse(target), net.card, guides, normalised=equalise)
 
 
 def dreaming(request: DreamRecipe, ground: Ground, photo: Photograph | None) -> Rendering:
@@ -114,8 +129,8 @@ def dreaming(request: DreamRecipe, ground: Ground, photo: Photograph | None) -> 
     image = sources.resized(begun, size)
     count = octaves.choose_octaves(size, request.octave_scale) if request.octaves == "auto" else request.octaves
     engine = Engine(ground.net, ground.objective, precision=request.precision, tile=request.tile)
-    recipe = _resolved(request, ground, engine.dtype, size=size, octaves=count)
-    steps = octaves.octave_steps(engine, image, _settings(octaves.DreamSettings, recipe))
+    recipe = resolved(request, ground.net, engine.dtype, target=ground.target, size=size, octaves=count)
+    steps = octaves.octave_steps(engine, image, settings_for(octaves.DreamSettings, recipe))
     alpha = None if photo is None or photo.alpha is None else sources.resized(photo.alpha, size)
     return Rendering(recipe, _start(image, count, recipe), steps, partial(_laid_on, image), alpha)
 
@@ -124,11 +139,11 @@ def imagined(request: ImagineRecipe, ground: Ground) -> Rendering:
     """The work of imagining what the recipe's target stands for."""
     size = sources.size_for(request.size, (1, 1))
     dtype = precisions.choose(request.precision, next(ground.net.parameters()).device)
-    recipe = _resolved(request, ground, dtype, size=size)
+    recipe = resolved(request, ground.net, dtype, target=ground.target, size=size)
     steps = imagining.imagine_steps(
         ground.net,
         ground.objective,
-        _settings(imagining.ImagineSettings, recipe),
+        settings_for(imagining.ImagineSettings, recipe),
         count=recipe.count,
         seed=recipe.seed,
         size=size,
@@ -153,15 +168,15 @@ def _read_guide(net: Net, recipe_path: Path | None, path: str, layer: str) -> Te
         return net(sources.resized(photo.image, size), [layer])[layer][0].flatten(1)
 
 
-def _resolved(request: R, ground: Ground, dtype: torch.dtype, **found: object) -> R:
+def resolved(request: R, net: Net, dtype: torch.dtype, **found: object) -> R:
     """The recipe with all that was found for what was left to phosphene, and these settings listed."""
-    found.update(net=ground.used, target=ground.target, precision=str(dtype).removeprefix("torch."))
+    found.update(net=used(net), precision=str(dtype).removeprefix("torch."))
     chosen = [name for name in found if getattr(request, name) in (None, "auto")]
     automatic = dict.fromkeys((*request.automatic, *chosen))
     return request.model_copy(update={**found, "automatic": tuple(automatic), "phosphene": __version__})
 
 
-def _settings(kind: type[S], recipe: Recipe) -> S:
+def settings_for(kind: type[S], recipe: Recipe) -> S:
     """A loop's settings, each the recipe's of that name."""
     return kind(**{each.name: getattr(recipe, each.name) for each in fields(kind)})
 

@@ -98,6 +98,17 @@ class Engine:
             scores, gradient = self._whole(image)
         return scores, gradient
 
+    def towards(self, objective: Objective) -> Engine:
+        """An engine for another objective that shares this one's network, so that a film may change its mind."""
+        other = copy.copy(self)
+        other.objective = objective
+        other.layers = sorted(objective.layers())
+        if other.layers != self.layers:
+            for known in ("_spatial_layers", "_least_side", "_bytes_per_pixel"):
+                other.__dict__.pop(known, None)
+            other._shapes = lru_cache(maxsize=64)(other._probe_shapes)
+        return other
+
     def tile_side(self, size: Size, count: int = 1) -> int:
         """The side in pixels of the tiles that a canvas of `size` is cut into, or 0 if it is done whole."""
         field = self._field()
@@ -176,7 +187,8 @@ class Engine:
     def _spatial_layers(self) -> list[str]:
         """The layers with positions that the objective depends on."""
         card = self.net.card
-        return sorted({str(card.pooled) if name == card.classes else name for name in self.layers})
+        pooled = card.pooled or card.classes  # class scores of no mean need the whole canvas
+        return sorted({str(pooled) if name == card.classes else name for name in self.layers})
 
     def _stride(self, layer: str) -> int:
         field = self.net.card.layer(layer).receptive

@@ -1,0 +1,103 @@
+"""From a film's recipe to the work that it asks for: frames that can be stopped, kept, and gone on with."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from fractions import Fraction
+from pathlib import Path
+
+from phosphene import source as sources
+from phosphene.films import ZoomRecipe
+from phosphene.gradients.engine import Engine
+from phosphene.loops import octaves
+from phosphene.loops.keyframes import Keys, read_keys, read_track
+from phosphene.loops.sequence import Frame, State, Targets, unpack
+from phosphene.loops.zoom import ZoomSettings, zoom_frames
+from phosphene.media.image import Photograph
+from phosphene.nets.tap import Net
+from phosphene.objectives.base import Objective
+from phosphene.recipe import Noise, Recipe
+from phosphene.rendering import load_net, meaning, resolved, settings_for
+from phosphene.types import Size
+
+LONGEST_SIDE = 640
+"""Of a trip whose size is not asked for: a photograph's own would take minutes a frame."""
+
+
+@dataclass(frozen=True, eq=False)
+class FilmRendering:
+    """A film in the making: iterating gives its frames, each finished, one after another.
+
+        trip = ph.zoom("photo.jpg", seconds=10)
+        for frame in trip:
+            show(frame.image)                        # 1 3 h w
+            kept = frame.saved()                     # bytes, from which another day ...
+        for frame in trip.resume(kept): ...          # ... it goes on, to the same bytes as without a break
+
+    `recipe` has every setting as it was resolved. `size` is (height, width), `fps` frames a second, exactly, `frames`
+    how many there will be, None where that is not known.
+    """
+
+    recipe: Recipe
+    size: Size
+    fps: Fraction
+    frames: int | None
+    begin: Callable[[State | None], Iterator[Frame]] = field(repr=False)
+
+    def __iter__(self) -> Iterator[Frame]:
+        return self.begin(None)
+
+    def resume(self, kept: bytes) -> Iterator[Frame]:
+        """The frames behind the one whose `saved()` bytes these are; raises `RecipeError` for other bytes."""
+        return self.begin(unpack(kept))
+
+
+def zooming(request: ZoomRecipe, photo: Photograph | None, path: Path | None = None) -> FilmRendering:
+    """The work of a trip into `photo`, or into the noise that the recipe names; `path` is the recipe's file."""
+    net = load_net(request, path)
+    named, targets = _targets(request, net, path)
+    if isinstance(request.source, Noise):
+        begun = sources.noise(sources.size_for(request.source.noise, request.source.noise), request.seed)
+    else:
+        assert photo is not None, "what is no noise has been read"
+        begun = photo.image
+    own = (begun.shape[-2], begun.shape[-1])
+    size = even(sources.size_for(min(LONGEST_SIDE, max(own)), own)) if request.size is None else request.size
+    size = sources.size_for(size, own)
+    engine = Engine(net, targets.values[0], precision=request.precision, tile=request.tile)
+    count = octaves.choose_octaves(size, request.octave_scale) if request.octaves == "auto" else request.octaves
+    recipe = resolved(request, net, engine.dtype, target=named, size=size, octaves=count)
+    fps = Fraction(recipe.fps)
+    settings = ZoomSettings(
+        frames=max(1, round(recipe.seconds * fps)),
+        fps=fps,
+        speed=read_track(recipe.speed),
+        spin=read_track(recipe.spin),
+        drift=read_track(recipe.drift, 2),
+        loop=recipe.loop,
+        level=recipe.level,
+        dream=settings_for(octaves.DreamSettings, recipe),
+    )
+
+    def begin(state: State | None) -> Iterator[Frame]:
+        aims, natural = Targets(engine, targets), isinstance(recipe.source, Noise)
+        return zoom_frames(aims, sources.resized(begun, size), settings, natural=natural, state=state)
+
+    return FilmRendering(recipe, size, fps, settings.frames, begin)
+
+
+def even(size: Size) -> Size:
+    """The nearest size with even sides, as most players' codecs want them.
+
+    >>> even((427, 640))
+    (428, 640)
+    """
+    height, width = (max(2, 2 * round(side / 2)) for side in size)
+    return height, width
+
+
+def _targets(request: ZoomRecipe, net: Net, path: Path | None) -> tuple[str, Keys[Objective]]:
+    """A film's target as text, and what it means at each of its keys."""
+    named = request.target or net.card.default_target
+    return named, read_keys(named).map(meaning(net, path, equalise=request.equalise))

@@ -1,0 +1,77 @@
+"""The recipes of films: trips, morphs and dreamt clips. As for pictures, their fields are the only place where a
+setting's meaning, range and default are written down."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from phosphene.fields import (
+    Drift,
+    Equalise,
+    Headroom,
+    Jitter,
+    NaturalColour,
+    Octaves,
+    OctaveScale,
+    Precision,
+    Rate,
+    Resampling,
+    Seed,
+    Shaping,
+    Size,
+    Speed,
+    Spin,
+    StepSize,
+    Target,
+    Tile,
+)
+from phosphene.parts import AnyRecipe, Net, NetUsed, Source
+
+LONGEST = 36_000
+"""Seconds of the longest film that is made from nothing, ten hours."""
+
+Seconds = Annotated[float, Field(gt=0, le=LONGEST)]
+_TARGET = (
+    'What to bring out, in the objective language, always or by keys ("0s: mixed3b; 6s: mixed4c; 12s: goldfish"); '
+    "by default what suits the network best."
+)
+
+
+class ZoomRecipe(AnyRecipe):
+    """How a trip into a photograph, or into noise, was made: each frame the dream of the last one, moved."""
+
+    kind: Literal["zoom"] = "zoom"
+    source: Source
+    target: Target | None = Field(None, description=_TARGET)
+    net: Net = NetUsed(name="pocket")
+    size: Size | None = Field(
+        None,
+        description="Size of the film: the longest side, or WIDTHxHEIGHT; by default its source's, at most 640.",
+    )
+    seconds: Seconds = Field(20.0, description="How long the film is.")
+    fps: Rate = Field("30", description="Frames a second.")
+    speed: Speed = Field("1.3", description="How many times larger things grow within a second; below 1 to go out.")
+    spin: Spin = Field("4", description="Degrees that the picture turns within a second, anticlockwise.")
+    drift: Drift = Field(
+        "0,0", description="How far the camera moves to the right and down within a second, as shares of the picture."
+    )
+    loop: bool = Field(False, description="Lead the last frame to the first, so that the film can be repeated.")
+    level: Annotated[float, Field(ge=0, le=1)] = Field(
+        0.2,
+        description="How much sharpness, contrast and colours are brought back to the first ones in each frame.",
+    )
+    octaves: Octaves = "auto"
+    octave_scale: OctaveScale = 1.6
+    steps: Annotated[int, Field(ge=1, le=1000)] = Field(1, description="Steps of ascent in each octave of a frame.")
+    step_size: StepSize = 0.012
+    jitter: Jitter = 16
+    shaping: Shaping = "laplacian"
+    natural_colour: NaturalColour = 1.2
+    headroom: Headroom = 0.1
+    equalise: Equalise = True
+    resampling: Resampling = "bicubic"
+    seed: Seed = 0
+    precision: Precision = "auto"
+    tile: Tile = "auto"

@@ -1,0 +1,107 @@
+"""Settings that change in the course of a film: "1.3" always, or "0s: 1.3; 4s: 1" from key to key.
+
+A key is a time in seconds and what holds there. Numbers and the weights of targets ease from one key to the next, slow
+at both ends, so that nothing jerks; before the first key and after the last they stand still.
+"""
+
+from __future__ import annotations
+
+import bisect
+import itertools
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+from phosphene.errors import SettingError
+
+V = TypeVar("V")
+W = TypeVar("W")
+
+_KEY = re.compile(r"\s*(\d+(?:\.\d*)?|\.\d+)\s*s\s*:\s*(.*?)\s*", re.S)
+_NEXT_KEY = re.compile(r";(?=\s*(?:\d+(?:\.\d*)?|\.\d+)\s*s\s*:)")
+
+
+@dataclass(frozen=True)
+class Keys(Generic[V]):
+    """What holds at which time: `times` in seconds, rising, and as many `values`, at least one."""
+
+    times: tuple[float, ...]
+    values: tuple[V, ...]
+
+    def map(self, change: Callable[[V], W]) -> Keys[W]:
+        """The same times, each value replaced by what `change` makes of it."""
+        return Keys(self.times, tuple(change(value) for value in self.values))
+
+    def weights(self, time: float) -> tuple[float, ...]:
+        """How much each value counts at `time`: at most two of them do, and all add up to 1.
+
+        >>> read_keys("0s: a; 2s: b; 3s: c").weights(1.0)
+        (0.5, 0.5, 0.0)
+        """
+        after = bisect.bisect_right(self.times, time)
+        weights = [0.0] * len(self.times)
+        if after in (0, len(self.times)):
+            weights[min(after, len(self.times) - 1)] = 1.0
+            return tuple(weights)
+        share = (time - self.times[after - 1]) / (self.times[after] - self.times[after - 1])
+        weights[after] = share * share * (3 - 2 * share)
+        weights[after - 1] = 1 - weights[after]
+        return tuple(weights)
+
+
+Track = Keys[tuple[float, ...]]
+"""Keys of one or more numbers."""
+
+
+def at(track: Track, time: float) -> tuple[float, ...]:
+    """The numbers of a track at `time` in seconds.
+
+    >>> at(read_track("0s: 1.5; 4s: 1"), 2.0)
+    (1.25,)
+    """
+    weighed = zip(track.weights(time), track.values, strict=True)
+    return tuple(sum(column) for column in zip(*([w * x for x in value] for w, value in weighed), strict=True))
+
+
+def read_keys(text: str) -> Keys[str]:
+    """The keys in a text; one without any holds from the beginning.
+
+    >>> read_keys("mixed4c:13").times
+    (0.0,)
+
+    Raises `SettingError` for keys that are not in order, or not all keys.
+    """
+    parts = _NEXT_KEY.split(text)
+    keys = [_KEY.fullmatch(part) for part in parts]
+    if len(parts) == 1 and keys[0] is None:
+        return Keys((0.0,), (text.strip(),))
+    found = [(float(key[1]), key[2]) for key in keys if key is not None and key[2]]
+    if len(found) < len(parts):
+        raise SettingError(f'keys are written "0s: ONE; 4s: OTHER", but {text!r} is not', setting="keys", value=text)
+    times = tuple(time for time, _ in found)
+    if any(later <= earlier for earlier, later in itertools.pairwise(times)):
+        raise SettingError(f"the times of keys must rise, but in {text!r} they do not", setting="keys", value=text)
+    return Keys(times, tuple(value for _, value in found))
+
+
+def read_track(text: str, numbers: int = 1) -> Track:
+    """The keys in a text, each of so many numbers, between which stand commas.
+
+    >>> read_track("0s: 0,0; 3s: 0.1,-0.05", 2).values[1]
+    (0.1, -0.05)
+
+    Raises `SettingError`.
+    """
+
+    def read(value: str) -> tuple[float, ...]:
+        try:
+            found: Sequence[float] = [float(part) for part in value.split(",")]
+        except ValueError:
+            found = ()
+        if len(found) != numbers or not all(abs(number) < 1e6 for number in found):
+            wanted = "a number" if numbers == 1 else f"{numbers} numbers with commas between them"
+            raise SettingError(f"a key must be {wanted}, but is {value!r}", setting="keys", value=value)
+        return tuple(found)
+
+    return read_keys(text).map(read)

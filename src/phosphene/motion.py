@@ -1,0 +1,52 @@
+"""The doors to films: `zoom` gives frames that can be followed, stopped, gone on with, and written.
+
+    import phosphene as ph
+    for frame in ph.zoom("photo.jpg", seconds=10):
+        frame.image                                  # 1 3 h w
+
+Settings are keyword arguments; `docs/recipe.md` has each one's meaning, range and default, `docs/motion.md` tells how
+films are made.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from phosphene import recipe as recipes
+from phosphene import source as sources
+from phosphene.filming import FilmRendering, zooming
+from phosphene.objectives.base import Objective
+from phosphene.recipe import Photo, ZoomRecipe
+
+FilmRecipe = ZoomRecipe
+"""Any recipe of a film."""
+
+
+def zoom(source: object, *, target: str | Objective | None = None, **settings: object) -> FilmRendering:
+    """Travel into a photograph without end: each frame is the dream of the last one, moved.
+
+        trip = ph.zoom("photo.jpg", target="0s: mixed3b; 6s: mixed4c", seconds=12)
+        next(iter(trip)).image.shape                 # torch.Size([1, 3, 428, 640])
+
+    All is checked before this returns; the work is done when frames are asked for.
+
+    Args:
+        source: a path, PIL image, NumPy array (h w 3) or tensor (3 h w); or `Noise(noise=(h, w))`.
+        target: what to bring out, as text, which may have keys, or an expression; None for what suits the network.
+        settings: those of `ZoomRecipe`, as `seconds`, `speed` or `seed`.
+
+    Raises:
+        PhospheneError: a subclass, for a source, target or setting that is wrong.
+
+    Source: Mordvintsev, Olah and Tyka, "Inceptionism: Going deeper into neural networks" (2015), "Iterations".
+    """
+    chosen = settings if target is None else {**settings, "target": str(target)}
+    request = recipes.ask(ZoomRecipe, chosen, source=Photo())  # what is wrong is said before a file is read
+    named, photo = sources.given(source)
+    return zooming(request.model_copy(update={"source": named}), photo)
+
+
+def film_again(recipe: FilmRecipe, path: Path | None, source: object = None) -> FilmRendering:
+    """The film of this recipe, which was found in the file `path`, or one that begins with another `source`."""
+    named, photo = sources.found(recipe.source, path) if source is None else sources.given(source)
+    return zooming(recipe.model_copy(update={"source": named}), photo, path)
