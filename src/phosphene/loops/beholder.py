@@ -144,7 +144,7 @@ def curvature(image: Image) -> Image:
     return beside + above - 4 * image
 
 
-def _side_by_side(activation: Features, views: int) -> Features:
+def _side_by_side(activation: Features, views: int) -> Float[Tensor, "pictures c rows w"]:
     """The positions of all views of a picture as those of one tall picture."""
     each = activation.unflatten(0, (-1, views))
     return each.transpose(1, 2).flatten(2, 3)

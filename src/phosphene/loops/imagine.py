@@ -85,15 +85,15 @@ class ImagineSettings:
     sketches: int = 4
     sketch_steps: int = 24
     views: int = 8
-    rate: float = 0.1
-    decay: float = 1.2
+    rate: float = 0.12
+    decay: float = 1.3
     zoom: tuple[float, float] = (0.8, 1.0)
     rotate: float = 8.0
     tint: float = 0.1
-    noise: float = 0.05
+    noise: float = 0.08
     thin: float = 0.1
     natural: float = 1.0
-    smooth: float = 5.0
+    smooth: float = 6.0
     diversity: float = 2.0
 
     def __post_init__(self) -> None:

@@ -16,7 +16,7 @@ FLOOR = 0.05
 """Of the mean deviation, added to each channel's own, so that channels that hardly ever respond do not rule the sum."""
 
 
-def unusual(activation: Features, usual: Usual, views: int = 1) -> Float[Tensor, " n"]:
+def unusual(activation: Features, usual: Usual, views: int = 1) -> Float[Tensor, " pictures"]:
     """How far each channel's mean and deviation lie from usual, squared, in usual deviations; mean over channels.
 
     From 0, responses distributed as those to photographs, up. Each `views` neighbours in the batch are views of one
