@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
 
+from phosphene import recipe as recipes
 from phosphene import source as sources
 from phosphene.films import ZoomRecipe
 from phosphene.gradients.engine import Engine
@@ -14,15 +16,28 @@ from phosphene.loops import octaves
 from phosphene.loops.keyframes import Keys, read_keys, read_track
 from phosphene.loops.sequence import Frame, State, Targets, unpack
 from phosphene.loops.zoom import ZoomSettings, zoom_frames
+from phosphene.media.film import Film, FilmSettings
 from phosphene.media.image import Photograph
+from phosphene.media.sound import Sound
 from phosphene.nets.tap import Net
 from phosphene.objectives.base import Objective
 from phosphene.recipe import Noise, Recipe
 from phosphene.rendering import load_net, meaning, resolved, settings_for
 from phosphene.types import Size
 
+StrPath = str | os.PathLike[str]
+
 LONGEST_SIDE = 640
 """Of a trip whose size is not asked for: a photograph's own would take minutes a frame."""
+
+
+@dataclass(frozen=True)
+class Style:
+    """How a film is stored: `codec` None for the suffix's usual one, `crf` None for the codec's, `depth` 8 or 16."""
+
+    codec: str | None = None
+    crf: int | None = None
+    depth: int = 8
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,7 +51,8 @@ class FilmRendering:
         for frame in trip.resume(kept): ...          # ... it goes on, to the same bytes as without a break
 
     `recipe` has every setting as it was resolved. `size` is (height, width), `fps` frames a second, exactly, `frames`
-    how many there will be, None where that is not known.
+    how many there will be, None where that is not known. `time_base` is the seconds of a tick where frames say when
+    they are shown, and `sound` what the film will sound like.
     """
 
     recipe: Recipe
@@ -44,6 +60,8 @@ class FilmRendering:
     fps: Fraction
     frames: int | None
     begin: Callable[[State | None], Iterator[Frame]] = field(repr=False)
+    time_base: Fraction | None = None
+    sound: Sound | None = field(default=None, repr=False)
 
     def __iter__(self) -> Iterator[Frame]:
         return self.begin(None)
@@ -51,6 +69,47 @@ class FilmRendering:
     def resume(self, kept: bytes) -> Iterator[Frame]:
         """The frames behind the one whose `saved()` bytes these are; raises `RecipeError` for other bytes."""
         return self.begin(unpack(kept))
+
+    def film(self, path: StrPath, style: Style | None = None, *, fresh: bool = False) -> Film:
+        """The unfinished film at `path` that frames are written to; what was begun there is gone on with.
+
+        Raises what `Film` does, as `OutputError` for a place that cannot be written.
+        """
+        style = style or Style()
+        settings = FilmSettings(self.size, self.fps, self.time_base, style.codec, style.crf, style.depth)
+        there = recipes.beside(self.recipe, Path(os.path.abspath(path)).parent)
+        return Film(path, settings, recipe=recipes.dumps(there), fresh=fresh)
+
+    def into(self, film: Film) -> Iterator[Frame]:
+        """Write the frames that `film` does not have yet, and give each when it is there; then finish the film.
+
+        However this is stopped, and be it by pulling the plug, doing it again goes on, to the same film.
+        """
+        last: Frame | None = None
+        try:
+            for frame in self.begin(None if film.state is None else unpack(film.state)):
+                film.write(frame.image, frame.pts, frame.duration)
+                last = frame
+                if film.due:
+                    film.checkpoint(frame.saved())
+                yield frame
+        except (KeyboardInterrupt, GeneratorExit):
+            if last is not None and film.frames == last.index + 1:
+                film.checkpoint(last.saved())
+            raise
+        film.finish(self.sound)
+
+    def save(self, path: StrPath, *, codec: str | None = None, crf: int | None = None, depth: int = 8) -> None:
+        """Make the film and write it, in the format that the suffix names, with its recipe inside.
+
+            ph.zoom("photo.jpg", seconds=10).save("trip.mp4")
+
+        Interrupted, it goes on when it is called again: `docs/video-formats.md` tells of formats and codecs. Raises
+        `OutputError` for a place that cannot be written, and `SettingError` for what the format cannot hold.
+        """
+        with self.film(path, Style(codec, crf, depth)) as film:
+            for _ in self.into(film):
+                pass
 
 
 def zooming(request: ZoomRecipe, photo: Photograph | None, path: Path | None = None) -> FilmRendering:

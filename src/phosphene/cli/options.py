@@ -81,6 +81,8 @@ def _option(name: str, field: FieldInfo, defaults: bool) -> Callable[[F], F]:
     if defaults and (default := _default(field)) is not None:
         notes.append(f"default: {settings.write(default)}")
     about = f"{field.description} [{'; '.join(notes)}]" if notes else field.description
+    if field.annotation is bool and not field.get_default():
+        return click.option(f"--{name.replace('_', '-')}/--no-{name.replace('_', '-')}", name, default=None, help=about)
     names = [*([_SHORT[name]] if name in _SHORT else []), f"--{name.replace('_', '-')}"]
     return click.option(*names, name, type=Setting(field), metavar=settings.metavar(field), help=about)
 

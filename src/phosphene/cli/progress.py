@@ -94,13 +94,13 @@ def _bar() -> Iterator[Callable[[Step], None]]:
                 task,
                 completed=step.progress,
                 description=f"octave {step.octave + 1}/{step.octaves}",
-                state=f"{step.progress:4.0%}  {_clock(left)} left  score {step.score:.4g}",
+                state=f"{step.progress:4.0%}  {clock(left)} left  score {step.score:.4g}",
             )
 
         yield show
 
 
-def _clock(seconds: float) -> str:
+def clock(seconds: float) -> str:
     """Hours, minutes and seconds, without what is zero in front: "0:07", "1:02:03"."""
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)

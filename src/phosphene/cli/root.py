@@ -17,6 +17,7 @@ from phosphene.errors import PhospheneError, nearest
 COMMANDS = {
     "dream": ("phosphene.cli.dream", "Dream upon a photograph, or upon noise."),
     "imagine": ("phosphene.cli.imagine", "Make a picture of what a word, a layer or a channel stands for."),
+    "zoom": ("phosphene.cli.zoom", "Travel into a photograph, or into noise, without end: a film."),
     "see": ("phosphene.cli.see", "Tell what a network believes it sees in a picture."),
     "again": ("phosphene.cli.again", "Render anew from the recipe inside a file."),
     "show": ("phosphene.cli.again", "Print the recipe inside a file."),

@@ -32,7 +32,8 @@ class Frame:
 
     `image` is 1 3 h w, never changed later; `index` counts from 0 to `frames - 1`; `time` is seconds from the film's
     beginning; `score` the objective's value, the mean over the steps of this frame. `state` is what the loop goes on
-    from behind this frame. A film whose end is not known beforehand has `frames` 0.
+    from behind this frame. A film whose end is not known beforehand has `frames` 0. Where frames do not simply follow
+    one another at the film's rate, `pts` and `duration` say when and how long this one is shown, in the film's ticks.
     """
 
     image: Image = field(repr=False)
@@ -41,6 +42,8 @@ class Frame:
     time: float
     score: float
     state: State = field(repr=False, compare=False)
+    pts: int | None = None
+    duration: int | None = None
 
     @property
     def progress(self) -> float:
