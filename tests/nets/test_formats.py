@@ -6,7 +6,9 @@ from __future__ import annotations
 
 import json
 import struct
+import sys
 from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 import pytest
@@ -26,9 +28,10 @@ from modelfiles import (
     vgg_text,
 )
 
-from phosphene.errors import WeightsError
+from phosphene.errors import MissingExtraError, WeightsError
 from phosphene.nets import googlenet, googlenet_torchvision, inception5h, resnet, structures, vgg, zoo
 from phosphene.nets.graph import GraphNet
+from phosphene.nets.weights import caffe, tensorflow
 from phosphene.nets.weights.read import read, sniff
 
 cv2 = pytest.importorskip("cv2")
@@ -377,6 +380,16 @@ def test_integers_are_no_weights(tmp_path: Path, googlenet_arrays: Arrays) -> No
     safetensors.torch.save_file(state, path)
     with pytest.raises(WeightsError, match=r"'conv2/3x3.bias' must hold fractions"):
         structures.load(zoo.find("googlenet"), path, "")
+
+
+@pytest.mark.parametrize("module", [caffe, tensorflow])
+def test_without_protobuf_the_line_that_installs_it_is_told(
+    module: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "google.protobuf", None)
+    module._classes.cache_clear()
+    with pytest.raises(MissingExtraError, match=r"pip install 'phosphene\[models\]'"):
+        module.read(tmp_path / "x")
 
 
 def test_labels_are_those_of_the_networks() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ import pytest
 import torch
 
 from phosphene import nets
-from phosphene.errors import WeightsError
+from phosphene.errors import MissingExtraError, WeightsError
 from phosphene.nets import hub
 from phosphene.nets.receptive import Field
 
@@ -149,6 +150,12 @@ def test_bad_descriptions_are_one_line(folders: Path, tmp_path: Path, changes: d
     with pytest.raises(Exception, match=says) as caught:
         hub.load(str(folder))
     assert "\n" not in str(caught.value)
+
+
+def test_without_transformers_the_line_that_installs_it_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "transformers", None)
+    with pytest.raises(MissingExtraError, match=r"pip install 'phosphene\[models\]'"):
+        nets.load("hf:microsoft/resnet-50")
 
 
 def test_only_safetensors_are_read(folders: Path, tmp_path: Path) -> None:

@@ -105,10 +105,10 @@ def card(entry: Entry, structure: Structure, sha256: str = "") -> Card:
     )
 
 
-def load(entry: Entry, path: Path, sha256: str) -> GraphNet:
+def load(entry: Entry, path: Path, sha256: str, *, called: str | None = None) -> GraphNet:
     """The network of an entry with the weights of the file at `path`, whatever its format.
 
-    Raises `WeightsError` that names the first layer that does not fit.
+    `called` is what the file is called in messages. Raises `WeightsError` that names the first layer that does not fit.
     """
     contents = read(path)
     readers = PLANS[entry.structure].readers
@@ -118,7 +118,7 @@ def load(entry: Entry, path: Path, sha256: str) -> GraphNet:
             f"{path} is a {FORMAT_NAMES[contents.format]}, but {entry.name} is read from a {wanted}", path=path
         )
     plan = structure(entry, contents.format)
-    weights = readers[contents.format](plan, Shelf(contents.tensors, path.name), contents)
+    weights = readers[contents.format](plan, Shelf(contents.tensors, called or path.name), contents)
     known = card(entry, plan, sha256)
     if entry.structure.startswith("vgg") and contents.format == "caffe":
         known = replace(known, mean=VGG_CAFFE_MEAN, deviation=ONE_BYTE)

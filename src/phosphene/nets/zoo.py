@@ -215,7 +215,7 @@ def add(name: str, file: Path, *, own: bool = False) -> Path:
             if own:
                 from phosphene.nets import structures
 
-                structures.load(entry, ready, sha256="")
+                structures.load(entry, ready, sha256="", called=file.name)
             return store.keep(name, ready, entry.file, entry.digest, origin=str(file), own=own)
         finally:
             ready.unlink(missing_ok=True)

@@ -62,6 +62,8 @@ def read(path: Path) -> Archive:
     try:
         with zipfile.ZipFile(path) as archive:
             return _contents(archive, path)
+    except FileNotFoundError:
+        raise WeightsError(f"there is no file {path}", path=path) from None
     except (OSError, zipfile.BadZipFile, NotImplementedError) as problem:
         raise WeightsError(f"{path} is no exported program: {problem}", path=path) from None
     except (ValueError, KeyError, TypeError, IndexError, AttributeError, RecursionError, RuntimeError) as problem:

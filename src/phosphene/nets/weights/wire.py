@@ -16,7 +16,7 @@ from phosphene.errors import MissingExtraError, WeightsError
 
 VARINT, EIGHT_BYTES, BYTES, FOUR_BYTES = 0, 1, 2, 5
 
-MOST_FIELDS = 1_000_000
+MOST_FIELDS = 250_000
 """More than any network's file has; a file of nothing but tiny fields would keep a reader busy for minutes.
 """
 
