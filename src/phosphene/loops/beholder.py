@@ -12,7 +12,6 @@ from dataclasses import dataclass
 import torch
 from jaxtyping import Float
 from torch import Tensor
-from torch.nn import functional as F
 
 from phosphene import transforms
 from phosphene.nets.card import Usual
@@ -46,7 +45,6 @@ class Habits:
     noise: float
     thin: float
     natural: float
-    smooth: float
     diversity: float
 
 
@@ -76,8 +74,8 @@ class Beholder:
     def __call__(self, image: Image, glances: Sequence[Glance], generator: torch.Generator) -> tuple[Scores, Image]:
         """The score of each picture, and the direction in which it should change: both detached.
 
-        What the network wants is brought to a root mean square of 1 over each picture, so that the pull towards a
-        smooth picture has the same weight whatever is looked for.
+        The direction has a root mean square of 1 over each picture, so that what else pulls at the picture has the same
+        weight whatever is looked for.
         """
         n = len(image)
         leaf = image.detach().requires_grad_()
@@ -91,8 +89,7 @@ class Beholder:
             wanted = wanted + mine.sum() + self._priors(activations, glance.views, n) * (glance.views / total)
         (gradient,) = torch.autograd.grad(wanted, leaf)
         length = gradient.square().mean(dim=(1, 2, 3), keepdim=True).sqrt()
-        gradient = gradient / (length + torch.finfo(gradient.dtype).tiny)
-        return scores, gradient + self._habits.smooth * curvature(image.detach())
+        return scores, gradient / (length + torch.finfo(gradient.dtype).tiny)
 
     @torch.no_grad()
     def judge(self, image: Image, glance: Glance, generator: torch.Generator, times: int) -> Scores:
@@ -128,20 +125,6 @@ class Beholder:
             features = _side_by_side(activations[self._telling], views)
             pull = pull + n * self._habits.diversity * diversity(features)
         return self._weight * pull
-
-
-def curvature(image: Image) -> Image:
-    """The discrete Laplacian, borders continued: the direction in which a picture grows smoother fastest.
-
-    It is the negative gradient of half the sum of squared differences between neighbours (Tikhonov).
-
-    >>> curvature(torch.ones(1, 3, 4, 5)).abs().max()
-    tensor(0.)
-    """
-    padded = F.pad(image, (1, 1, 1, 1), mode="replicate")
-    beside = padded[..., 1:-1, 2:] + padded[..., 1:-1, :-2]
-    above = padded[..., 2:, 1:-1] + padded[..., :-2, 1:-1]
-    return beside + above - 4 * image
 
 
 def _side_by_side(activation: Features, views: int) -> Float[Tensor, "pictures c rows w"]:

@@ -16,7 +16,7 @@ from __future__ import annotations
 import math
 import random
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import torch
 from jaxtyping import Float
@@ -24,88 +24,23 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from phosphene.canvas.fourier import FourierCanvas
-from phosphene.errors import SettingError
 from phosphene.gradients import precision as precisions
-from phosphene.loops.beholder import Beholder, Glance, Habits
+from phosphene.loops.beholder import Beholder, Habits
+from phosphene.loops.plan import ImagineSettings, Octave, check, octaves
 from phosphene.loops.step import Step
 from phosphene.nets.tap import Net
 from phosphene.objectives.base import Objective
 from phosphene.objectives.features import Neuron
 from phosphene.types import Image, Scores, Size
 
-CANVAS = 1.5
-"""Side of the first canvas, in native sides of the network: the larger part of it, which is what a view shows, is seen
-at about the size that the network was trained on, and there is something finer to see when it comes closer."""
-
-LARGEST = 2048
-"""Side of the largest canvas (of a square of as many pixels); what is to be larger is enlarged in the end."""
-
-DETAIL = 4
-"""Steps for the shape, for one of each octave of detail; those move the canvas half as far."""
-
-CLOSE = (1.0, 1.75)
-"""What half of the views of detail show, in native sides: as close as the canvas' pixels, or less so."""
-
 MOMENTS = (0.9, 0.99)
 """Adam's decay rates; the second is shorter than usual, for runs of some hundred steps."""
 
-LAST_RATE = 0.1
+LAST_RATE = 0.05
 """Share of the learning rate that is left at the end of an octave, so that it ends calmly."""
 
 JUDGED = 4
 """Times that sketches are looked at to be compared, each time through another thinned network."""
-
-
-@dataclass(frozen=True)
-class ImagineSettings:
-    """How to imagine; the defaults make a picture of a label in 10 to 20 s on two cores.
-
-    Attributes:
-        steps: of ascent for the shape, from 1; a quarter as many follow for each octave of detail.
-        sketches: begun for each picture, of which the best goes on, from 1 (none). Only for classes: what has its
-            place anywhere in the picture looks alike from every start.
-        sketch_steps: of ascent for the sketches, from 1.
-        views: of each picture that a step looks at, from 1; sketches share them.
-        rate: how far a step goes, above 0; 1 would be the contrast of a photograph in each wave.
-        decay: amplitudes of finer waves fall as frequency to this power, from 0 (white) to 4; photographs: 1.
-        zoom: least and greatest share of the picture's height in a view, above 0.
-        rotate: the greatest turn of a view in degrees, to either side, 0 to 180.
-        tint: how far the views' contrast and colour cast vary, from 0.
-        noise: deviation of the noise in the views, from 0; 1 is black to white.
-        thin: share of the network's channels that each step leaves out, from 0 to below 1.
-        natural: weight of responses like those to photographs, from 0.
-        smooth: weight of a smooth picture, from 0.
-        diversity: weight of the unlikeness of pictures that are made together, from 0.
-
-    Raises:
-        SettingError: for a number out of its range.
-    """
-
-    steps: int = 96
-    sketches: int = 4
-    sketch_steps: int = 24
-    views: int = 8
-    rate: float = 0.12
-    decay: float = 1.3
-    zoom: tuple[float, float] = (0.8, 1.0)
-    rotate: float = 8.0
-    tint: float = 0.1
-    noise: float = 0.08
-    thin: float = 0.1
-    natural: float = 1.0
-    smooth: float = 6.0
-    diversity: float = 2.0
-
-    def __post_init__(self) -> None:
-        for name in ("steps", "sketches", "sketch_steps", "views"):
-            _check(name, getattr(self, name), getattr(self, name) >= 1, "1 or more")
-        for name in ("tint", "noise", "natural", "smooth", "diversity"):
-            _check(name, getattr(self, name), 0 <= getattr(self, name) < math.inf, "0 or more")
-        _check("rate", self.rate, 0 < self.rate < math.inf, "above 0")
-        _check("decay", self.decay, 0 <= self.decay <= 4, "from 0 to 4")
-        _check("thin", self.thin, 0 <= self.thin < 1, "from 0 to below 1")
-        _check("zoom", self.zoom, 0 < self.zoom[0] <= self.zoom[1], "two numbers above 0, the smaller first")
-        _check("rotate", self.rotate, 0 <= self.rotate <= 180, "from 0 to 180 degrees")
 
 
 @dataclass(frozen=True)
@@ -117,22 +52,6 @@ class ImagineState:
     spectrum: Tensor
     mean: Tensor
     square: Tensor
-
-
-@dataclass(frozen=True)
-class Octave:
-    """One part of the work: so many steps on `pictures` canvases of this size, and what each step looks at."""
-
-    size: Size
-    pictures: int
-    steps: int
-    rate: float
-    glances: tuple[Glance, ...]
-
-    @property
-    def cost(self) -> int:
-        """Of one step: the pixels that the network sees."""
-        return self.pictures * sum(glance.views * math.prod(glance.size) for glance in self.glances)
 
 
 def imagine_steps(
@@ -168,8 +87,8 @@ def imagine_steps(
         SettingError: for a count, size or precision out of range.
     """
     settings = settings or ImagineSettings()
-    _check("count", count, count >= 1, "1 or more")
-    _check("size", size, min(size) >= 1, "1 or more pixels on each side")
+    check("count", count, count >= 1, "1 or more")
+    check("size", size, min(size) >= 1, "1 or more pixels on each side")
     placed = any(isinstance(leaf, Neuron) for _, leaf in objective.terms())
     dtype = precisions.choose(precision, next(net.parameters()).device)
     beholder = Beholder(net, objective, _habits(settings, flip=not placed), dtype)
@@ -183,6 +102,7 @@ def imagine_steps(
             chance = _chance(seed, reached.octave, step)
             image = canvas()
             scores, direction = beholder(image, octave.glances, chance)
+            direction += octave.smooth * curvature(image.detach())
             (gradient,) = torch.autograd.grad(image, canvas.spectrum, direction)
             reached = _adam(reached, gradient, octave.rate * _fall(step / octave.steps))
             canvas = _canvas(octave, settings, reached.spectrum)
@@ -205,45 +125,25 @@ def imagine_steps(
         reached = _next(beholder, plan, reached, settings, seed)
 
 
-def octaves(native: int, objective: Objective, settings: ImagineSettings, *, count: int, size: Size) -> list[Octave]:
-    """The parts of the work for a network of this native side, in their order.
-
-    A class is a thing of a certain size in the picture: it is sketched, drawn, and refined once. What may be anywhere
-    (a channel, a layer) fills a canvas of any size, and is refined until that has half the pixels asked for on each
-    side, up to `LARGEST`. A neuron has its place: views of it are not moved far, and see more in each octave instead.
-    """
-    whole = all(leaf.spatial for _, leaf in objective.terms())
-    placed = any(isinstance(leaf, Neuron) for _, leaf in objective.terms())
-    side = native * CANVAS
-    seen = _shaped(native, size, multiple=native // 4)
-    glance = Glance(settings.views, seen, settings.zoom)
-    shape = Octave(_shaped(side, size), count, settings.steps, settings.rate, (glance,))
-    plan = [shape]
-    if settings.sketches > 1 and not whole:
-        few = replace(glance, views=math.ceil(settings.views / settings.sketches))
-        sketched = replace(shape, pictures=count * settings.sketches, steps=settings.sketch_steps, glances=(few,))
-        plan.insert(0, sketched)
-    wanted = min(LARGEST, math.sqrt(math.prod(size))) if whole else 0.0
-    steps, octave = max(1, settings.steps // DETAIL), 0
-    while octave == 0 or side * 1.5 < wanted:
-        octave, side = octave + 1, side * 2
-        near = native / side
-        close = Glance(max(1, settings.views // 2), seen, (CLOSE[0] * near, CLOSE[1] * near))
-        glances: tuple[Glance, ...] = (replace(glance, views=max(1, settings.views // 2)), close)
-        if placed:
-            larger = _shaped(native * 2, size, multiple=native // 4)
-            glances = (Glance(max(1, settings.views // 4), larger, settings.zoom),)
-        elif octave > 1:  # nothing new to be seen from afar; as many more views as there is more to see
-            glances = (replace(close, views=settings.views * 2 ** (octave - 1)),)
-        plan.append(Octave(_shaped(side, size), count, steps, settings.rate / 2, glances))
-    return plan
-
-
 def resize(image: Image, size: Size) -> Float[Tensor, "n 3 height width"]:
     """The pictures at another size, bicubic, antialiased where they shrink, within [0, 1]."""
     if image.shape[-2:] == torch.Size(size):
         return image
     return F.interpolate(image, size, mode="bicubic", antialias=True, align_corners=False).clamp(0, 1)
+
+
+def curvature(image: Image) -> Image:
+    """The discrete Laplacian, borders continued: the direction in which a picture grows smoother fastest.
+
+    It is the negative gradient of half the sum of squared differences between neighbours (Tikhonov).
+
+    >>> curvature(torch.ones(1, 3, 4, 5)).abs().max()
+    tensor(0.)
+    """
+    padded = F.pad(image, (1, 1, 1, 1), mode="replicate")
+    beside = padded[..., 1:-1, 2:] + padded[..., 1:-1, :-2]
+    above = padded[..., 2:, 1:-1] + padded[..., :-2, 1:-1]
+    return beside + above - 4 * image
 
 
 def _begin(octave: Octave, settings: ImagineSettings, seed: int) -> ImagineState:
@@ -292,13 +192,6 @@ def _first_of_each(scores: Scores, count: int) -> Tensor:
     return groups.argmax(dim=1) + groups.shape[1] * torch.arange(count)
 
 
-def _shaped(side: float, size: Size, multiple: int = 1) -> Size:
-    """A size of the aspect of `size` and of about as many pixels as a square of `side`; multiples of `multiple`."""
-    stretch = math.sqrt(size[0] / size[1])
-    height, width = (max(1, round(each / multiple)) * multiple for each in (side * stretch, side / stretch))
-    return height, width
-
-
 def _habits(settings: ImagineSettings, *, flip: bool) -> Habits:
     return Habits(
         rotate=settings.rotate,
@@ -307,7 +200,6 @@ def _habits(settings: ImagineSettings, *, flip: bool) -> Habits:
         noise=settings.noise,
         thin=settings.thin,
         natural=settings.natural,
-        smooth=settings.smooth,
         diversity=settings.diversity,
     )
 
@@ -320,8 +212,3 @@ def _fall(done: float) -> float:
 def _chance(seed: int, octave: int, step: int) -> torch.Generator:
     # A function of where the loop is, so that there is no hidden state to resume.
     return torch.Generator().manual_seed(random.Random(f"{seed}/{octave}/{step}").getrandbits(63))
-
-
-def _check(setting: str, value: object, holds: bool, wanted: str) -> None:
-    if not holds:
-        raise SettingError(f"{setting} must be {wanted}, but is {value}", setting=setting, value=value)
