@@ -14,6 +14,7 @@ from phosphene import nets
 from phosphene.errors import MissingExtraError, WeightsError
 from phosphene.nets import hub
 from phosphene.nets.receptive import Field
+from phosphene.nets.tap import Net
 
 transformers = pytest.importorskip("transformers")
 
@@ -54,6 +55,13 @@ def saved(folders: Path, family: str) -> tuple[Path, Any]:
     return folder, model
 
 
+@pytest.fixture(scope="module")
+def convolutional(folders: Path) -> dict[str, Net]:
+    """The two families that have receptive fields, which take their time to be found."""
+    families = ("ResNetForImageClassification", "ConvNextForImageClassification")
+    return {family: nets.load(f"hf:{saved(folders, family)[0]}") for family in families}
+
+
 # A layer of each, and where transformers has it among its hidden states.
 FAMILIES = [
     ("ResNetForImageClassification", "resnet.encoder.stages.1", 2, 0),
@@ -66,9 +74,11 @@ FAMILIES = [
 
 
 @pytest.mark.parametrize(("family", "layer", "state", "patch"), FAMILIES)
-def test_values_are_transformers_own(folders: Path, family: str, layer: str, state: int, patch: int) -> None:
+def test_values_are_transformers_own(
+    folders: Path, convolutional: dict[str, Net], family: str, layer: str, state: int, patch: int
+) -> None:
     folder, model = saved(folders, family)
-    net = nets.load(f"hf:{folder}")
+    net = convolutional.get(family) or nets.load(f"hf:{folder}")
     image = torch.rand(2, 3, 70, 112)
     more = {"interpolate_pos_encoding": True} if family.startswith(("ViT", "CLIP")) else {}
     with torch.no_grad():
@@ -102,13 +112,11 @@ def test_gradients_reach_the_picture(folders: Path) -> None:
     assert image.grad.abs().mean() > 0
 
 
-def test_convolutional_ones_have_fields_and_classes_from_a_mean(folders: Path) -> None:
-    folder, _ = saved(folders, "ResNetForImageClassification")
-    card = nets.load(f"hf:{folder}").card
+def test_convolutional_ones_have_fields_and_classes_from_a_mean(convolutional: dict[str, Net]) -> None:
+    card = convolutional["ResNetForImageClassification"].card
     assert card.layer("resnet.embedder").receptive == Field(-5, 11, 4)
     assert card.pooled == "resnet.encoder.stages.1"
-    folder, _ = saved(folders, "ConvNextForImageClassification")
-    card = nets.load(f"hf:{folder}").card
+    card = convolutional["ConvNextForImageClassification"].card
     assert card.layer("convnext.encoder.stages.0.layers.0.pwconv1").receptive == Field(-12, 28, 4)
 
 

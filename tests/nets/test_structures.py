@@ -117,7 +117,7 @@ def test_fields_match_the_literature() -> None:
 def test_fields_are_those_found_by_trying(name: str) -> None:
     net = net_of(STRUCTURES[name]())
     names = [key for key, each in net.card.layers.items() if each.receptive and each.name == key]
-    names = names[: len(names) * 2 // 3 : 7]
+    names = names[: len(names) // 3 : 5]
     assert probe.fields(lambda strip: net(strip, names)) == {key: net.card.layer(key).receptive for key in names}
 
 

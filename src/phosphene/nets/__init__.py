@@ -27,8 +27,8 @@ def names() -> Iterator[str]:
 def load(name: str, progress: Progress | None = None) -> Net:
     """The network of this name, ready to run; one of the famous ones is fetched if it is not here.
 
-    >>> load("pocket").card.default_target
-    'mixed4c'
+    >>> load("pocket").card.classes
+    'logits'
 
     Args:
         name: one of `names()`, `hf:` and a name of the Hugging Face hub or a folder, or the path of an
