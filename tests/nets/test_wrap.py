@@ -67,6 +67,14 @@ def test_layers_are_the_modules_whose_output_has_positions(module: Small) -> Non
         net.card.layer("blok")
 
 
+def test_weights_are_known_again(module: Small) -> None:
+    digest = ph.wrap(module, native=64).card.sha256
+    assert ph.wrap(copy.deepcopy(module), native=64).card.sha256 == digest
+    with torch.no_grad():
+        module.stem.weight[0, 0, 0, 0] += 1
+    assert ph.wrap(module, native=64).card.sha256 != digest
+
+
 def test_values_are_the_modules_own(module: Small) -> None:
     """Even where what follows works in place on them, and where a module is called twice: then the last time."""
     net = ph.wrap(module, mean=(0.1, 0.2, 0.3), std=(0.5, 0.5, 0.25), native=64)

@@ -7,6 +7,7 @@ layers asked for.
 
 from __future__ import annotations
 
+import hashlib
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -109,7 +110,7 @@ def watch(
         pooled=None,
         default_target=_usual_target(module, spatial),
         source=source or "a module in memory",
-        sha256=sha256,
+        sha256=sha256 or _digest(module),
         licence=licence or "unknown",
     )
     # Where a token stands is part of what it is: a tile's would be others, so tokens have no field of their
@@ -130,6 +131,15 @@ def _oblong(native: int, patch: int | None) -> Size:
     unit = patch or 32
     rows = max(native // unit, 5 if patch else 2)
     return rows * unit, max(rows * 5 // 7, 1) * unit
+
+
+def _digest(module: nn.Module) -> str:
+    """The SHA-256 of a module's weights with their names, by which a recipe knows them again."""
+    digest = hashlib.sha256()
+    for name, tensor in module.state_dict().items():
+        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
+        digest.update(tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy())
+    return digest.hexdigest()
 
 
 def _plain(module: nn.Module, x: Tensor) -> object:
