@@ -17,7 +17,7 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from phosphene.errors import PhospheneError as PhospheneError
-    from phosphene.motion import zoom
+    from phosphene.motion import video, zoom
     from phosphene.nets import load as load_net
     from phosphene.nets.wrap import wrap
     from phosphene.objectives import Channel, Class, Guide, Layer, Neuron, parse
@@ -45,6 +45,7 @@ __all__ = [
     "load_net",
     "parse",
     "see",
+    "video",
     "wrap",
     "zoom",
 ]
@@ -52,7 +53,7 @@ __all__ = [
 _HOMES = {
     "errors": ("PhospheneError",),
     "nets.wrap": ("wrap",),
-    "motion": ("zoom",),
+    "motion": ("video", "zoom"),
     "objectives": ("Channel", "Class", "Guide", "Layer", "Neuron", "parse"),
     "picture": ("Picture",),
     "recipe": ("Noise", "Recipe"),

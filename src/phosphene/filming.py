@@ -10,12 +10,14 @@ from pathlib import Path
 
 from phosphene import recipe as recipes
 from phosphene import source as sources
-from phosphene.films import ZoomRecipe
+from phosphene.films import VideoRecipe, ZoomRecipe
 from phosphene.gradients.engine import Engine
 from phosphene.loops import octaves
+from phosphene.loops.clip import ClipSettings, clip_frames
 from phosphene.loops.keyframes import Keys, read_keys, read_track
 from phosphene.loops.sequence import Frame, State, Targets, unpack
 from phosphene.loops.zoom import ZoomSettings, zoom_frames
+from phosphene.media.clip import open_clip
 from phosphene.media.film import Film, FilmSettings
 from phosphene.media.image import Photograph
 from phosphene.media.sound import Sound
@@ -146,6 +148,27 @@ def zooming(request: ZoomRecipe, photo: Photograph | None, path: Path | None = N
     return FilmRendering(recipe, size, fps, settings.frames, begin)
 
 
+def dreaming_on(request: VideoRecipe, clip_path: Path, path: Path | None = None) -> FilmRendering:
+    """The work of dreaming on the clip at `clip_path`; `path` is the recipe's file."""
+    net = load_net(request, path)
+    named, targets = _targets(request, net, path)
+    section = open_clip(clip_path).section(request.start, request.end, request.every)
+    size = sources.size_for(request.size, section.clip.size)
+    engine = Engine(net, targets.values[0], precision=request.precision, tile=request.tile)
+    count = octaves.choose_octaves(size, request.octave_scale) if request.octaves == "auto" else request.octaves
+    recipe = resolved(request, net, engine.dtype, target=named, size=size, octaves=count)
+    dream = settings_for(octaves.DreamSettings, recipe)
+    settings = ClipSettings(size, recipe.keep, recipe.renew, recipe.first_steps, dream)
+
+    def begin(state: State | None) -> Iterator[Frame]:
+        frames = section.frames(skip=0 if state is None else int(state["index"]))
+        return clip_frames(Targets(engine, targets), frames, settings, frames=section.frame_count, state=state)
+
+    return FilmRendering(
+        recipe, size, section.rate, section.frame_count, begin, time_base=section.clip.time_base, sound=section.sound
+    )
+
+
 def even(size: Size) -> Size:
     """The nearest size with even sides, as most players' codecs want them.
 
@@ -156,7 +179,7 @@ def even(size: Size) -> Size:
     return height, width
 
 
-def _targets(request: ZoomRecipe, net: Net, path: Path | None) -> tuple[str, Keys[Objective]]:
+def _targets(request: ZoomRecipe | VideoRecipe, net: Net, path: Path | None) -> tuple[str, Keys[Objective]]:
     """A film's target as text, and what it means at each of its keys."""
     named = request.target or net.card.default_target
     return named, read_keys(named).map(meaning(net, path, equalise=request.equalise))

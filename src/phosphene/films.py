@@ -19,6 +19,7 @@ from phosphene.fields import (
     Rate,
     Resampling,
     Seed,
+    Sha256,
     Shaping,
     Size,
     Speed,
@@ -27,7 +28,8 @@ from phosphene.fields import (
     Target,
     Tile,
 )
-from phosphene.parts import AnyRecipe, Net, NetUsed, Source
+from phosphene.parts import AnyRecipe, Net, NetUsed, Part, Source
+from phosphene.settings import meant
 
 LONGEST = 36_000
 """Seconds of the longest film that is made from nothing, ten hours."""
@@ -65,6 +67,54 @@ class ZoomRecipe(AnyRecipe):
     octaves: Octaves = "auto"
     octave_scale: OctaveScale = 1.6
     steps: Annotated[int, Field(ge=1, le=1000)] = Field(1, description="Steps of ascent in each octave of a frame.")
+    step_size: StepSize = 0.012
+    jitter: Jitter = 16
+    shaping: Shaping = "laplacian"
+    natural_colour: NaturalColour = 1.2
+    headroom: Headroom = 0.1
+    equalise: Equalise = True
+    resampling: Resampling = "bicubic"
+    seed: Seed = 0
+    precision: Precision = "auto"
+    tile: Tile = "auto"
+
+
+class Clip(Part):
+    """A video file that was dreamt on; `path` is relative to the folder of the file that has the recipe."""
+
+    path: str | None = None
+    sha256: Sha256 | None = None
+
+
+class VideoRecipe(AnyRecipe):
+    """How a clip was dreamt on."""
+
+    kind: Literal["video"] = "video"
+    source: Annotated[Clip, meant('{"path": ...}')]
+    target: Target | None = Field(None, description=_TARGET)
+    net: Net = NetUsed(name="pocket")
+    size: Size | None = Field(
+        None, description="Size of the film: the longest side, or WIDTHxHEIGHT; by default the clip's own."
+    )
+    start: Annotated[float, Field(ge=0)] = Field(0.0, description="Where to begin, in seconds of the clip.")
+    end: Annotated[float, Field(gt=0)] | None = Field(
+        None, description="Where to end, in seconds of the clip; by default where the clip does."
+    )
+    every: Annotated[int, Field(ge=1, le=1000)] = Field(1, description="Take each so many-th frame only.")
+    keep: Annotated[float, Field(ge=0, lt=1)] = Field(
+        0.97, description="How much of what was dreamt in a frame is kept in the next; more is steadier."
+    )
+    renew: Annotated[float, Field(gt=0, le=1)] = Field(
+        0.5, description="How much of what each frame adds is taken; less is steadier."
+    )
+    first_steps: Annotated[int, Field(ge=1, le=1000)] = Field(
+        12, description="Steps of ascent in each octave of the first frame, and of the first after a cut."
+    )
+    octaves: Octaves = "auto"
+    octave_scale: OctaveScale = 1.6
+    steps: Annotated[int, Field(ge=1, le=1000)] = Field(
+        1, description="Steps of ascent in each octave of a frame that goes on from the last one."
+    )
     step_size: StepSize = 0.012
     jitter: Jitter = 16
     shaping: Shaping = "laplacian"

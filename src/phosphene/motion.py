@@ -1,4 +1,4 @@
-"""The doors to films: `zoom` gives frames that can be followed, stopped, gone on with, and written.
+"""The doors to films: `zoom` and `video` give frames that can be followed, stopped, gone on with, and written.
 
     import phosphene as ph
     for frame in ph.zoom("photo.jpg", seconds=10):
@@ -10,15 +10,16 @@ films are made.
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from phosphene import recipe as recipes
 from phosphene import source as sources
-from phosphene.filming import FilmRendering, zooming
+from phosphene.filming import FilmRendering, dreaming_on, zooming
 from phosphene.objectives.base import Objective
-from phosphene.recipe import Photo, ZoomRecipe
+from phosphene.recipe import Clip, Photo, VideoRecipe, ZoomRecipe
 
-FilmRecipe = ZoomRecipe
+FilmRecipe = ZoomRecipe | VideoRecipe
 """Any recipe of a film."""
 
 
@@ -46,7 +47,34 @@ def zoom(source: object, *, target: str | Objective | None = None, **settings: o
     return zooming(request.model_copy(update={"source": named}), photo)
 
 
+def video(
+    source: str | os.PathLike[str], *, target: str | Objective | None = None, **settings: object
+) -> FilmRendering:
+    """Dream on a video clip without flicker: what was dreamt is carried along by the clip's own motion.
+
+        ph.video("walk.mov", target="mixed4c", start=2, end=8).save("dreamt.mp4")
+
+    All is checked before this returns; the work is done when frames are asked for. Frames keep their times, and the
+    film its sound.
+
+    Args:
+        source: the path of a video file.
+        target: what to bring out, as text, which may have keys (in seconds of the clip), or an expression.
+        settings: those of `VideoRecipe`, as `start`, `keep` or `seed`.
+
+    Raises:
+        PhospheneError: a subclass, for a clip, target or setting that is wrong.
+    """
+    chosen = settings if target is None else {**settings, "target": str(target)}
+    request = recipes.ask(VideoRecipe, chosen, source=Clip())
+    clip = sources.given_clip(source)
+    return dreaming_on(request.model_copy(update={"source": clip}), Path(source))
+
+
 def film_again(recipe: FilmRecipe, path: Path | None, source: object = None) -> FilmRendering:
     """The film of this recipe, which was found in the file `path`, or one that begins with another `source`."""
+    if isinstance(recipe, VideoRecipe):
+        clip = sources.given_clip(source) if source is not None else sources.found_clip(recipe.source, path)
+        return dreaming_on(recipe.model_copy(update={"source": clip}), Path(str(clip.path)), path)
     named, photo = sources.found(recipe.source, path) if source is None else sources.given(source)
     return zooming(recipe.model_copy(update={"source": named}), photo, path)

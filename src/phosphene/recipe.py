@@ -38,13 +38,14 @@ from phosphene.fields import (
     Tile,
     Zoom,
 )
-from phosphene.films import ZoomRecipe
+from phosphene.films import Clip, VideoRecipe, ZoomRecipe
 from phosphene.parts import PARTS, VERSION, AnyRecipe, Net, NetUsed, Noise, Photo, Source, settings_of
 from phosphene.settings import must_be, received
 
 __all__ = [
     "KINDS",
     "VERSION",
+    "Clip",
     "DreamRecipe",
     "ImagineRecipe",
     "NetUsed",
@@ -52,6 +53,7 @@ __all__ = [
     "Photo",
     "R",
     "Recipe",
+    "VideoRecipe",
     "ZoomRecipe",
     "ask",
     "beside",
@@ -149,13 +151,14 @@ class ImagineRecipe(AnyRecipe):
         return self
 
 
-Recipe = DreamRecipe | ImagineRecipe | ZoomRecipe
+Recipe = DreamRecipe | ImagineRecipe | ZoomRecipe | VideoRecipe
 """Any kind of recipe."""
 
 KINDS: dict[str, type[Recipe]] = {
     "dream": DreamRecipe,
     "imagine": ImagineRecipe,
     "zoom": ZoomRecipe,
+    "video": VideoRecipe,
 }
 
 
@@ -243,7 +246,7 @@ def of_each(recipe: Recipe) -> list[Recipe]:
 def beside(recipe: R, folder: str | os.PathLike[str]) -> R:
     """The recipe with its photograph's or clip's path relative to `folder`, where the file that carries it will be."""
     source = getattr(recipe, "source", None)  # not every kind of recipe begins with a file
-    if not isinstance(source, Photo) or source.path is None:
+    if not isinstance(source, Photo | Clip) or source.path is None:
         return recipe
     try:
         path = os.path.relpath(source.path, folder)

@@ -17,11 +17,11 @@ from phosphene import source as sources
 from phosphene.errors import RecipeError, SettingError, UnknownNameError
 from phosphene.filming import FilmRendering
 from phosphene.loops.step import Step
-from phosphene.motion import film_again
+from phosphene.motion import FilmRecipe, film_again
 from phosphene.objectives.base import Objective
 from phosphene.picture import Picture
 from phosphene.presets import PRESETS
-from phosphene.recipe import DreamRecipe, ImagineRecipe, Photo, Recipe, ZoomRecipe
+from phosphene.recipe import DreamRecipe, ImagineRecipe, Photo, Recipe
 from phosphene.rendering import Rendering, dreaming, ground, imagined
 
 OnStep = Callable[[Step], object]
@@ -115,7 +115,7 @@ def again(
         PhospheneError: another subclass, as `dream` does.
     """
     known, path = _known(recipe)
-    if isinstance(known, ZoomRecipe):
+    if isinstance(known, FilmRecipe):
         return film_again(recipes.override(known, settings), path, source)
     return _one_or_list(again_steps(recipe, source=source, **settings).finish(on_step))
 
@@ -124,7 +124,7 @@ def again_steps(recipe: StrPath | Recipe | Picture, *, source: object = None, **
     """`again` of a picture, as work that can be followed step by step; all is checked before this returns."""
     known, path = _known(recipe)
     changed = recipes.override(known, settings)
-    if isinstance(changed, ZoomRecipe):
+    if isinstance(changed, FilmRecipe):
         raise RecipeError(f"{path or 'the recipe'} is of a film, which `again` gives frame by frame", path=path)
     if isinstance(changed, ImagineRecipe):
         if source is not None:

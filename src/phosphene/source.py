@@ -10,14 +10,18 @@ import torch
 from torch import Tensor
 
 from phosphene import recipe as recipes
-from phosphene.errors import ImageError, RecipeError, SettingError
+from phosphene.errors import ImageError, RecipeError, SettingError, VideoError
 from phosphene.loops.octaves import resize
+from phosphene.media.filmed import hash_of, is_film, read_film_recipe
 from phosphene.media.image import MAX_PIXELS, Photograph, as_photograph, read_image, read_recipe_text
-from phosphene.recipe import Noise, Photo
+from phosphene.recipe import Clip, Noise, Photo
 from phosphene.types import Image, Size
 
 NOISE_DEVIATION = 0.1
 """Of the noise around mid-grey: strong enough to choose what grows, weak enough to leave it room."""
+
+FIRST_PICTURE = "00000.png"
+"""Of a film that is a folder of pictures."""
 
 
 def given(source: object) -> tuple[Photo | Noise, Photograph | None]:
@@ -70,6 +74,38 @@ def found(source: Photo | Noise, path: Path | None) -> tuple[Photo | Noise, Phot
     )
 
 
+def given_clip(source: object) -> Clip:
+    """What a recipe says of a clip; raises `SettingError` for what is no path, and `VideoError` for no clip."""
+    if not isinstance(source, str | os.PathLike):
+        kind = type(source).__name__
+        raise SettingError(f"a clip is given by its path, not as {kind}", setting="source", value=kind)
+    path = Path(os.path.abspath(source))
+    return Clip(path=path.as_posix(), sha256=hash_of(path))
+
+
+def found_clip(source: Clip, path: Path | None) -> Clip:
+    """The clip that the recipe in the file `path` names: where it says, or beside that file.
+
+    Raises `RecipeError` if the clip is in neither place, or is another one by now.
+    """
+    folder = Path() if path is None else path.parent
+    reasons = []
+    for candidate in dict.fromkeys((folder / str(source.path), folder / Path(str(source.path)).name)):
+        try:
+            found = given_clip(candidate)
+        except VideoError as problem:
+            reasons.append(str(problem))
+            continue
+        if source.sha256 in (None, found.sha256):
+            return found
+        reasons.append(f"{candidate} is another clip or was changed since")
+    raise RecipeError(
+        f"the clip that {path or 'this recipe'} was made of was not found ({'; '.join(reasons)}): name one with "
+        "--source PATH (source= in Python)",
+        path=path,
+    )
+
+
 def size_for(asked: int | Size | None, own: Size) -> Size:
     """The size in pixels for what was asked: a longest side keeps the proportions of `own`; None is `own`.
 
@@ -107,12 +143,13 @@ def noise(size: Size, seed: int) -> Image:
 
 
 def read_recipe(path: str | os.PathLike[str]) -> recipes.Recipe:
-    """The recipe in a picture or a .json file.
+    """The recipe in a picture, a film, a folder of pictures, or a .json file.
 
-    Raises `ImageError` for a file that is neither, and `RecipeError` for one without a recipe, or with a
-    broken one.
+    Raises `ImageError` or `VideoError` for a file that is none of these, and `RecipeError` for one without a recipe,
+    or with a broken one.
     """
-    text = read_recipe_text(path)
+    first = Path(path) / FIRST_PICTURE
+    text = read_film_recipe(path) if is_film(path) else read_recipe_text(first if first.is_file() else path)
     if text is None:
         raise RecipeError(
             f"{path} carries no recipe: it was not written by phosphene, or something has removed it",

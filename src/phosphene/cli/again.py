@@ -7,16 +7,19 @@ from typing import Any
 
 import click
 
-from phosphene.cli import options, output
+from phosphene.cli import filming, options, output
 from phosphene.cli.fetching import fetch
 from phosphene.cli.root import Command
-from phosphene.recipe import DreamRecipe, ImagineRecipe
+from phosphene.recipe import KINDS, DreamRecipe, ImagineRecipe
 
 
 @click.command(cls=Command)
 @click.argument("file", type=options.PATH)
-@click.option("--source", type=options.PATH, metavar="PHOTO", help="Begin with this photo, not the recipe's own.")
-@options.of_recipe(DreamRecipe, ImagineRecipe, defaults=False)
+@click.option(
+    "--source", type=options.PATH, metavar="PHOTO", help="Begin with this photo or clip, not the recipe's own."
+)
+@options.of_recipe(*KINDS.values(), defaults=False)
+@filming.codec_options
 @output.options
 def again(
     file: Path,
@@ -24,19 +27,34 @@ def again(
     output_path: Path | None,
     depth: str,
     preview: Path | None,
+    codec: str | None,
+    crf: int | None,
+    fresh: bool,
     **settings: Any,
 ) -> None:
-    """Render anew from the recipe inside FILE, a picture that phosphene wrote, or a .json file.
+    """Render anew from the recipe inside FILE, a picture or film that phosphene wrote, or a .json file.
 
     Every setting is as in the recipe, unless given here; what phosphene chose by itself is then chosen anew.
     The photo is looked for where it was, seen from FILE, and beside FILE. Without -o the result is
-    FILE-again.png in the current folder.
+    FILE-again.png in the current folder, or FILE-again.mp4 if it is a film's.
     """
     changes = options.given(settings)
     from phosphene import recipe as recipes
     from phosphene import source as sources
 
     recipe = recipes.override(sources.read_recipe(file), changes)
+    if not isinstance(recipe, DreamRecipe | ImagineRecipe):
+        film = filming.choose(
+            output_path, f"{file.stem}-again", codec=codec, crf=crf, depth=depth, preview=preview, fresh=fresh
+        )
+        fetch(recipe.net.name)
+
+        from phosphene.motion import film_again
+
+        filming.follow(film_again(recipe, file, source), film)
+        return
+    if codec is not None or crf is not None or fresh:
+        raise click.UsageError("--codec, --crf and --fresh are for films, but this recipe is a picture's.")
     count = len(recipes.of_each(recipe))
     place = output.choose(output_path, f"{file.stem}-again", count=count, depth=depth, preview=preview)
     fetch(recipe.net.name)
