@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import gc
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -173,6 +174,16 @@ def test_a_large_canvas_is_cut_by_itself(monkeypatch: pytest.MonkeyPatch) -> Non
     _, whole = engine_for(net, "high", tile=0)(image)
     _, cut = engine(image)
     assert relative(cut, whole) < 1e-4
+
+
+def test_a_layer_that_sees_everything_is_not_cut(monkeypatch: pytest.MonkeyPatch) -> None:
+    net = tiny_net()
+    layers = {**net.card.layers, "high": replace(net.card.layers["high"], receptive=None)}
+    net.card = replace(net.card, layers=layers)
+    with pytest.raises(SettingError, match="tile must be auto or 0"):
+        engine_for(net, "high", tile=16)
+    monkeypatch.setattr("phosphene.gradients.engine.MEMORY_BUDGET", 1)
+    assert engine_for(net, "high").tile_side((512, 512)) == 0
 
 
 def test_settings_out_of_range_are_refused() -> None:

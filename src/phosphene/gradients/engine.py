@@ -49,7 +49,8 @@ class Engine:
         net: the network; it is copied if its precision has to change.
         objective: a resolved expression.
         precision: "auto", "bfloat16" or "float32".
-        tile: the side in pixels of what a tile owns; 0 for never, "auto" to cut what exceeds `MEMORY_BUDGET`.
+        tile: the side in pixels of what a tile owns; 0 for never, "auto" to cut what exceeds `MEMORY_BUDGET`. A layer
+            without a receptive field (a transformer's) is always done whole.
         halo: pixels that a tile sees beyond its own on each side; None for the receptive field's reach.
 
     Raises:
@@ -78,6 +79,13 @@ class Engine:
         self.tile = tile
         self.halo = halo
         self.layers = sorted(objective.layers())
+        if tile not in ("auto", 0) and self._field() is None:
+            raise SettingError(
+                f"tile must be auto or 0 for {', '.join(self.layers)} of net {net.card.name!r}, every position of which "
+                f"sees the whole picture, but is {tile}",
+                setting="tile",
+                value=tile,
+            )
         self._shape_net = copy.deepcopy(net).to("meta")
         self._shapes = lru_cache(maxsize=64)(self._probe_shapes)
 
