@@ -43,7 +43,7 @@ class ImagineSettings:
         noise: deviation of the noise in the views, from 0; 1 is black to white.
         thin: share of the network's channels that each step leaves out, from 0 to below 1.
         natural: weight of responses like those to photographs, from 0.
-        smooth: weight of a smooth picture, from 0; twice as much in each octave of detail.
+        smooth: weight of a smooth picture, from 0; twice as much in a class's detail.
         diversity: weight of the unlikeness of pictures that are made together, from 0.
 
     Raises:
@@ -115,7 +115,8 @@ def octaves(native: int, objective: Objective, settings: ImagineSettings, *, cou
     wanted = min(LARGEST, math.sqrt(math.prod(size))) if whole else 0.0
     steps, smooth, octave = max(1, settings.steps // DETAIL), settings.smooth, 0
     while octave == 0 or side * 1.5 < wanted:
-        octave, side, smooth = octave + 1, side * 2, smooth * 2  # grain there is finer than anything seen before
+        octave, side = octave + 1, side * 2
+        smooth *= 1 if whole else 2  # a thing's detail would be drowned by grain; a texture may be grainy
         near = native / side
         close = Glance(max(1, settings.views // 2), seen, (CLOSE[0] * near, CLOSE[1] * near))
         glances: tuple[Glance, ...] = (replace(glance, views=max(1, settings.views // 2)), close)
