@@ -49,9 +49,9 @@ def check(path: str | os.PathLike[str]) -> None:
     on read-only mounts and for root.
     """
     final = _final(path)
-    trial = final.with_name(f".{secrets.token_hex(4)}.part")
+    trial = final.with_name(f".{final.name[:40]}.trial")  # always the same: if we are killed here, it goes next time
     try:
-        with open(trial, "xb"):
+        with open(trial, "wb"):
             pass
     except OSError as problem:
         raise OutputError(_reason(path, final, problem), path=path) from None

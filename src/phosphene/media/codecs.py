@@ -46,7 +46,8 @@ CODECS: dict[str, Codec] = {
         # With cpu-used 4 it takes a third of the time of 1, for a file 3 % larger.
         Codec("vp9", "VP9, 8 bits, 4:2:0", "libvpx-vp9", "yuv420p", crf=range(64), usual=24,
               options={"b": "0", "deadline": "good", "cpu-used": "4", "row-mt": "0"}),
-        Codec("prores", "ProRes 422 HQ, 10 bits", "prores_ks", "yuv422p10le",
+        # Of FFmpeg's two encoders the one that takes a fifth of the time, for larger files of better quality.
+        Codec("prores", "ProRes 422 HQ, 10 bits", "prores_aw", "yuv422p10le", even=True,
               options={"profile": "3", "vendor": "apl0"}),
         Codec("ffv1", "FFV1, lossless, 8 or 16 bits", "ffv1", "bgr0", "gbrp16le",
               options={"level": "3", "slicecrc": "1", "g": "1"}),

@@ -24,6 +24,8 @@ _READ = (
     "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpegts,mpeg,mpegvideo,flv,asf,ogg,gif,apng,mxf,nut,dv,rm,ivf,obu,"
     "h264,hevc,m4v,mjpeg,yuv4mpegpipe,wtv,vob,gxf,swf,nsv,avs2,av1,vc1"
 )
+_SAME = 0.01
+"""How far the mean rate of a clip may be off its constant one, by a length that is rounded."""
 _FASTEST = 1000
 """Frames per second beyond which a rate that a file claims is taken for the ticks of its clock."""
 
@@ -80,8 +82,13 @@ def decoded(path: Path, near: int | None = None) -> Generator[Any, None, None]:
 
 
 def rate_of(stream: Any) -> Fraction:
-    """Frames per second; where the rate varies, about the mean."""
-    for rate in (stream.guessed_rate, stream.average_rate, stream.base_rate):
+    """Frames per second; where the rate varies, the mean."""
+    mean, claimed = stream.average_rate, stream.guessed_rate
+    if stream.frames > 1 and stream.duration:
+        mean = stream.frames / (stream.duration * stream.time_base)
+    if mean and claimed and abs(claimed / mean - 1) < _SAME:
+        return Fraction(claimed)
+    for rate in (mean, claimed):
         if rate and 0 < rate <= _FASTEST:
             return Fraction(rate)
     return Fraction(25)  # what FFmpeg takes where a file says nothing

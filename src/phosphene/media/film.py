@@ -25,7 +25,6 @@ from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
-from typing import Self
 
 from phosphene.errors import OutputError, SettingError
 from phosphene.media import atomic
@@ -93,14 +92,15 @@ class Film:
         if recipe is not None:
             to_comment(recipe)
         self._style = style
-        self._maker = maker_for(self.path, self.container, style, recipe)
+        real = Path(os.path.realpath(path))  # so that the work folder is on the disk where the film will be
+        self._maker = maker_for(real, self.container, style, recipe)
         self._maker.check()
         frame_bytes = LAYOUTS[style.pixels].frame_bytes(style.size)
         self._part_frames = part_frames(style.rate, frame_bytes)
         self._check_room(frame_bytes * self._part_frames)
         same = hashlib.sha256((identity or recipe or "").encode("utf-8", "surrogatepass")).hexdigest()
         facts = {"recipe": same, **_facts(settings, style), "part_frames": self._part_frames}
-        self._work = WorkFolder(self.path, style, self._maker.suffix, self._part_frames, facts, fresh=fresh)
+        self._work = WorkFolder(real, style, self._maker.suffix, self._part_frames, facts, fresh=fresh)
         self._given = self._work.frames
         self._last_pts = self._work.last_pts
         self._saved_at = time.monotonic()
@@ -110,11 +110,11 @@ class Film:
         if older is not None:
             self._work.remove()
             raise OutputError(
-                f"{older} is there already: choose another folder or name, or remove the earlier film's pictures",
+                f"{older} is there already: choose another folder or name, or remove the other film's pictures",
                 path=path,
             )
 
-    def __enter__(self) -> Self:
+    def __enter__(self) -> Film:
         return self
 
     def __exit__(
@@ -280,8 +280,9 @@ def check_film(
 
 def _style(settings: FilmSettings, codec: Codec) -> Style:
     check_settings(codec, settings.size, settings.crf, settings.depth)
-    for name, value in (("rate", settings.rate), ("time_base", settings.time_base or 1 / settings.rate)):
-        if value <= 0 or max(value.numerator, value.denominator) > _LARGEST:
+    given = {"rate": settings.rate, "time_base": settings.time_base}
+    for name, value in given.items():
+        if value is not None and (value <= 0 or max(value.numerator, value.denominator) > _LARGEST):
             raise SettingError(
                 f"the {name} must be a positive fraction of numbers up to {_LARGEST}, not {value}",
                 setting=name,

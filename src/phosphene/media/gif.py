@@ -31,7 +31,7 @@ def write_gif(path: Path, style: Style, parts: Parts, recipe: str | None) -> Non
     Raises `OutputError`.
     """
     palette = _palette(style, parts())
-    graph, source, sink = _mapper(style, palette)
+    _graph_alive, source, sink = _mapper(style, palette)  # its filters do not keep it alive
     bare = path.with_name(f"{path.name}.bare")
     with writing(bare, "gif", {"loop": "0"}) as film:
         stream = film.add_stream("gif", rate=round(1 / _TICK))

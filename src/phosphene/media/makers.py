@@ -8,10 +8,11 @@ from fractions import Fraction
 from pathlib import Path
 from typing import final
 
+from phosphene.errors import ImageError
 from phosphene.media import atomic, parts
 from phosphene.media.codecs import CONTAINERS, Container, picture_list, picture_path
 from phosphene.media.gif import Parts, write_gif
-from phosphene.media.image import write_image
+from phosphene.media.image import read_recipe_text, write_image
 from phosphene.media.parts import Kept, Style
 from phosphene.media.pixels import planes as to_image
 from phosphene.media.sound import Sound
@@ -35,7 +36,7 @@ class Maker(ABC):
         self.final = path
 
     def check(self) -> None:
-        """Raise `OutputError` now for what would fail in hours: a place or frames that cannot be written."""
+        """Raise now what would fail in hours: `OutputError` for a place, `SettingError` for frames that do not fit."""
         atomic.check(self.path)
         parts.trial(self.style)
 
@@ -115,9 +116,14 @@ class PictureMaker(Maker):
 
     @property
     def in_the_way(self) -> Path | None:
-        """An earlier film's pictures, the last of which would seem to be this one's."""
+        """Another film's pictures, the last of which would seem to be this one's."""
         first = picture_path(self.path, 0)
-        return first if first.exists() else None
+        if not first.exists():
+            return None
+        try:
+            return None if self.recipe is not None and read_recipe_text(first) == self.recipe else first
+        except ImageError:
+            return first
 
     def encode(self, made: Path, first: int, frames: Iterable[Kept]) -> None:
         """The pictures themselves, where they belong; the part is a mark that they are there."""
@@ -125,7 +131,9 @@ class PictureMaker(Maker):
             self.path.mkdir(exist_ok=True)
         for index, (_, _, (samples,)) in enumerate(frames, first):
             image = to_image(samples, (0, 1, 2))
-            write_image(picture_path(self.path, index), image, depth=self.style.depth, recipe=self.recipe)
+            picture = made.with_suffix(".png")  # in the work folder, where nothing is left behind
+            write_image(picture, image, depth=self.style.depth, recipe=self.recipe)
+            atomic.settle(picture, picture_path(self.path, index))
         made.touch()
 
     def finish(self, made: Path, finished: Parts, sound: Sound | None) -> None:
@@ -144,7 +152,8 @@ class PictureMaker(Maker):
 
     def _entry(self, index: int, ticks: int) -> str:
         seconds = float(Fraction(ticks) * self.style.time_base)
-        return f"file '{picture_path(self.path, index).name}'\nduration {seconds:.6f}\n"
+        # FFmpeg takes pictures for 25 a second, and would round times to that.
+        return f"file '{picture_path(self.path, index).name}'\noption framerate 1000000\nduration {seconds:.6f}\n"
 
 
 def maker_for(path: Path, container: Container, style: Style, recipe: str | None) -> Maker:

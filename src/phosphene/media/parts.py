@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from phosphene.errors import OutputError
+from phosphene.errors import OutputError, SettingError
 from phosphene.media import atomic
 from phosphene.media.codecs import Codec, Container
 from phosphene.media.comment import to_comment
@@ -101,10 +101,18 @@ def join(
 
 
 def trial(style: Style) -> None:
-    """Raise `OutputError` if the encoder refuses such frames; writes nothing."""
+    """Raise `SettingError` if the encoder refuses such frames; writes nothing."""
     layout = LAYOUTS[style.pixels]
     grey = [np.full(shape, 128, layout.sample) for shape in layout.shapes(*style.size)]
-    encode(Path("trial"), "null", style, [(0, 1, grey)])
+    try:
+        encode(Path("trial"), "null", style, [(0, 1, grey)])
+    except OutputError as problem:
+        raise SettingError(
+            f"{style.codec.name} films cannot have frames of {style.size[1]}x{style.size[0]} at {style.rate} a second "
+            f"({str(problem).partition(': ')[2]}): choose another codec, as in .mkv",
+            setting="codec",
+            value=style.codec.name,
+        ) from None
 
 
 def _chained(head: Part, rest: Iterator[Part]) -> Iterator[Part]:

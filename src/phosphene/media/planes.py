@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from jaxtyping import Float
 from torch import Tensor
 
 from phosphene.errors import SettingError
@@ -54,7 +55,7 @@ def to_planes(image: Image, pixels: str) -> list[np.ndarray]:
     return [_whole(plane, layout.sample) for plane in layout.fill(rgb.clamp(0, 1))]
 
 
-def padded_even(image: Image) -> Image:
+def padded_even(image: Image) -> Float[Tensor, "n 3 even_h even_w"]:
     """The picture with its last row and column repeated where a side is odd; itself where none is."""
     bottom, right = image.shape[-2] % 2, image.shape[-1] % 2
     if not bottom and not right:

@@ -44,9 +44,7 @@ class Sound:
         if container.resound is None:
             return []
         with container_of(self.path) as source:
-            return [
-                "copied" if each.codec_context.name in container.sound else container.resound for each in _known(source)
-            ]
+            return ["copied" if _codec(each) in container.sound else container.resound for each in _known(source)]
 
 
 def add_tracks(sound: Sound, film: Any, container: Container) -> list[Iterator[Timed]]:
@@ -56,7 +54,7 @@ def add_tracks(sound: Sound, film: Any, container: Container) -> list[Iterator[T
     packets: list[Callable[[], Iterator[Timed]]] = []
     with container_of(sound.path) as source:
         for stream in _known(source):
-            if stream.codec_context.name in container.sound:
+            if _codec(stream) in container.sound:
                 track = film.add_stream_from_template(stream)
                 packets.append(partial(_copied, sound, stream.index, track, container))
             else:
@@ -69,13 +67,17 @@ def _known(source: Any) -> list[Any]:
     return [each for each in source.streams.audio if each.codec_context is not None]
 
 
+def _codec(stream: Any) -> str:
+    return str(stream.codec_context.codec.canonical_name)  # "mp3", where the decoder is called "mp3float"
+
+
 def _copied(sound: Sound, index: int, track: Any, container: Container) -> Iterator[Timed]:
     with container_of(sound.path) as source:
         stream = source.streams[index]
         base = stream.time_base
         shift = round((sound.origin + (sound.start or 0)) / base)
         # MP4 says how much of the first packets is not to be heard, Matroska for Opus only.
-        early = container.muxer in ("mp4", "mov") or stream.codec_context.name == "opus"
+        early = container.muxer in ("mp4", "mov") or _codec(stream) == "opus"
         for packet in _packets(sound.path, source, stream):
             if packet.pts is None:
                 continue

@@ -177,7 +177,9 @@ class WorkFolder:
         try:
             return dict(json.loads((self.folder / "work.json").read_bytes()))
         except (OSError, ValueError, TypeError):
-            if self.folder.is_dir() and not any(each.name != "lock" for each in self.folder.iterdir()):
+            if self.folder.is_dir() and all(
+                each.name == "lock" or each.suffix == ".part" for each in self.folder.iterdir()
+            ):
                 return None  # killed before it was begun
             raise OutputError(
                 f"{self.folder} is in the way, and no work folder of phosphene's: move it elsewhere", path=self.folder
