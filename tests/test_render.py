@@ -14,6 +14,7 @@ import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
+from torch import nn
 
 import phosphene as ph
 from phosphene import recipe as recipes
@@ -228,3 +229,20 @@ def test_global_chance_is_left_alone(photo: Path) -> None:
     before = torch.random.get_rng_state()
     ph.dream(photo, **QUICK)
     assert torch.equal(torch.random.get_rng_state(), before)
+
+
+def test_a_network_of_ones_own_dreams_and_is_known_again(photo: Path, tmp_path: Path) -> None:
+    torch.manual_seed(1)
+    module = nn.Sequential()
+    module.add_module("low", nn.Conv2d(3, 8, 3, stride=2, padding=1))
+    module.add_module("bend", nn.ReLU())
+    module.add_module("high", nn.Conv2d(8, 8, 3, padding=1))
+    net = ph.wrap(module, mean=(0.5, 0.5, 0.5), std=(0.25, 0.25, 0.25), name="mine", native=32)
+    dreamt = ph.dream(photo, net=net, target="high", octaves=1, steps=2)
+    assert dreamt.recipe.net.name == "mine"
+    dreamt.save(tmp_path / "mine.png")
+    assert torch.equal(ph.again(tmp_path / "mine.png", net=net).image, dreamt.image)
+    with pytest.raises(UnknownNameError, match="mine"):
+        ph.again(tmp_path / "mine.png")
+    imagined = ph.imagine("high:2", net=net, size=32, steps=2, sketches=1)
+    assert imagined.image.isfinite().all()

@@ -18,11 +18,12 @@ from phosphene.errors import RecipeError, SettingError, UnknownNameError
 from phosphene.filming import FilmRendering
 from phosphene.loops.step import Step
 from phosphene.motion import FilmRecipe, film_again
+from phosphene.nets.tap import Net
 from phosphene.objectives.base import Objective
 from phosphene.picture import Picture
 from phosphene.presets import PRESETS
 from phosphene.recipe import DreamRecipe, ImagineRecipe, Photo, Recipe
-from phosphene.rendering import Rendering, dreaming, ground, imagined
+from phosphene.rendering import Rendering, dreaming, ground, imagined, used
 
 OnStep = Callable[[Step], object]
 StrPath = str | os.PathLike[str]
@@ -45,7 +46,8 @@ def dream(
         target: what to bring out, as text or an expression; None for what suits the network.
         preset: a name of `PRESETS`, which other settings add to.
         on_step: called with each `Step`, as to show it.
-        settings: those of `DreamRecipe`, as `steps`, `size` or `seed`.
+        settings: those of `DreamRecipe`, as `steps`, `size` or `seed`; `net` may also be a network itself, as `wrap`
+            gives it, and has to be given again to `again`.
 
     Raises:
         PhospheneError: a subclass, for a source, target or setting that is wrong.
@@ -59,11 +61,12 @@ def dream_steps(
     source: object, *, target: str | Objective | None = None, preset: str | None = None, **settings: object
 ) -> Rendering:
     """`dream` as work that can be followed step by step; all is checked before this returns."""
+    settings, net = _own_net(settings)
     chosen = {**_preset(preset), **settings}
     if target is not None:
         chosen["target"] = str(target)
     request = recipes.ask(DreamRecipe, chosen, source=Photo())  # what is wrong is said before a file is read
-    grounded = ground(request, equalise=request.equalise)
+    grounded = ground(request, net=net, equalise=request.equalise)
     named, photo = sources.given(source)
     return dreaming(request.model_copy(update={"source": named}), grounded, photo)
 
@@ -89,8 +92,9 @@ def imagine(target: str | Objective, *, on_step: OnStep | None = None, **setting
 
 def imagine_steps(target: str | Objective, **settings: object) -> Rendering:
     """`imagine` as work that can be followed step by step; all is checked before this returns."""
+    settings, net = _own_net(settings)
     request = recipes.ask(ImagineRecipe, {**settings, "target": str(target)})
-    return imagined(request, ground(request))
+    return imagined(request, ground(request, net=net))
 
 
 def again(
@@ -123,14 +127,15 @@ def again(
 def again_steps(recipe: StrPath | Recipe | Picture, *, source: object = None, **settings: object) -> Rendering:
     """`again` of a picture, as work that can be followed step by step; all is checked before this returns."""
     known, path = _known(recipe)
+    settings, net = _own_net(settings)
     changed = recipes.override(known, settings)
     if isinstance(changed, FilmRecipe):
         raise RecipeError(f"{path or 'the recipe'} is of a film, which `again` gives frame by frame", path=path)
     if isinstance(changed, ImagineRecipe):
         if source is not None:
             raise SettingError("an imagined picture begins with no source, so none can be given", setting="source")
-        return imagined(changed, ground(changed, path))
-    grounded = ground(changed, path, equalise=changed.equalise)
+        return imagined(changed, ground(changed, path, net=net))
+    grounded = ground(changed, path, net=net, equalise=changed.equalise)
     if source is None:
         named, photo = sources.found(changed.source, path)
     else:
@@ -148,6 +153,15 @@ def _known(recipe: StrPath | Recipe | Picture) -> tuple[Recipe, Path | None]:
             return recipe.recipe, None
         case _:
             return recipe, None
+
+
+def _own_net(settings: Mapping[str, object]) -> tuple[dict[str, object], Net | None]:
+    """The settings with `net` as recipes name it, and the network itself if it was given as such."""
+    match settings.get("net"):
+        case Net() as net:
+            return {**settings, "net": used(net)}, net
+        case _:
+            return dict(settings), None
 
 
 def _one_or_list(pictures: list[Picture]) -> Picture | list[Picture]:

@@ -81,14 +81,17 @@ class Ground:
     objective: Objective
 
 
-def ground(request: DreamRecipe | ImagineRecipe, path: Path | None = None, *, equalise: bool = True) -> Ground:
+def ground(
+    request: DreamRecipe | ImagineRecipe, path: Path | None = None, *, net: Net | None = None, equalise: bool = True
+) -> Ground:
     """Load the network and resolve the target; `path` is the file that the recipe is from.
 
-    Without `equalise`, responses are not measured against their channels' usual levels, as in 2015.
+    `net` is the recipe's network where the caller has it, as a wrapped one. Without `equalise`, responses are
+    not measured against their channels' usual levels, as in 2015.
 
     Raises `UnknownNameError` and `ExpressionError` for names and targets, and `RecipeError` for other weights.
     """
-    net = load_net(request, path)
+    net = load_net(request, path) if net is None else net
     target = request.target or net.card.default_target
     return Ground(net, used(net), target, meaning(net, path, equalise=equalise)(target))
 

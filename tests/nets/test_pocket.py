@@ -40,7 +40,7 @@ def test_gradients_agree_with_the_network_that_was_trained(net: Net, vectors: di
     for name, score in (("half_sum_of_squares_of_mixed4c", energy), ("logit_banana", logit)):
         (gradient,) = torch.autograd.grad(score, image, retain_graph=True)
         expected = vectors[f"gradient_of_{name}"]
-        # By norm: where a response is zero but for rounding, a ReLU lets a gradient through in one and not in the other.
+        # By norm: where a response is zero but for rounding, a ReLU may let a gradient through in one of the two.
         assert (gradient - expected).norm() < 1e-3 * expected.norm()
 
 

@@ -81,8 +81,8 @@ class Engine:
         self.layers = sorted(objective.layers())
         if tile not in ("auto", 0) and self._field() is None:
             raise SettingError(
-                f"tile must be auto or 0 for {', '.join(self.layers)} of net {net.card.name!r}, every position of which "
-                f"sees the whole picture, but is {tile}",
+                f"tile must be auto or 0 for {', '.join(self.layers)} of net {net.card.name!r}, all positions of which "
+                f"see the whole picture, but is {tile}",
                 setting="tile",
                 value=tile,
             )
