@@ -1,4 +1,4 @@
-"""Presets: settings of a dream that go well together."""
+"""Presets: settings that go well together."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Preset:
-    """Settings of a dream that go well together, and a sentence on what they give."""
+    """Settings that go well together, and a sentence on what they give."""
 
     about: str
     settings: Mapping[str, Any]
@@ -36,4 +36,12 @@ PRESETS: dict[str, Preset] = {
     ),
     "gentle": Preset("a hint of a dream.", {"steps": 4, "step_size": 0.01}),
 }
-"""What `preset` may be."""
+"""What `preset` of a dream may be."""
+
+IMAGINE_PRESETS: dict[str, Preset] = {
+    "lucid": Preset(
+        "feature visualisation as Olah, Mordvintsev and Schubert published it in 2017.",
+        {"method": "lucid", "size": 128, "steps": 512, "rate": 0.05, "decay": 1.0},
+    ),
+}
+"""What `preset` of what is imagined may be."""

@@ -105,6 +105,10 @@ class ImagineRecipe(AnyRecipe):
     size: Size = Field(384, description="Size of the picture: a square's side, or WIDTHxHEIGHT.")
     count: Annotated[int, Field(ge=1, le=64)] = Field(1, description="How many different pictures to make.")
     pick: Annotated[int, Field(ge=1, le=64)] | None = None
+    method: Literal["robust", "lucid"] = Field(
+        "robust",
+        description="How to imagine; lucid is as published in 2017, and of what follows knows steps, rate and decay.",
+    )
     diversity: Annotated[float, Field(ge=0, le=100)] = Field(
         2.0, description="How much pictures that are made together are kept unlike one another."
     )

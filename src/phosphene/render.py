@@ -21,7 +21,7 @@ from phosphene.motion import FilmRecipe, film_again
 from phosphene.nets.tap import Net
 from phosphene.objectives.base import Objective
 from phosphene.picture import Picture
-from phosphene.presets import PRESETS
+from phosphene.presets import IMAGINE_PRESETS, PRESETS, Preset
 from phosphene.recipe import DreamRecipe, ImagineRecipe, Photo, Recipe
 from phosphene.rendering import Rendering, dreaming, ground, imagined, used
 
@@ -62,7 +62,7 @@ def dream_steps(
 ) -> Rendering:
     """`dream` as work that can be followed step by step; all is checked before this returns."""
     settings, net = _own_net(settings)
-    chosen = {**_preset(preset), **settings}
+    chosen = {**_preset(PRESETS, preset), **settings}
     if target is not None:
         chosen["target"] = str(target)
     request = recipes.ask(DreamRecipe, chosen, source=Photo())  # what is wrong is said before a file is read
@@ -71,7 +71,9 @@ def dream_steps(
     return dreaming(request.model_copy(update={"source": named}), grounded, photo)
 
 
-def imagine(target: str | Objective, *, on_step: OnStep | None = None, **settings: object) -> Picture | list[Picture]:
+def imagine(
+    target: str | Objective, *, preset: str | None = None, on_step: OnStep | None = None, **settings: object
+) -> Picture | list[Picture]:
     """Make a picture of what a network thinks something is, from noise; a list of them for a `count` above 1.
 
         ph.imagine("banana").save("banana.png")
@@ -79,6 +81,7 @@ def imagine(target: str | Objective, *, on_step: OnStep | None = None, **setting
 
     Args:
         target: a label, a layer, a channel, or a sum of them, as text or an expression.
+        preset: a name of `IMAGINE_PRESETS`, which other settings add to.
         on_step: called with each `Step`.
         settings: those of `ImagineRecipe`, as `size`, `count` or `seed`.
 
@@ -87,13 +90,14 @@ def imagine(target: str | Objective, *, on_step: OnStep | None = None, **setting
 
     Source: Olah, Mordvintsev and Schubert, "Feature Visualization" (Distill 2017).
     """
-    return _one_or_list(imagine_steps(target, **settings).finish(on_step))
+    return _one_or_list(imagine_steps(target, preset=preset, **settings).finish(on_step))
 
 
-def imagine_steps(target: str | Objective, **settings: object) -> Rendering:
+def imagine_steps(target: str | Objective, *, preset: str | None = None, **settings: object) -> Rendering:
     """`imagine` as work that can be followed step by step; all is checked before this returns."""
     settings, net = _own_net(settings)
-    request = recipes.ask(ImagineRecipe, {**settings, "target": str(target)})
+    chosen = {**_preset(IMAGINE_PRESETS, preset), **settings, "target": str(target)}
+    request = recipes.ask(ImagineRecipe, chosen)
     return imagined(request, ground(request, net=net))
 
 
@@ -168,9 +172,9 @@ def _one_or_list(pictures: list[Picture]) -> Picture | list[Picture]:
     return pictures[0] if len(pictures) == 1 else pictures
 
 
-def _preset(name: str | None) -> Mapping[str, object]:
+def _preset(known: Mapping[str, Preset], name: str | None) -> Mapping[str, object]:
     if name is None:
         return {}
-    if name not in PRESETS:
-        raise UnknownNameError("preset", name, PRESETS)
-    return PRESETS[name].settings
+    if name not in known:
+        raise UnknownNameError("preset", name, known)
+    return known[name].settings

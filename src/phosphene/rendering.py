@@ -19,7 +19,7 @@ from phosphene.errors import ImageError, RecipeError
 from phosphene.gradients import precision as precisions
 from phosphene.gradients.engine import Engine
 from phosphene.loops import imagine as imagining
-from phosphene.loops import octaves
+from phosphene.loops import lucid, octaves
 from phosphene.loops.step import Step
 from phosphene.media.image import Photograph, read_image
 from phosphene.nets.tap import Net
@@ -143,15 +143,27 @@ def imagined(request: ImagineRecipe, ground: Ground) -> Rendering:
     size = sources.size_for(request.size, (1, 1))
     dtype = precisions.choose(request.precision, next(ground.net.parameters()).device)
     recipe = resolved(request, ground.net, dtype, target=ground.target, size=size)
-    steps = imagining.imagine_steps(
-        ground.net,
-        ground.objective,
-        settings_for(imagining.ImagineSettings, recipe),
-        count=recipe.count,
-        seed=recipe.seed,
-        size=size,
-        precision=recipe.precision,
-    )
+    if recipe.method == "lucid":
+        engine = Engine(ground.net, ground.objective, precision=recipe.precision, tile=0)
+        steps = lucid.lucid_steps(
+            engine,
+            steps=recipe.steps,
+            rate=recipe.rate,
+            decay=recipe.decay,
+            count=recipe.count,
+            seed=recipe.seed,
+            size=size,
+        )
+    else:
+        steps = imagining.imagine_steps(
+            ground.net,
+            ground.objective,
+            settings_for(imagining.ImagineSettings, recipe),
+            count=recipe.count,
+            seed=recipe.seed,
+            size=size,
+            precision=recipe.precision,
+        )
     grey = torch.full((recipe.count, 3, *size), 0.5)
     return Rendering(recipe, _start(grey, 1, recipe), steps, partial(_picked, recipe, size))
 

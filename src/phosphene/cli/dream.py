@@ -22,12 +22,7 @@ from phosphene.recipe import DreamRecipe, Noise
     metavar="WIDTHxHEIGHT",
     help="Begin with noise of this size, not with a photo.",
 )
-@click.option(
-    "--preset",
-    type=click.Choice(list(PRESETS)),
-    help="Settings that go well together, to which other options add: "
-    + " ".join(f"{name}: {preset.about}" for name, preset in PRESETS.items()),
-)
+@options.preset(PRESETS)
 @options.of_recipe(DreamRecipe)
 @output.options
 def dream(

@@ -10,15 +10,18 @@ import click
 from phosphene.cli import options, output
 from phosphene.cli.fetching import fetch
 from phosphene.cli.root import Command
+from phosphene.presets import IMAGINE_PRESETS
 from phosphene.recipe import ImagineRecipe
 
 
 @click.command(cls=Command)
 @click.argument("text")
+@options.preset(IMAGINE_PRESETS)
 @options.of_recipe(ImagineRecipe, without=("target",))
 @output.options
 def imagine(
     text: str,
+    preset: str | None,
     output_path: Path | None,
     depth: str,
     preview: Path | None,
@@ -42,4 +45,4 @@ def imagine(
     from phosphene import render
     from phosphene.cli.progress import follow
 
-    follow(render.imagine_steps(text, **given), place)
+    follow(render.imagine_steps(text, preset=preset, **given), place)

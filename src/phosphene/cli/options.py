@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -13,6 +13,7 @@ from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
 from phosphene import settings
+from phosphene.presets import Preset
 from phosphene.recipe import DreamRecipe, NetUsed, Noise, Recipe, settings_of
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -60,6 +61,16 @@ def of_recipe(*kinds: type[Recipe], without: tuple[str, ...] = (), defaults: boo
         return command
 
     return add
+
+
+def preset(known: Mapping[str, Preset]) -> Callable[[F], F]:
+    """A decorator that adds `--preset`, one of these."""
+    about = " ".join(f"{name}: {each.about}" for name, each in known.items())
+    return click.option(
+        "--preset",
+        type=click.Choice(list(known)),
+        help=f"Settings that go well together, to which other options add: {about}",
+    )
 
 
 def given(options: dict[str, Any]) -> dict[str, Any]:

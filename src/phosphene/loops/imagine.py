@@ -104,7 +104,7 @@ def imagine_steps(
             scores, direction = beholder(image, octave.glances, chance)
             direction += octave.smooth * curvature(image.detach())
             (gradient,) = torch.autograd.grad(image, canvas.spectrum, direction)
-            reached = _adam(reached, gradient, octave.rate * _fall(step / octave.steps))
+            reached = adam(reached, gradient, octave.rate * _fall(step / octave.steps))
             canvas = _canvas(octave, settings, reached.spectrum)
             with torch.no_grad():
                 picture = canvas()[_first_of_each(scores, count)]
@@ -176,13 +176,13 @@ def _canvas(octave: Octave, settings: ImagineSettings, spectrum: Tensor) -> Four
     return canvas
 
 
-def _adam(state: ImagineState, gradient: Tensor, rate: float) -> ImagineState:
-    """One step of Adam (Kingma and Ba, algorithm 1), upwards."""
+def adam(state: ImagineState, gradient: Tensor, rate: float, moments: tuple[float, float] = MOMENTS) -> ImagineState:
+    """One step of Adam (Kingma and Ba, algorithm 1), upwards, with these decay rates of its moments."""
     step = state.step + 1
-    mean = state.mean.lerp(gradient, 1 - MOMENTS[0])
-    square = state.square.lerp(gradient.square(), 1 - MOMENTS[1])
-    unbiased = (square / (1 - MOMENTS[1] ** step)).sqrt() + torch.finfo(square.dtype).tiny
-    moved = state.spectrum + rate / (1 - MOMENTS[0] ** step) * mean / unbiased
+    mean = state.mean.lerp(gradient, 1 - moments[0])
+    square = state.square.lerp(gradient.square(), 1 - moments[1])
+    unbiased = (square / (1 - moments[1] ** step)).sqrt() + torch.finfo(square.dtype).tiny
+    moved = state.spectrum.detach() + rate / (1 - moments[0] ** step) * mean / unbiased
     return ImagineState(state.octave, step, moved, mean, square)
 
 

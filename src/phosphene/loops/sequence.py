@@ -57,7 +57,7 @@ class Frame:
 
 def pack(state: State) -> bytes:
     """A state as bytes, in the safetensors format."""
-    return save({name: tensor.contiguous() for name, tensor in state.items()})
+    return save({name: tensor.clone(memory_format=torch.contiguous_format) for name, tensor in state.items()})
 
 
 def unpack(data: bytes) -> State:
