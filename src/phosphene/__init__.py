@@ -17,7 +17,7 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from phosphene.errors import PhospheneError as PhospheneError
-    from phosphene.motion import video, zoom
+    from phosphene.motion import morph, video, zoom
     from phosphene.nets import load as load_net
     from phosphene.nets.wrap import wrap
     from phosphene.objectives import Channel, Class, Guide, Layer, Neuron, parse
@@ -43,6 +43,7 @@ __all__ = [
     "imagine",
     "imagine_steps",
     "load_net",
+    "morph",
     "parse",
     "see",
     "video",
@@ -53,7 +54,7 @@ __all__ = [
 _HOMES = {
     "errors": ("PhospheneError",),
     "nets.wrap": ("wrap",),
-    "motion": ("video", "zoom"),
+    "motion": ("morph", "video", "zoom"),
     "objectives": ("Channel", "Class", "Guide", "Layer", "Neuron", "parse"),
     "picture": ("Picture",),
     "recipe": ("Noise", "Recipe"),

@@ -10,11 +10,14 @@ from pathlib import Path
 
 from phosphene import recipe as recipes
 from phosphene import source as sources
-from phosphene.films import VideoRecipe, ZoomRecipe
+from phosphene.films import MorphRecipe, VideoRecipe, ZoomRecipe
+from phosphene.gradients import precision as precisions
 from phosphene.gradients.engine import Engine
 from phosphene.loops import octaves
 from phosphene.loops.clip import ClipSettings, clip_frames
 from phosphene.loops.keyframes import Keys, read_keys, read_track
+from phosphene.loops.morph import MorphSettings, morph_frames
+from phosphene.loops.plan import ImagineSettings
 from phosphene.loops.sequence import Frame, State, Targets, unpack
 from phosphene.loops.zoom import ZoomSettings, zoom_frames
 from phosphene.media.clip import open_clip
@@ -144,6 +147,31 @@ def zooming(request: ZoomRecipe, photo: Photograph | None, path: Path | None = N
     def begin(state: State | None) -> Iterator[Frame]:
         aims, natural = Targets(engine, targets), isinstance(recipe.source, Noise)
         return zoom_frames(aims, sources.resized(begun, size), settings, natural=natural, state=state)
+
+    return FilmRendering(recipe, size, fps, settings.frames, begin)
+
+
+def morphing(request: MorphRecipe, path: Path | None = None) -> FilmRendering:
+    """The work of turning ideas into one another; `path` is the recipe's file."""
+    net = load_net(request, path)
+    ideas = tuple(map(meaning(net, path), request.ideas))
+    size, fps = sources.size_for(request.size, (1, 1)), Fraction(request.fps)
+    dtype = precisions.choose(request.precision, next(net.parameters()).device)
+    recipe = resolved(request, net, dtype, size=size)
+    ways = len(ideas) if recipe.loop else len(ideas) - 1
+    settings = MorphSettings(
+        frames=max(2, round(recipe.seconds * ways * fps)),
+        fps=fps,
+        size=size,
+        between=recipe.between,
+        shared=recipe.shared,
+        loop=recipe.loop,
+        seed=recipe.seed,
+        look=ImagineSettings(steps=recipe.steps, views=recipe.views, sketches=1, diversity=0.0),
+    )
+
+    def begin(state: State | None) -> Iterator[Frame]:
+        return morph_frames(net, ideas, settings, dtype, state=state)
 
     return FilmRendering(recipe, size, fps, settings.frames, begin)
 

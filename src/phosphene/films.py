@@ -79,6 +79,37 @@ class ZoomRecipe(AnyRecipe):
     tile: Tile = "auto"
 
 
+class MorphRecipe(AnyRecipe):
+    """How a film from one idea to the next was made."""
+
+    kind: Literal["morph"] = "morph"
+    ideas: Annotated[
+        tuple[Target, ...],
+        Field(min_length=2, max_length=64),
+        meant("a list of 2 to 64 targets in the objective language"),
+    ]
+    net: Net = NetUsed(name="pocket")
+    size: Size = Field(384, description="Size of the film: a square's side, or WIDTHxHEIGHT.")
+    seconds: Seconds = Field(4.0, description="How long the way from one idea to the next is.")
+    fps: Rate = Field("25", description="Frames a second.")
+    loop: bool = Field(False, description="Lead the last frame to the first, so that the film can be repeated.")
+    between: Annotated[int, Field(ge=0, le=32)] = Field(
+        3,
+        description="Pictures between two ideas that are imagined as both at once; frames between them blend.",
+    )
+    shared: Annotated[float, Field(ge=0, le=1)] = Field(
+        0.5, description="How much of a step all pictures take together: more makes them more alike."
+    )
+    steps: Annotated[int, Field(ge=1, le=100_000)] = Field(
+        96, description="Steps of ascent for the shapes; a quarter as many follow for each octave of detail."
+    )
+    views: Annotated[int, Field(ge=1, le=256)] = Field(
+        4, description="Random views of each picture that a step looks at."
+    )
+    seed: Seed = 0
+    precision: Precision = "auto"
+
+
 class Clip(Part):
     """A video file that was dreamt on; `path` is relative to the folder of the file that has the recipe."""
 
@@ -102,10 +133,10 @@ class VideoRecipe(AnyRecipe):
     )
     every: Annotated[int, Field(ge=1, le=1000)] = Field(1, description="Take each so many-th frame only.")
     keep: Annotated[float, Field(ge=0, lt=1)] = Field(
-        0.97, description="How much of what was dreamt in a frame is kept in the next; more is steadier."
+        0.98, description="How much of what was dreamt in a frame is kept in the next; more is steadier."
     )
     renew: Annotated[float, Field(gt=0, le=1)] = Field(
-        0.5, description="How much of what each frame adds is taken; less is steadier."
+        0.3, description="How much of what each frame adds is taken; less is steadier."
     )
     first_steps: Annotated[int, Field(ge=1, le=1000)] = Field(
         12, description="Steps of ascent in each octave of the first frame, and of the first after a cut."

@@ -1,4 +1,4 @@
-"""The doors to films: `zoom` and `video` give frames that can be followed, stopped, gone on with, and written.
+"""The doors to films: `zoom`, `morph` and `video` give frames that can be followed, stopped, gone on with, and written.
 
     import phosphene as ph
     for frame in ph.zoom("photo.jpg", seconds=10):
@@ -11,15 +11,17 @@ films are made.
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 from phosphene import recipe as recipes
 from phosphene import source as sources
-from phosphene.filming import FilmRendering, dreaming_on, zooming
+from phosphene.errors import SettingError
+from phosphene.filming import FilmRendering, dreaming_on, morphing, zooming
 from phosphene.objectives.base import Objective
-from phosphene.recipe import Clip, Photo, VideoRecipe, ZoomRecipe
+from phosphene.recipe import Clip, MorphRecipe, Photo, VideoRecipe, ZoomRecipe
 
-FilmRecipe = ZoomRecipe | VideoRecipe
+FilmRecipe = ZoomRecipe | MorphRecipe | VideoRecipe
 """Any recipe of a film."""
 
 
@@ -45,6 +47,25 @@ def zoom(source: object, *, target: str | Objective | None = None, **settings: o
     request = recipes.ask(ZoomRecipe, chosen, source=Photo())  # what is wrong is said before a file is read
     named, photo = sources.given(source)
     return zooming(request.model_copy(update={"source": named}), photo)
+
+
+def morph(ideas: Sequence[str | Objective], **settings: object) -> FilmRendering:
+    """Turn one idea into the next, aligned, so that in between stands something that is both.
+
+        ph.morph(["banana", "dumbbell", "golden retriever"], loop=True).save("morph.mp4")
+
+    All is checked before this returns. Before the first frame all ideas are imagined, which takes most of the time.
+
+    Args:
+        ideas: two or more labels, layers, channels, or sums of them, as text or expressions.
+        settings: those of `MorphRecipe`, as `seconds`, `between` or `seed`.
+
+    Raises:
+        PhospheneError: a subclass, for an idea or setting that is wrong.
+
+    Source: Mordvintsev et al., "Differentiable Image Parameterizations" (Distill 2018).
+    """
+    return morphing(recipes.ask(MorphRecipe, settings, ideas=tuple(map(str, ideas))))
 
 
 def video(
@@ -73,6 +94,10 @@ def video(
 
 def film_again(recipe: FilmRecipe, path: Path | None, source: object = None) -> FilmRendering:
     """The film of this recipe, which was found in the file `path`, or one that begins with another `source`."""
+    if isinstance(recipe, MorphRecipe):
+        if source is not None:
+            raise SettingError("a morph begins with no source, so none can be given", setting="source")
+        return morphing(recipe, path)
     if isinstance(recipe, VideoRecipe):
         clip = sources.given_clip(source) if source is not None else sources.found_clip(recipe.source, path)
         return dreaming_on(recipe.model_copy(update={"source": clip}), Path(str(clip.path)), path)

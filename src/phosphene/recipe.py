@@ -38,7 +38,7 @@ from phosphene.fields import (
     Tile,
     Zoom,
 )
-from phosphene.films import Clip, VideoRecipe, ZoomRecipe
+from phosphene.films import Clip, MorphRecipe, VideoRecipe, ZoomRecipe
 from phosphene.parts import PARTS, VERSION, AnyRecipe, Net, NetUsed, Noise, Photo, Source, settings_of
 from phosphene.settings import must_be, received
 
@@ -48,6 +48,7 @@ __all__ = [
     "Clip",
     "DreamRecipe",
     "ImagineRecipe",
+    "MorphRecipe",
     "NetUsed",
     "Noise",
     "Photo",
@@ -155,13 +156,14 @@ class ImagineRecipe(AnyRecipe):
         return self
 
 
-Recipe = DreamRecipe | ImagineRecipe | ZoomRecipe | VideoRecipe
+Recipe = DreamRecipe | ImagineRecipe | ZoomRecipe | MorphRecipe | VideoRecipe
 """Any kind of recipe."""
 
 KINDS: dict[str, type[Recipe]] = {
     "dream": DreamRecipe,
     "imagine": ImagineRecipe,
     "zoom": ZoomRecipe,
+    "morph": MorphRecipe,
     "video": VideoRecipe,
 }
 

@@ -18,6 +18,7 @@ COMMANDS = {
     "dream": ("phosphene.cli.dream", "Dream upon a photograph, or upon noise."),
     "imagine": ("phosphene.cli.imagine", "Make a picture of what a word, a layer or a channel stands for."),
     "zoom": ("phosphene.cli.zoom", "Travel into a photograph, or into noise, without end: a film."),
+    "morph": ("phosphene.cli.morph", "Turn one idea into the next: a film."),
     "video": ("phosphene.cli.video", "Dream on a video clip, without flicker."),
     "see": ("phosphene.cli.see", "Tell what a network believes it sees in a picture."),
     "again": ("phosphene.cli.again", "Render anew from the recipe inside a file."),
