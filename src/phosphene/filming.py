@@ -27,7 +27,7 @@ from phosphene.media.sound import Sound
 from phosphene.nets.tap import Net
 from phosphene.objectives.base import Objective
 from phosphene.recipe import Noise, Recipe
-from phosphene.rendering import load_net, meaning, resolved, settings_for
+from phosphene.rendering import load_net, meaning, resolved, settings_for, usual_target
 from phosphene.types import Size
 
 StrPath = str | os.PathLike[str]
@@ -209,5 +209,5 @@ def even(size: Size) -> Size:
 
 def _targets(request: ZoomRecipe | VideoRecipe, net: Net, path: Path | None) -> tuple[str, Keys[Objective]]:
     """A film's target as text, and what it means at each of its keys."""
-    named = request.target or net.card.default_target
+    named = request.target or usual_target(net)
     return named, read_keys(named).map(meaning(net, path, equalise=request.equalise))

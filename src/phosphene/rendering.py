@@ -25,6 +25,7 @@ from phosphene.media.image import Photograph, read_image
 from phosphene.nets.tap import Net
 from phosphene.objectives.base import Objective, resolve
 from phosphene.objectives.expr import parse
+from phosphene.objectives.features import Layer
 from phosphene.picture import Picture
 from phosphene.recipe import DreamRecipe, ImagineRecipe, NetUsed, Noise, R, Recipe
 from phosphene.types import Image, Size
@@ -92,7 +93,7 @@ def ground(
     Raises `UnknownNameError` and `ExpressionError` for names and targets, and `RecipeError` for other weights.
     """
     net = load_net(request, path) if net is None else net
-    target = request.target or net.card.default_target
+    target = request.target or usual_target(net)
     return Ground(net, used(net), target, meaning(net, path, equalise=equalise)(target))
 
 
@@ -108,6 +109,11 @@ def load_net(request: Recipe, path: Path | None = None) -> Net:
             path=path,
         )
     return net
+
+
+def usual_target(net: Net) -> str:
+    """What is dreamt of where nothing is asked for, as text in the objective language."""
+    return str(Layer(net.card.default_target))
 
 
 def used(net: Net) -> NetUsed:

@@ -182,7 +182,9 @@ def test_without_a_mean_classes_are_seen_in_the_whole() -> None:
     net = ph.wrap(module, native=32)
     assert net.card.pooled is None
     objective = resolve(parse("class:1"), net.card)
-    score, gradient = Engine(net, objective, precision="float32", tile=16)(torch.rand(1, 3, 40, 40))
+    with pytest.raises(SettingError, match="tile must be auto or 0"):
+        Engine(net, objective, precision="float32", tile=16)
+    score, gradient = Engine(net, objective, precision="float32")(torch.rand(1, 3, 40, 40))
     assert score.shape == (1,)
     assert gradient.abs().sum() > 0
 

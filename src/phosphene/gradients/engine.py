@@ -38,7 +38,7 @@ class Engine:
 
     >>> from phosphene.nets import pocket
     >>> from phosphene.objectives.features import Layer
-    >>> from phosphene.objectives.expr import resolve
+    >>> from phosphene.objectives.base import resolve
     >>> net = pocket.load()
     >>> engine = Engine(net, resolve(Layer("mixed3a"), net.card), precision="float32")
     >>> scores, gradient = engine(torch.rand(1, 3, 48, 64))
