@@ -36,7 +36,7 @@ DREAM = DreamSettings(
     resampling="bicubic",
     seed=0,
 )
-SETTINGS = ClipSettings(size=(72, 128), keep=0.97, renew=0.5, first_steps=12, dream=DREAM)
+SETTINGS = ClipSettings(size=(72, 128), keep=0.98, renew=0.3, first_steps=12, dream=DREAM)
 SMALL = replace(SETTINGS, size=(36, 64), first_steps=3, dream=replace(DREAM, jitter=4))
 SCENE = Scene()
 

@@ -22,8 +22,9 @@ from torch.nn import functional as F
 from phosphene.errors import MissingExtraError
 from phosphene.types import Image, Size
 
-FLOW_SIDE = 640
-"""Longest side in pixels at which flow is found: finer than this it gains little and costs much."""
+FLOW_SIDE = 448
+"""Longest side in pixels at which flow is found. It costs 0.03 s a frame at 448 and 0.08 s at 640, for a film of 640
+pixels, for which the network takes 0.4 s."""
 
 ENLARGED = 2.0
 """How much pictures smaller than that are enlarged before: flow is found at half the resolution of what it is found
