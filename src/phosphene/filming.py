@@ -16,7 +16,7 @@ from phosphene.gradients.engine import Engine
 from phosphene.loops import octaves
 from phosphene.loops.clip import ClipSettings, clip_frames
 from phosphene.loops.keyframes import Keys, read_keys, read_track
-from phosphene.loops.morph import MorphSettings, morph_frames
+from phosphene.loops.morph import MorphSettings, OnProgress, morph_frames
 from phosphene.loops.plan import ImagineSettings
 from phosphene.loops.sequence import Frame, State, Targets, unpack
 from phosphene.loops.zoom import ZoomSettings, zoom_frames
@@ -45,6 +45,18 @@ class Style:
     depth: int = 8
 
 
+class Preparation:
+    """Work before the first frame: whoever sets `on_progress` is told the share of it that is done, 0 to 1."""
+
+    def __init__(self) -> None:
+        self.on_progress: OnProgress | None = None
+
+    def reached(self, share: float) -> None:
+        """Tell whoever wants to know."""
+        if self.on_progress is not None:
+            self.on_progress(share)
+
+
 @dataclass(frozen=True, eq=False)
 class FilmRendering:
     """A film in the making: iterating gives its frames, each finished, one after another.
@@ -57,7 +69,7 @@ class FilmRendering:
 
     `recipe` has every setting as it was resolved. `size` is (height, width), `fps` frames a second, exactly, `frames`
     how many there will be, None where that is not known. `time_base` is the seconds of a tick where frames say when
-    they are shown, and `sound` what the film will sound like.
+    they are shown, and `sound` what the film will sound like. `preparation` tells of work before the first frame.
     """
 
     recipe: Recipe
@@ -67,6 +79,7 @@ class FilmRendering:
     begin: Callable[[State | None], Iterator[Frame]] = field(repr=False)
     time_base: Fraction | None = None
     sound: Sound | None = field(default=None, repr=False)
+    preparation: Preparation = field(default_factory=Preparation, repr=False)
 
     def __iter__(self) -> Iterator[Frame]:
         return self.begin(None)
@@ -170,10 +183,12 @@ def morphing(request: MorphRecipe, path: Path | None = None) -> FilmRendering:
         look=ImagineSettings(steps=recipe.steps, views=recipe.views, sketches=1, diversity=0.0),
     )
 
-    def begin(state: State | None) -> Iterator[Frame]:
-        return morph_frames(net, ideas, settings, dtype, state=state)
+    preparation = Preparation()
 
-    return FilmRendering(recipe, size, fps, settings.frames, begin)
+    def begin(state: State | None) -> Iterator[Frame]:
+        return morph_frames(net, ideas, settings, dtype, state=state, on_progress=preparation.reached)
+
+    return FilmRendering(recipe, size, fps, settings.frames, begin, preparation=preparation)
 
 
 def dreaming_on(request: VideoRecipe, clip_path: Path, path: Path | None = None) -> FilmRendering:

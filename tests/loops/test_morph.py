@@ -10,6 +10,7 @@ import pytest
 import torch
 from torch import Tensor
 
+import phosphene as ph
 from phosphene.errors import SettingError
 from phosphene.loops.morph import MorphSettings, morph_frames, stations
 from phosphene.loops.plan import ImagineSettings
@@ -100,3 +101,13 @@ def test_memory_does_not_hold_frames() -> None:
 def test_settings_out_of_range(change: dict[str, float]) -> None:
     with pytest.raises(SettingError):
         replace(SETTINGS, **change)
+
+
+def test_imagining_tells_how_far_it_has_come() -> None:
+    run = ph.morph(["mixed3a:1", "mixed3a:2"], seconds=0.2, fps=10, size=32, steps=4, between=0)
+    shares: list[float] = []
+    run.preparation.on_progress = shares.append
+    next(iter(run))
+    assert shares == sorted(shares)
+    assert shares[-1] == 1
+    assert len(shares) > 4

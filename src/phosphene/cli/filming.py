@@ -122,7 +122,7 @@ def follow(run: FilmRendering, place: Place) -> None:
             click.echo(f"goes on after frame {film.frames}", err=True)
         frames = run.into(film)
         try:
-            with _bar(run.frames, film.frames) as show:
+            with _bar(run, film.frames) as show:
                 keep = _previews(place.preview)
                 for frame in frames:
                     show(frame)
@@ -161,8 +161,9 @@ def _previews(path: Path | None) -> Callable[[Frame, bool], None]:
 
 
 @contextmanager
-def _bar(frames: int | None, done: int) -> Iterator[Callable[[Frame], None]]:
+def _bar(run: FilmRendering, done: int) -> Iterator[Callable[[Frame], None]]:
     """What shows a frame: a bar on stderr if that is a terminal, and nothing otherwise."""
+    frames = run.frames
     if not sys.stderr.isatty():
         yield lambda frame: None
         return
@@ -173,6 +174,16 @@ def _bar(frames: int | None, done: int) -> Iterator[Callable[[Frame], None]]:
     with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
         task = progress.add_task("begins", total=frames, completed=done, state="")
         began = time.monotonic()
+
+        def prepared(share: float) -> None:
+            nonlocal began
+            left = clock((time.monotonic() - began) * (1 - share) / share)
+            progress.update(task, total=1, completed=share, description="imagining", state=f"{left} left")
+            if share == 1:
+                began = time.monotonic()
+                progress.update(task, total=frames, completed=done, description="begins", state="")
+
+        run.preparation.on_progress = prepared
 
         def show(frame: Frame) -> None:
             rate = (frame.index + 1 - done) / max(time.monotonic() - began, 1e-9)

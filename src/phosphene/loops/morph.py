@@ -41,6 +41,9 @@ LAST_RATE = 0.1
 """Share of the learning rate that is left at the end of an octave."""
 
 
+OnProgress = Callable[[float], object]
+
+
 @dataclass(frozen=True)
 class MorphSettings:
     """How ideas become one another.
@@ -67,15 +70,22 @@ class MorphSettings:
 
 
 def morph_frames(
-    net: Net, ideas: tuple[Objective, ...], settings: MorphSettings, dtype: torch.dtype, *, state: State | None = None
+    net: Net,
+    ideas: tuple[Objective, ...],
+    settings: MorphSettings,
+    dtype: torch.dtype,
+    *,
+    state: State | None = None,
+    on_progress: OnProgress = lambda share: None,
 ) -> Iterator[Frame]:
     """Imagine all stations, then yield the frames from the first idea to the last.
 
-    With the `state` of a frame it goes on behind that one, and nothing is imagined again.
+    With the `state` of a frame it goes on behind that one, and nothing is imagined again. `on_progress` is told the
+    share of the imagining that is done, 0 to 1, after each of its steps.
     """
     weights = stations(len(ideas), settings.between, loop=settings.loop)
     if state is None:
-        shared, own = _imagined(net, ideas, weights, settings, dtype)
+        shared, own = _imagined(net, ideas, weights, settings, dtype, on_progress)
         first = 0
     else:
         shared, own, first = state["shared"], state["own"], int(state["index"])
@@ -144,12 +154,18 @@ class _Aims(Objective):
 
 
 def _imagined(
-    net: Net, ideas: tuple[Objective, ...], weights: Tensor, settings: MorphSettings, dtype: torch.dtype
+    net: Net,
+    ideas: tuple[Objective, ...],
+    weights: Tensor,
+    settings: MorphSettings,
+    dtype: torch.dtype,
+    on_progress: OnProgress,
 ) -> tuple[Tensor, Tensor]:
     """The spectra of the stations on the last octave's canvas: what they share, and each one's own."""
     aims = _Aims(ideas, weights)
     beholder = Beholder(net, aims, _habits(settings.look), dtype)
     plan = _octaves(net, ideas, weights, settings)
+    done, work = 0, sum(octave.cost * octave.steps for octave in plan)
     chance = _chance(settings.seed, 0, -1)
     decay = settings.look.decay
     shared = FourierCanvas(plan[0].size, 1, decay=decay, generator=chance).spectrum.detach()
@@ -168,6 +184,8 @@ def _imagined(
             unbiased = (square / (1 - MOMENTS[1] ** (step + 1))).sqrt() + torch.finfo(square.dtype).tiny
             rate = octave.rate * (LAST_RATE + (1 - LAST_RATE) * 0.5 * (1 + math.cos(math.pi * step / octave.steps)))
             spectra = spectra + rates * (2 * rate / (1 - MOMENTS[0] ** (step + 1))) * mean / unbiased
+            done += octave.cost
+            on_progress(done / work)
         if settings.loop:
             spectra[-1] = spectra[1]  # the same idea, imagined twice
     return spectra[:1], spectra[1:]
