@@ -13,7 +13,7 @@ import click
 from phosphene import recipe as recipes
 from phosphene import settings
 from phosphene.cli.root import COMMANDS, phosphene
-from phosphene.presets import PRESETS
+from phosphene.presets import IMAGINE_PRESETS, PRESETS, ZOOM_PRESETS
 
 DOCS = Path(__file__).parent.parent / "docs"
 WIDTH = 96
@@ -70,10 +70,11 @@ def _fields(kind: type[recipes.Recipe]) -> str:
 
 
 def _presets() -> str:
-    rows = ["| preset | what it gives | settings |", "|---|---|---|"]
-    for name, preset in PRESETS.items():
-        values = ", ".join(f"`{key}={value!r}`" for key, value in preset.settings.items())
-        rows.append(f"| `{name}` | {preset.about[0].upper()}{preset.about[1:]} | {values} |")
+    rows = ["| of | preset | what it gives | settings |", "|---|---|---|---|"]
+    for command, known in (("dream", PRESETS), ("imagine", IMAGINE_PRESETS), ("zoom", ZOOM_PRESETS)):
+        for name, preset in known.items():
+            values = ", ".join(f"`{key}={value!r}`" for key, value in preset.settings.items())
+            rows.append(f"| {command} | `{name}` | {preset.about[0].upper()}{preset.about[1:]} | {values} |")
     return "\n".join(rows) + "\n"
 
 

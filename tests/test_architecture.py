@@ -37,7 +37,7 @@ BELOW = {
     "films": {"parts", "fields", "settings"},
     "parts": {"fields", "settings"},
     "fields": {"settings", *LOOPS},
-    "presets": set(),
+    "presets": {"errors"},
     "settings": set(),
     "loops": {*STAGES, *GROUND},
     "media": {"types", "errors"},
@@ -220,13 +220,13 @@ def test_recipes_offer_every_gradient_shaping() -> None:
 
 def test_docs_name_every_setting_and_preset() -> None:
     from phosphene import recipe
-    from phosphene.presets import PRESETS
+    from phosphene.presets import IMAGINE_PRESETS, PRESETS, ZOOM_PRESETS
 
     text = (ROOT / "docs" / "recipe.md").read_text(encoding="utf-8")
     for kind in recipe.KINDS.values():
         for name in kind.model_fields:
             assert f"`{name}`" in text, name
-    for name in PRESETS:
+    for name in (*PRESETS, *IMAGINE_PRESETS, *ZOOM_PRESETS):
         assert f"`{name}`" in text, name
 
 

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from phosphene import recipe as recipes
 from phosphene.errors import RecipeError, SettingError, UnknownNameError
-from phosphene.presets import PRESETS
+from phosphene.films import ZoomRecipe
+from phosphene.presets import IMAGINE_PRESETS, PRESETS, ZOOM_PRESETS
 from phosphene.recipe import DreamRecipe, ImagineRecipe, Noise, Photo
 
 DREAM: dict[str, Any] = {"kind": "dream", "version": 1, "source": {"path": "sky.jpg"}}
@@ -176,6 +177,13 @@ def test_the_path_of_the_photo_is_told_from_the_folder_of_the_result() -> None:
 def test_presets_are_settings(name: str) -> None:
     recipes.ask(DreamRecipe, PRESETS[name].settings, source=Photo(path="a.jpg"))
     assert PRESETS[name].about.endswith(".")
+
+
+def test_presets_of_the_other_kinds_fit_their_recipes() -> None:
+    for preset in IMAGINE_PRESETS.values():
+        recipes.ask(ImagineRecipe, preset.settings, target="banana")
+    for preset in ZOOM_PRESETS.values():
+        recipes.ask(ZoomRecipe, preset.settings, source=Photo(path="a.jpg"))
 
 
 @pytest.mark.parametrize("kind", recipes.KINDS.values())

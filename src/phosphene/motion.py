@@ -19,13 +19,16 @@ from phosphene import source as sources
 from phosphene.errors import SettingError
 from phosphene.filming import FilmRendering, dreaming_on, morphing, zooming
 from phosphene.objectives.base import Objective
+from phosphene.presets import ZOOM_PRESETS, settings_of
 from phosphene.recipe import Clip, MorphRecipe, Photo, VideoRecipe, ZoomRecipe
 
 FilmRecipe = ZoomRecipe | MorphRecipe | VideoRecipe
 """Any recipe of a film."""
 
 
-def zoom(source: object, *, target: str | Objective | None = None, **settings: object) -> FilmRendering:
+def zoom(
+    source: object, *, target: str | Objective | None = None, preset: str | None = None, **settings: object
+) -> FilmRendering:
     """Travel into a photograph without end: each frame is the dream of the last one, moved.
 
         trip = ph.zoom("photo.jpg", target="0s: mixed3b; 6s: mixed4c", seconds=12)
@@ -36,6 +39,7 @@ def zoom(source: object, *, target: str | Objective | None = None, **settings: o
     Args:
         source: a path, PIL image, NumPy array (h w 3) or tensor (3 h w); or `Noise(noise=(h, w))`.
         target: what to bring out, as text, which may have keys, or an expression; None for what suits the network.
+        preset: a name of `ZOOM_PRESETS`, which other settings add to.
         settings: those of `ZoomRecipe`, as `seconds`, `speed` or `seed`.
 
     Raises:
@@ -43,7 +47,9 @@ def zoom(source: object, *, target: str | Objective | None = None, **settings: o
 
     Source: Mordvintsev, Olah and Tyka, "Inceptionism: Going deeper into neural networks" (2015), "Iterations".
     """
-    chosen = settings if target is None else {**settings, "target": str(target)}
+    chosen = {**settings_of(ZOOM_PRESETS, preset), **settings}
+    if target is not None:
+        chosen["target"] = str(target)
     request = recipes.ask(ZoomRecipe, chosen, source=Photo())  # what is wrong is said before a file is read
     named, photo = sources.given(source)
     return zooming(request.model_copy(update={"source": named}), photo)

@@ -14,14 +14,14 @@ from pathlib import Path
 
 from phosphene import recipe as recipes
 from phosphene import source as sources
-from phosphene.errors import RecipeError, SettingError, UnknownNameError
+from phosphene.errors import RecipeError, SettingError
 from phosphene.filming import FilmRendering
 from phosphene.loops.step import Step
 from phosphene.motion import FilmRecipe, film_again
 from phosphene.nets.tap import Net
 from phosphene.objectives.base import Objective
 from phosphene.picture import Picture
-from phosphene.presets import IMAGINE_PRESETS, PRESETS, Preset
+from phosphene.presets import IMAGINE_PRESETS, PRESETS, settings_of
 from phosphene.recipe import DreamRecipe, ImagineRecipe, Photo, Recipe
 from phosphene.rendering import Rendering, dreaming, ground, imagined, used
 
@@ -62,7 +62,7 @@ def dream_steps(
 ) -> Rendering:
     """`dream` as work that can be followed step by step; all is checked before this returns."""
     settings, net = _own_net(settings)
-    chosen = {**_preset(PRESETS, preset), **settings}
+    chosen = {**settings_of(PRESETS, preset), **settings}
     if target is not None:
         chosen["target"] = str(target)
     request = recipes.ask(DreamRecipe, chosen, source=Photo())  # what is wrong is said before a file is read
@@ -96,7 +96,7 @@ def imagine(
 def imagine_steps(target: str | Objective, *, preset: str | None = None, **settings: object) -> Rendering:
     """`imagine` as work that can be followed step by step; all is checked before this returns."""
     settings, net = _own_net(settings)
-    chosen = {**_preset(IMAGINE_PRESETS, preset), **settings, "target": str(target)}
+    chosen = {**settings_of(IMAGINE_PRESETS, preset), **settings, "target": str(target)}
     request = recipes.ask(ImagineRecipe, chosen)
     return imagined(request, ground(request, net=net))
 
@@ -170,11 +170,3 @@ def _own_net(settings: Mapping[str, object]) -> tuple[dict[str, object], Net | N
 
 def _one_or_list(pictures: list[Picture]) -> Picture | list[Picture]:
     return pictures[0] if len(pictures) == 1 else pictures
-
-
-def _preset(known: Mapping[str, Preset], name: str | None) -> Mapping[str, object]:
-    if name is None:
-        return {}
-    if name not in known:
-        raise UnknownNameError("preset", name, known)
-    return known[name].settings

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from dataclasses import replace
+from fractions import Fraction
 
 import numpy as np
 import pytest
@@ -11,10 +12,14 @@ import torch
 from scipy import ndimage
 
 from phosphene.gradients.engine import Engine
+from phosphene.loops.keyframes import read_keys, read_track
 from phosphene.loops.octaves import DreamSettings, octave_steps
+from phosphene.loops.sequence import Targets
+from phosphene.loops.zoom import ZoomSettings, zoom_frames
 from phosphene.nets.tap import Net
 from phosphene.objectives.base import resolve
 from phosphene.objectives.expr import parse
+from phosphene.presets import ZOOM_PRESETS
 from tests.tinynet import tiny_net
 
 NOTEBOOK = DreamSettings(
@@ -118,3 +123,35 @@ def test_zero_steps_give_back_the_photograph_exactly() -> None:
     photo = torch.rand(1, 3, 50, 60)
     steps = list(octave_steps(engine_for(tiny_net(), "high"), photo, replace(NOTEBOOK, steps=0)))
     assert not steps
+
+
+def test_a_zoom_enlarges_each_frame_about_its_middle_linearly() -> None:
+    """Frames that are not dreamt on show the motion alone: 1 / 0.95 of the size of the last one."""
+    net = tiny_net()
+    preset = ZOOM_PRESETS["2015"].settings
+    fps = Fraction(preset["fps"])
+    still = read_track("0,0", 2), read_track(preset["spin"])
+    trip = ZoomSettings(
+        frames=3,
+        fps=fps,
+        speed=read_track(preset["speed"]),
+        spin=still[1],
+        drift=still[0],
+        loop=False,
+        level=preset["level"],
+        dream=replace(NOTEBOOK, steps=0),
+    )
+    photo = torch.rand(1, 3, 64, 80, generator=torch.Generator().manual_seed(3))
+    objective = resolve(parse("high"), net.card, normalised=False)
+    targets = Targets(engine_for(net, "high"), read_keys("high").map(lambda _: objective))
+    first, second, _ = zoom_frames(targets, photo, trip)
+    middle = [31.5, 39.5]  # of pixels 0 to 63 and 0 to 79
+    for plane, moved in zip(first.image[0].numpy(), second.image[0].numpy(), strict=True):
+        offset = [each * 0.05 for each in middle]
+        expected = ndimage.affine_transform(plane, [0.95, 0.95], offset, order=1)
+        assert np.abs(moved - expected)[2:-2, 2:-2].max() < 1e-3
+
+
+def test_a_zoom_has_a_hundred_frames() -> None:
+    preset = ZOOM_PRESETS["2015"].settings
+    assert preset["seconds"] * Fraction(preset["fps"]) == 100

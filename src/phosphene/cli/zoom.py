@@ -11,6 +11,7 @@ from phosphene.cli import filming, options
 from phosphene.cli.fetching import fetch
 from phosphene.cli.root import Command
 from phosphene.films import ZoomRecipe
+from phosphene.presets import ZOOM_PRESETS
 from phosphene.recipe import Noise
 
 
@@ -22,11 +23,13 @@ from phosphene.recipe import Noise
     metavar="WIDTHxHEIGHT",
     help="Begin with noise of this size, not with a photo.",
 )
+@options.preset(ZOOM_PRESETS)
 @options.of_recipe(ZoomRecipe)
 @filming.options
 def zoom(
     photo: Path | None,
     noise: tuple[int, int] | None,
+    preset: str | None,
     output_path: Path | None,
     codec: str | None,
     crf: int | None,
@@ -56,4 +59,4 @@ def zoom(
     from phosphene import motion
 
     source = photo if noise is None else Noise(noise=noise)
-    filming.follow(motion.zoom(source, **options.given(settings)), place)
+    filming.follow(motion.zoom(source, preset=preset, **options.given(settings)), place)

@@ -111,7 +111,8 @@ def zoom_frames(
         time = float(index / settings.fps)
         image = trip.image
         if index:
-            image = moved(image, _motion(settings, index - 1, (image.shape[-2], image.shape[-1])))
+            motion = _motion(settings, index - 1, (image.shape[-2], image.shape[-1]))
+            image = moved(image, motion, settings.dream.resampling)
             image = keep_level(image, trip.levels, settings.level)
         if trip.first is not None:
             image = _coming_back(image, trip.first, index, settings)
@@ -122,7 +123,7 @@ def zoom_frames(
         yield Frame(image, index, settings.frames, time, score, trip.state())
 
 
-def moved(image: Tensor, motion: Tensor) -> Tensor:
+def moved(image: Tensor, motion: Tensor, resampling: str = "bicubic") -> Tensor:
     """The picture (1 c h w) seen through `motion`, which takes places in the new picture to places in the old one.
 
     Places are (x, y, 1) in pixels from the middle; what comes in from outside is the picture mirrored.
@@ -133,7 +134,8 @@ def moved(image: Tensor, motion: Tensor) -> Tensor:
     sides = torch.diag(torch.tensor([width / 2, height / 2, 1.0], dtype=motion.dtype))
     rows = (torch.linalg.inv(sides) @ motion @ sides)[:2].to(image)
     grid = F.affine_grid(rows[None], [1, 1, height, width], align_corners=False)
-    seen = F.grid_sample(image, grid, mode="bicubic", padding_mode="reflection", align_corners=False)
+    mode = "bilinear" if resampling == "linear" else "bicubic"
+    seen = F.grid_sample(image, grid, mode=mode, padding_mode="reflection", align_corners=False)
     return seen.clamp_(0, 1)
 
 
