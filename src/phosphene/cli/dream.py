@@ -16,12 +16,7 @@ from phosphene.recipe import DreamRecipe, Noise
 
 @click.command(cls=Command)
 @click.argument("photo", required=False, type=options.PATH)
-@click.option(
-    "--noise",
-    type=options.NOISE_SIZE,
-    metavar="WIDTHxHEIGHT",
-    help="Begin with noise of this size, not with a photo.",
-)
+@options.noise
 @options.preset(PRESETS)
 @options.of_recipe(DreamRecipe)
 @output.options

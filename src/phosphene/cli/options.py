@@ -43,6 +43,11 @@ class Setting(click.ParamType):
 NOISE_SIZE = Setting(Noise.model_fields["noise"])
 PATH = click.Path(path_type=Path)
 
+noise = click.option(
+    "--noise", type=NOISE_SIZE, metavar="WIDTHxHEIGHT", help="Begin with noise of this size, not with a photo."
+)
+"""A decorator that adds `--noise`."""
+
 
 def of_recipe(*kinds: type[Recipe], without: tuple[str, ...] = (), defaults: bool = True) -> Callable[[F], F]:
     """A decorator that adds an option for every setting of the kinds of recipe.

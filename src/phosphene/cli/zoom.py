@@ -17,12 +17,7 @@ from phosphene.recipe import Noise
 
 @click.command(cls=Command)
 @click.argument("photo", required=False, type=options.PATH)
-@click.option(
-    "--noise",
-    type=options.NOISE_SIZE,
-    metavar="WIDTHxHEIGHT",
-    help="Begin with noise of this size, not with a photo.",
-)
+@options.noise
 @options.preset(ZOOM_PRESETS)
 @options.of_recipe(ZoomRecipe)
 @filming.options

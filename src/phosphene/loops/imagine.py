@@ -104,7 +104,7 @@ def imagine_steps(
             scores, direction = beholder(image, octave.glances, chance)
             direction += octave.smooth * curvature(image.detach())
             (gradient,) = torch.autograd.grad(image, canvas.spectrum, direction)
-            reached = adam(reached, gradient, octave.rate * _fall(step / octave.steps))
+            reached = adam(reached, gradient, octave.rate * fall(step / octave.steps, LAST_RATE))
             canvas = _canvas(octave, settings, reached.spectrum)
             with torch.no_grad():
                 picture = canvas()[_first_of_each(scores, count)]
@@ -149,7 +149,7 @@ def curvature(image: Image) -> Image:
 def _begin(octave: Octave, settings: ImagineSettings, seed: int) -> ImagineState:
     chance = _chance(seed, 0, -1)
     canvas = FourierCanvas(octave.size, octave.pictures, decay=settings.decay, generator=chance)
-    return _at_rest(0, canvas.spectrum.detach())
+    return at_rest(0, canvas.spectrum.detach())
 
 
 def _next(
@@ -163,10 +163,11 @@ def _next(
         chance = _chance(seed, reached.octave + 1, -1)
         image = image[_first_of_each(beholder.judge(image, old.glances[0], chance, JUDGED), new.pictures)]
     canvas = FourierCanvas.from_image(resize(image, new.size), decay=settings.decay)
-    return _at_rest(reached.octave + 1, canvas.spectrum.detach())
+    return at_rest(reached.octave + 1, canvas.spectrum.detach())
 
 
-def _at_rest(octave: int, spectrum: Tensor) -> ImagineState:
+def at_rest(octave: int, spectrum: Tensor) -> ImagineState:
+    """The beginning of an octave: Adam's moments are zero."""
     return ImagineState(octave, 0, spectrum, torch.zeros_like(spectrum), torch.zeros_like(spectrum))
 
 
@@ -176,8 +177,13 @@ def _canvas(octave: Octave, settings: ImagineSettings, spectrum: Tensor) -> Four
     return canvas
 
 
-def adam(state: ImagineState, gradient: Tensor, rate: float, moments: tuple[float, float] = MOMENTS) -> ImagineState:
-    """One step of Adam (Kingma and Ba, algorithm 1), upwards, with these decay rates of its moments."""
+def adam(
+    state: ImagineState, gradient: Tensor, rate: float | Tensor, moments: tuple[float, float] = MOMENTS
+) -> ImagineState:
+    """One step of Adam (Kingma and Ba, algorithm 1), upwards, with these decay rates of its moments.
+
+    The rate may be a tensor, as one for each picture.
+    """
     step = state.step + 1
     mean = state.mean.lerp(gradient, 1 - moments[0])
     square = state.square.lerp(gradient.square(), 1 - moments[1])
@@ -204,9 +210,9 @@ def _habits(settings: ImagineSettings, *, flip: bool) -> Habits:
     )
 
 
-def _fall(done: float) -> float:
-    """Half a cosine, from 1 to `LAST_RATE` (Loshchilov and Hutter, "SGDR", ICLR 2017, without restarts)."""
-    return LAST_RATE + (1 - LAST_RATE) * 0.5 * (1 + math.cos(math.pi * done))
+def fall(done: float, last: float) -> float:
+    """Half a cosine, from 1 to `last` (Loshchilov and Hutter, "SGDR", ICLR 2017, without restarts)."""
+    return last + (1 - last) * 0.5 * (1 + math.cos(math.pi * done))
 
 
 def _chance(seed: int, octave: int, step: int) -> torch.Generator:

@@ -26,7 +26,7 @@ from phosphene.canvas.fourier import FourierCanvas
 from phosphene.errors import SettingError
 from phosphene.gradients.engine import Engine
 from phosphene.loops.beholder import Beholder, Habits
-from phosphene.loops.imagine import MOMENTS, curvature, resize
+from phosphene.loops.imagine import adam, at_rest, curvature, fall, resize
 from phosphene.loops.levels import Levels, keep_level, measure
 from phosphene.loops.plan import ImagineSettings, Octave, octaves
 from phosphene.loops.sequence import Frame, State, number
@@ -175,17 +175,14 @@ def _imagined(
     for number_of, octave in enumerate(plan):
         if number_of:
             spectra = _enlarged(spectra, plan[number_of - 1], octave, settings)
-        mean, square = torch.zeros_like(spectra), torch.zeros_like(spectra)
+        reached = at_rest(number_of, spectra)
         for step in range(octave.steps):
             chance = _chance(settings.seed, number_of, step)
-            gradient = _gradient(beholder, aims, spectra, weights, octave, settings, chance)
-            mean = mean.lerp(gradient, 1 - MOMENTS[0])
-            square = square.lerp(gradient.square(), 1 - MOMENTS[1])
-            unbiased = (square / (1 - MOMENTS[1] ** (step + 1))).sqrt() + torch.finfo(square.dtype).tiny
-            rate = octave.rate * (LAST_RATE + (1 - LAST_RATE) * 0.5 * (1 + math.cos(math.pi * step / octave.steps)))
-            spectra = spectra + rates * (2 * rate / (1 - MOMENTS[0] ** (step + 1))) * mean / unbiased
+            gradient = _gradient(beholder, aims, reached.spectrum, weights, octave, settings, chance)
+            reached = adam(reached, gradient, rates * (2 * octave.rate * fall(step / octave.steps, LAST_RATE)))
             done += octave.cost
             on_progress(done / work)
+        spectra = reached.spectrum
         if settings.loop:
             spectra[-1] = spectra[1]  # the same idea, imagined twice
     return spectra[:1], spectra[1:]
