@@ -166,10 +166,9 @@ def test_bfloat16_points_the_same_way() -> None:
 def test_a_large_canvas_is_cut_by_itself(monkeypatch: pytest.MonkeyPatch) -> None:
     net = tiny_net()
     engine = engine_for(net, "high")
-    assert engine.tile_side((64, 64)) == 0
+    assert engine.layout((64, 64)).own == 0
     monkeypatch.setattr("phosphene.gradients.engine.MEMORY_BUDGET", 1 << 18)
-    side = engine.tile_side((512, 512))
-    assert 0 < side < 512
+    assert 0 < engine.layout((512, 512)).own < 512
     image = torch.rand(1, 3, 128, 96)
     _, whole = engine_for(net, "high", tile=0)(image)
     _, cut = engine(image)
@@ -183,7 +182,7 @@ def test_a_layer_that_sees_everything_is_not_cut(monkeypatch: pytest.MonkeyPatch
     with pytest.raises(SettingError, match="tile must be auto or 0"):
         engine_for(net, "high", tile=16)
     monkeypatch.setattr("phosphene.gradients.engine.MEMORY_BUDGET", 1)
-    assert engine_for(net, "high").tile_side((512, 512)) == 0
+    assert engine_for(net, "high").layout((512, 512)).own == 0
 
 
 def test_settings_out_of_range_are_refused() -> None:

@@ -1,36 +1,58 @@
 """The gradient of an objective with respect to the canvas: the inner loop of everything.
 
 What makes it fast: the network runs to the deepest layer that the objective looks at and no further; only the image
-gets a gradient, never the weights; convolutions run channels-last in bfloat16 where the processor has instructions for
-it; and a canvas larger than the memory budget is done in tiles, which changes nothing but the memory.
+gets a gradient, never the weights, so that one bit for each response is enough for the way back; convolutions run
+channels-last in bfloat16 where the processor has instructions for it; memory is kept from step to step; and a canvas
+larger than the memory budget is done in tiles, which changes nothing but the memory.
 """
 
 from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from typing import Literal
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 
 from phosphene.errors import SettingError
+from phosphene.gradients import heap
 from phosphene.gradients import precision as precisions
+from phosphene.gradients.held import Held, held
 from phosphene.gradients.tiles import Tile, cut
 from phosphene.nets.receptive import Field
 from phosphene.nets.tap import Net
 from phosphene.objectives.base import Leaf, Objective
 from phosphene.types import Image, Region, Scores, Size
 
-MEMORY_BUDGET = 1 << 30
-"""Bytes of activations that one tile may hold; with this, 24 megapixels dream within 4 GiB in all."""
+MEMORY_BUDGET = 3 << 29
+"""Bytes that a step may hold besides the canvas and its gradient: 24 megapixels dream within 2 GiB of themselves."""
 
-PEAK = 1.5
-"""How much more than the activations kept for the backward pass is held at its peak (measured: 1.3 to 1.5)."""
+OVERLAP = 1.15
+"""How much more of a canvas is looked at in tiles than whole, because of their halos: what memory is planned for."""
+
+SPARING = 0.5
+"""Share of `MEMORY_BUDGET` that may be kept of tiles before memory is worth more than time: what is free between what
+is kept goes back to the system then, and 24 megapixels take 1.5 GiB rather than 3, for half as much time again."""
+
+
+@dataclass(frozen=True)
+class Layout:
+    """How a canvas is gone through: in tiles that own `own` x `own` pixels, or whole where it is 0.
+
+    With `keep`, what the way back needs is kept of all tiles at once, so that each is looked at once only. With
+    `sparing`, free memory is given back at once.
+    """
+
+    own: int
+    keep: bool = False
+    sparing: bool = False
 
 
 class Engine:
@@ -75,6 +97,8 @@ class Engine:
         self.dtype = precisions.choose(precision, device)
         self.net = net if next(net.parameters()).dtype == self.dtype else copy.deepcopy(net).to(self.dtype)
         self.net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        heap.keep_while(self.net)
+        self._settled: set[torch.Size] = set()
         self.objective = objective
         self.tile = tile
         self.halo = halo
@@ -86,7 +110,7 @@ class Engine:
                 setting="tile",
                 value=tile,
             )
-        self._shape_net = copy.deepcopy(net).to("meta")
+        self._shape_net = _shape_of(self.net)
         self._shapes = lru_cache(maxsize=64)(self._probe_shapes)
 
     def __call__(self, image: Image) -> tuple[Scores, Image]:
@@ -98,13 +122,11 @@ class Engine:
         height, width = image.shape[-2:]
         least = self._least_side
         pad = (0, max(0, least - width), 0, max(0, least - height))
-        if any(pad):
-            scores, gradient = self._whole(image, pad)
-        elif own := self.tile_side((height, width), len(image)):
-            scores, gradient = self._tiled(image, own)
-        else:
-            scores, gradient = self._whole(image)
-        return scores, gradient
+        layout = Layout(0) if any(pad) else self.layout((height, width), len(image))
+        fresh = image.shape not in self._settled
+        self._settled.add(image.shape)
+        with heap.settling() if fresh or layout.sparing else nullcontext():
+            return self._tiled(image, layout) if layout.own else self._whole(image, pad)
 
     def towards(self, objective: Objective) -> Engine:
         """An engine for another objective that shares this one's network, so that a film may change its mind."""
@@ -112,66 +134,72 @@ class Engine:
         other.objective = objective
         other.layers = sorted(objective.layers())
         if other.layers != self.layers:
-            for known in ("_spatial_layers", "_least_side", "_bytes_per_pixel"):
+            for known in ("_spatial_layers", "_least_side", "_held"):
                 other.__dict__.pop(known, None)
+            other._settled = set()
             other._shapes = lru_cache(maxsize=64)(other._probe_shapes)
         return other
 
-    def tile_side(self, size: Size, count: int = 1) -> int:
-        """The side in pixels of the tiles that a canvas of `size` is cut into, or 0 if it is done whole."""
-        field = self._field()
+    def layout(self, size: Size, count: int = 1) -> Layout:
+        """How a batch of `count` canvases of `size` is gone through within `MEMORY_BUDGET`."""
+        field, pixels = self._field(), size[0] * size[1] * count
         if self.tile == 0 or field is None:
-            return 0
+            return Layout(0)
+        kept = pixels * OVERLAP * self._held.kept
+        keep = not self._linear and kept <= MEMORY_BUDGET * 0.7
+        sparing = keep and kept > MEMORY_BUDGET * SPARING
         if self.tile != "auto":
-            return self.tile if self.tile < max(size) else 0
-        pixels = MEMORY_BUDGET / (self._bytes_per_pixel * PEAK * count)
-        if size[0] * size[1] <= pixels:
-            return 0
+            return Layout(self.tile, keep, sparing) if self.tile < max(size) else Layout(0)
+        if pixels * self._held.peak <= MEMORY_BUDGET:
+            return Layout(0)
+        seen = (MEMORY_BUDGET - kept * keep) / (self._held.peak * count)
         reach = field.before + field.after if self.halo is None else 2 * self.halo
-        return max(field.stride * 8, math.floor(math.sqrt(pixels)) - reach)
+        return Layout(max(field.stride * 8, math.floor(math.sqrt(seen)) - reach), keep, sparing)
 
-    def _whole(self, image: Image, pad: tuple[int, int, int, int] | None = None) -> tuple[Scores, Image]:
+    def _whole(self, image: Image, pad: tuple[int, int, int, int]) -> tuple[Scores, Image]:
         leaf = image.detach().requires_grad_()
         with torch.enable_grad():
-            seen = F.pad(leaf, pad, mode="replicate") if pad else leaf
+            seen = F.pad(leaf, pad, mode="replicate") if any(pad) else leaf
             scores = self.objective(self.net(seen, self.layers))
             (gradient,) = torch.autograd.grad(scores.sum(), leaf)
         return scores.detach(), gradient
 
-    def _tiled(self, image: Image, own: int) -> tuple[Scores, Image]:
-        """Two passes over the tiles where a score is not linear in what its positions add up to, else one.
+    def _tiled(self, image: Image, layout: Layout) -> tuple[Scores, Image]:
+        """All tiles, one after the other; what they add up to is the whole's.
 
-        Such a score (a class, an equalised layer) is a function of sums over the whole canvas. The first pass finds the
-        sums, and with them in which direction each should move; the second follows that, which is linear in the
-        positions, so that tiles add up again.
+        A score that is not linear in what its positions add up to (a class, an equalised layer) is a function of sums
+        over the whole canvas. These are found first, and with them in which direction each should move; the way back
+        follows that, which is linear in the positions, so that tiles add up again. What it needs is kept of all tiles
+        meanwhile, or where that is too much, found again.
         """
         field, size = self._field(), (image.shape[-2], image.shape[-1])
         assert field is not None
-        tiles = list(cut(size, own, field, self.halo))
+        tiles = list(cut(size, layout.own, field, self.halo))
         terms = list(self._pooled_terms(self._shapes(size)))
-        first = None if all(term.linear for term in terms) else self._pool(image, tiles, terms)
-        directions = [term.direction(first[i] if first else None) for i, term in enumerate(terms)]
+        kept: deque[_Look] = deque()
+        sums: list[Tensor | None] = [None] * len(terms)
+        if layout.keep:
+            for tile in tiles:
+                with heap.apart():
+                    kept.append(self._look(image, tile, terms))
+            sums = [*_total(look.parts for look in kept)]
+        elif not self._linear:
+            sums = [*_total(self._look(image, tile, terms, back=False).parts for tile in tiles)]
+        directions = [term.direction(whole) for term, whole in zip(terms, sums, strict=True)]
         gradient = torch.zeros_like(image)
-        pooled = [torch.zeros(()) for _ in terms]
+        parts = []
         for tile in tiles:
-            leaf = _crop(image, tile).detach().contiguous().requires_grad_()
-            with torch.enable_grad():
-                activations = self.net(leaf, self._spatial_layers)
-                parts = [term.pool(activations, tile) for term in terms]
-                shares = [(part * way).sum() for part, way in zip(parts, directions, strict=True)]
-                (share,) = torch.autograd.grad(torch.stack(shares).sum(), leaf)
-            _crop(gradient, tile).add_(share)
-            pooled = [whole + part.detach() for whole, part in zip(pooled, parts, strict=True)]
-        scores = [term.coefficient * term.judge(whole) for term, whole in zip(terms, pooled, strict=True)]
+            look = kept.popleft() if layout.keep else self._look(image, tile, terms)
+            parts.append([part.detach() for part in look.parts])
+            _crop(gradient, tile).add_(look.back(directions))
+        scores = [term.coefficient * term.judge(whole) for term, whole in zip(terms, _total(parts), strict=True)]
         return torch.stack(scores).sum(dim=0), gradient
 
-    def _pool(self, image: Image, tiles: list[Tile], terms: list[_Term]) -> list[Tensor]:
-        pooled = [torch.zeros(()) for _ in terms]
-        with torch.no_grad():
-            for tile in tiles:
-                activations = self.net(_crop(image, tile), self._spatial_layers)
-                pooled = [whole + term.pool(activations, tile) for whole, term in zip(pooled, terms, strict=True)]
-        return pooled
+    def _look(self, image: Image, tile: Tile, terms: list[_Term], *, back: bool = True) -> _Look:
+        with torch.set_grad_enabled(back):
+            leaf = _crop(image, tile).detach().requires_grad_(back)  # no copy
+            activations = self.net(leaf, self._spatial_layers)
+            return _Look(leaf, [term.pool(activations, tile) for term in terms])
 
     def _pooled_terms(self, shapes: dict[str, Size]) -> Iterator[_Term]:
         """The objective's terms, class scores as functions of the mean of the layer that they are computed from."""
@@ -236,22 +264,13 @@ class Engine:
         raise AssertionError("no canvas is large enough for this network")
 
     @cached_property
-    def _bytes_per_pixel(self) -> float:
-        """Bytes of activations that the backward pass needs, for each pixel of the canvas."""
-        side = max(256, self._least_side)
-        kept: dict[int, int] = {}
-        alive = []  # so that no storage is freed and its address counted for another
+    def _held(self) -> Held:
+        return held(self._shape_net, self._spatial_layers, max(256, self._least_side))
 
-        def count(tensor: Tensor) -> Tensor:
-            storage = tensor.untyped_storage()
-            kept[storage._cdata] = tensor.numel()
-            alive.append(storage)
-            return tensor
-
-        image = torch.empty(1, 3, side, side, device="meta", requires_grad=True)
-        with torch.enable_grad(), torch.autograd.graph.saved_tensors_hooks(count, lambda tensor: tensor):
-            self._shape_net(image, self._spatial_layers)
-        return sum(kept.values()) * self.dtype.itemsize / side**2
+    @property
+    def _linear(self) -> bool:
+        classes = self.net.card.classes
+        return all(leaf.linear and leaf.layer != classes for _, leaf in self.objective.terms())
 
 
 @dataclass(frozen=True)
@@ -279,6 +298,36 @@ class _Term:
         with torch.enable_grad():
             (direction,) = torch.autograd.grad(self.coefficient * self.judge(leaf).sum(), leaf)
         return direction
+
+
+@dataclass(frozen=True)
+class _Look:
+    """A tile's crop of the canvas, and what it adds to each term's sums."""
+
+    leaf: Tensor
+    parts: list[Tensor]
+
+    def back(self, directions: list[Tensor]) -> Tensor:
+        """The gradient of the sums moving in these directions."""
+        shares = [(part * way).sum() for part, way in zip(self.parts, directions, strict=True)]
+        (gradient,) = torch.autograd.grad(torch.stack(shares).sum(), self.leaf)
+        return gradient
+
+
+def _total(parts: Iterable[list[Tensor]]) -> list[Tensor]:
+    return [torch.stack([part.detach() for part in each]).sum(dim=0) for each in zip(*parts, strict=True)]
+
+
+def _shape_of(net: Net) -> Net:
+    """The network without its weights, on the meta device."""
+    weights = {id(each): each for each in [*net.parameters(), *net.buffers()]}
+    memo = {key: _like(each) for key, each in weights.items()}
+    return copy.deepcopy(net, memo)
+
+
+def _like(weight: Tensor) -> Tensor:
+    empty = torch.empty_like(weight, device="meta")
+    return nn.Parameter(empty, requires_grad=False) if isinstance(weight, nn.Parameter) else empty
 
 
 def _mean(activation: Tensor, region: Region) -> Tensor:

@@ -53,10 +53,11 @@ class Tile:
 
 
 def cut(size: Size, own: int, field: Field, halo: int | None = None) -> Iterator[Tile]:
-    """Cut a canvas of `size` into tiles that own at most about `own` x `own` pixels each, of nearly equal size.
+    """Cut a canvas of `size` into tiles that own about `own` x `own` pixels each, and see crops of nearly one size.
 
-    `field` is that of the deepest layer looked at; all strides divide its stride. `halo` in pixels is by default the
-    reach of that field, with which gradients are exact.
+    Those at the borders, which need no halo there, own more, so that all take the same memory and as little as can be
+    is seen twice. `field` is that of the deepest layer looked at; all strides divide its stride. `halo` in pixels is
+    by default the reach of that field, with which gradients are exact.
     """
     columns = list(_spans(size[1], own, field, halo))
     for rows in _spans(size[0], own, field, halo):
@@ -66,11 +67,14 @@ def cut(size: Size, own: int, field: Field, halo: int | None = None) -> Iterator
 
 def _spans(length: int, own: int, field: Field, halo: int | None) -> Iterator[Span]:
     stride = field.stride
-    before, after = (field.before, field.after) if halo is None else (halo, halo)
-    count = math.ceil(length / max(own, stride))
-    step = math.ceil(length / count / stride) * stride
-    for start in range(0, length, step):
-        end = min(start + step, length)
-        last = end == length
-        crop_start = max(0, start - before) // stride * stride
+    reaches = (field.before, field.after) if halo is None else (halo, halo)
+    before, after = (math.ceil(reach / stride) * stride for reach in reaches)
+    count = max(1, math.ceil((length - before - after) / max(own, stride)))
+    step = max(stride, math.ceil((length - before - after) / count / stride) * stride)
+    count = max(1, math.ceil((length - before - after) / step))
+    for index in range(count):
+        crop_start = index * step
+        start = crop_start + before if index else 0
+        last = index == count - 1
+        end = length if last else crop_start + step + before
         yield Span(start, end, crop_start, min(length, end + after), last)

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from phosphene.nets import lean
 from phosphene.nets.receptive import Field
 
 Pair = tuple[int, int]
@@ -67,8 +68,7 @@ class Convolution(Operation):
         (x,) = inputs
         if self.extra:
             x = F.pad(x, (0, self.extra, 0, self.extra))
-        x = F.conv2d(x, self.weight, self.bias, self.stride, self.padding)
-        return F.relu_(x) if self.relu else x
+        return lean.convolve(x, self.weight, self.bias, self.stride, self.padding, relu=self.relu)
 
     def field(self, seen: Sequence[Field], axis: int) -> Field:
         return seen[0].through(self.kernel[axis], self.stride, self.padding[axis])
@@ -82,7 +82,7 @@ class ReLU(Operation):
         self.channels = channels
 
     def forward(self, inputs: Sequence[Tensor], spare: bool) -> Tensor:
-        return F.relu_(inputs[0]) if spare else F.relu(inputs[0])
+        return lean.rectify_(inputs[0] if spare else inputs[0].clone())
 
 
 class MaxPool(Operation):
@@ -94,7 +94,7 @@ class MaxPool(Operation):
         self.padding, self.ceil = padding, ceil
 
     def forward(self, inputs: Sequence[Tensor], spare: bool) -> Tensor:
-        return F.max_pool2d(inputs[0], self.kernel, self.stride, self.padding, ceil_mode=self.ceil)
+        return lean.max_pool(inputs[0], self.kernel, self.stride, self.padding, ceil=self.ceil)
 
     def field(self, seen: Sequence[Field], axis: int) -> Field:
         return seen[0].through(self.kernel, self.stride, self.padding)
@@ -108,7 +108,7 @@ class MeanPool(Operation):
         self.channels, self.kernel = channels, kernel
 
     def forward(self, inputs: Sequence[Tensor], spare: bool) -> Tensor:
-        return F.avg_pool2d(inputs[0], self.kernel, stride=1, padding=self.kernel // 2)
+        return lean.mean_pool(inputs[0], self.kernel, 1, self.kernel // 2)
 
     def field(self, seen: Sequence[Field], axis: int) -> Field:
         return seen[0].through(self.kernel, 1, self.kernel // 2)
@@ -132,13 +132,7 @@ class LocalNorm(Operation):
         self.window, self.alpha, self.beta, self.k = window, alpha, beta, k
 
     def forward(self, inputs: Sequence[Tensor], spare: bool) -> Tensor:
-        (x,) = inputs
-        # The sum over neighbours as a product with a band matrix: 4 times as fast as PyTorch's own, which
-        # has no bfloat16 either (measured at 192 channels).
-        index = torch.arange(self.channels, device=x.device)
-        band = (index[:, None] - index[None, :]).abs() <= self.window // 2
-        sums = F.conv2d(x * x, (band.to(x.dtype) * self.alpha)[:, :, None, None])
-        return x * sums.add_(self.k).pow(-self.beta)
+        return lean.local_norm(inputs[0], self.window, self.alpha, self.beta, self.k)
 
 
 class Join(Operation):
@@ -167,7 +161,7 @@ class Sum(Operation):
 
     def forward(self, inputs: Sequence[Tensor], spare: bool) -> Tensor:
         x, y = inputs
-        return F.relu_(x.add_(y) if spare else x + y)
+        return lean.rectify_(x.add_(y) if spare else x + y)
 
     def field(self, seen: Sequence[Field], axis: int) -> Field:
         return seen[0].union(seen[1])

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
+from phosphene.nets import lean
 from phosphene.nets.card import Card, LayerCard, Usual
 from phosphene.nets.receptive import Field
 from phosphene.nets.tap import ChainNet
@@ -41,7 +41,8 @@ class ConvReLU(nn.Conv2d):
     """A convolution, its bias and a ReLU."""
 
     def forward(self, input: Tensor) -> Tensor:
-        return F.relu_(super().forward(input))
+        padding = (int(self.padding[0]), int(self.padding[1]))
+        return lean.convolve(input, self.weight, self.bias, self.stride[0], padding, relu=True)
 
 
 class Mixed(nn.Module):
@@ -67,30 +68,24 @@ class Mixed(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         if self.pooled:
-            x = F.avg_pool2d(x, 2)
-        reduced, double = getattr(self, "3x3_reduce")(x), self.double_1(self.double_reduce(x))
+            x = lean.mean_pool(x, 2, 2)
         bias = self.pool_proj.bias
         assert bias is not None
+        # To pool what is projected is the same as to project what is pooled, and cheaper.
+        pooled = lean.mean_pool(lean.convolve(x, self.pool_proj.weight, None), 3, 1, 1)
         branches = (
-            _convolve(getattr(self, "1x1"), x),
-            _convolve(getattr(self, "3x3"), reduced),
-            _convolve(self.double_2, double),
-            # To pool what is projected is the same as to project what is pooled, and cheaper.
-            F.avg_pool2d(F.conv2d(x, self.pool_proj.weight), 3, stride=1, padding=1) + bias.view(1, -1, 1, 1),
+            getattr(self, "1x1")(x),
+            getattr(self, "3x3")(getattr(self, "3x3_reduce")(x)),
+            self.double_2(self.double_1(self.double_reduce(x))),
+            lean.rectify_(pooled + bias.view(1, -1, 1, 1)),
         )
-        # One ReLU behind the concatenation: the backward pass then keeps the branches' responses once, not twice.
-        return F.relu_(torch.cat(branches, dim=1))
+        return torch.cat(branches, dim=1)
 
     def receptive(self, field: Field) -> Field:
         """The field behind this layer; the two 3x3 convolutions reach furthest."""
         if self.pooled:
             field = field.through(2, stride=2)
         return field.through(3, padding=1).through(3, padding=1)
-
-
-def _convolve(layer: ConvReLU, x: Tensor) -> Tensor:
-    """The layer without its ReLU."""
-    return nn.Conv2d.forward(layer, x)
 
 
 def load() -> ChainNet:

@@ -1,0 +1,119 @@
+"""Memory that a step frees and the next one needs again: kept by the process, not given back and fetched anew.
+
+The C library hands large blocks back to the system as soon as they are free, and the system clears each page again
+when it is touched next, which takes up to a third of a step (docs/performance.md). While an engine lives, free blocks
+stay; when the last is gone, they go back.
+
+The first step at a size is the exception: what libraries make then and keep for later (oneDNN its compiled kernels)
+would come to lie between large blocks, which could never be joined again: half as much memory again at 1024 x 1024.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import sys
+import weakref
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+from mmap import mmap
+from threading import Lock
+
+import torch
+from torch import Tensor, nn
+
+# From glibc's malloc.h and malloc.c.
+M_TRIM_THRESHOLD, M_MMAP_THRESHOLD, M_MMAP_MAX = -1, -3, -4
+USUAL_TRIM_THRESHOLD, USUAL_MMAP_THRESHOLD, USUAL_MMAP_MAX = 128 << 10, 128 << 10, 65536
+NEVER = -1
+
+LARGE = 1 << 20
+"""Bytes from which a block is taken from the system by itself while settling."""
+
+SMALL = 1 << 14
+"""Bytes below which setting something apart, in pages of its own, would waste more than it saves."""
+
+
+def keep_while(owner: object) -> None:
+    """Keep free memory for as long as `owner` lives; nothing happens where the C library is not glibc."""
+    if _glibc() is not None:
+        _holders.enter()
+        weakref.finalize(owner, _holders.leave).atexit = False
+
+
+@contextmanager
+def settling() -> Iterator[None]:
+    """For a first step at a size, or one short of memory: large blocks come from the system, and go back to it."""
+    if _glibc() is None:
+        yield
+        return
+    with _holders.aside():
+        yield
+
+
+@contextmanager
+def apart() -> Iterator[None]:
+    """What autograd keeps meanwhile lies apart from the memory that is used over and over, and does not part it."""
+    with torch.autograd.graph.saved_tensors_hooks(_set_apart, lambda tensor: tensor):
+        yield
+
+
+def _set_apart(tensor: Tensor) -> Tensor:
+    if tensor.device.type != "cpu" or isinstance(tensor, nn.Parameter) or tensor.nbytes < SMALL:
+        return tensor
+    strides = torch.empty_like(tensor, device="meta").stride()  # without gaps, if it is part of another
+    place = torch.frombuffer(mmap(-1, tensor.nbytes), dtype=tensor.dtype)
+    return place.as_strided(tensor.shape, strides).copy_(tensor)
+
+
+class _Holders:
+    """How many want memory to be kept, and how many of them are settling."""
+
+    def __init__(self) -> None:
+        self._count = self._settling = 0
+        self._lock = Lock()
+
+    def enter(self) -> None:
+        with self._lock:
+            self._count += 1
+            self._apply()
+
+    def leave(self) -> None:
+        with self._lock:
+            self._count -= 1
+            self._apply()
+
+    @contextmanager
+    def aside(self) -> Iterator[None]:
+        with self._lock:
+            self._settling += 1
+            self._apply()
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._settling -= 1
+                self._apply()
+
+    def _apply(self) -> None:
+        libc = _glibc()
+        assert libc is not None, "only glibc's memory is kept"
+        if self._count and not self._settling:
+            libc.mallopt(M_MMAP_MAX, 0)
+            libc.mallopt(M_TRIM_THRESHOLD, NEVER)
+        else:
+            libc.mallopt(M_MMAP_MAX, USUAL_MMAP_MAX)
+            libc.mallopt(M_MMAP_THRESHOLD, LARGE if self._settling else USUAL_MMAP_THRESHOLD)
+            libc.mallopt(M_TRIM_THRESHOLD, USUAL_TRIM_THRESHOLD)
+            libc.malloc_trim(0)
+
+
+_holders = _Holders()
+
+
+@cache
+def _glibc() -> ctypes.CDLL | None:
+    if not sys.platform.startswith("linux"):
+        return None
+    libc = ctypes.CDLL(None)
+    return libc if hasattr(libc, "gnu_get_libc_version") else None
