@@ -98,8 +98,12 @@ Seed = Annotated[
     ),
 ]
 Precision = Annotated[
-    Literal["auto", "bfloat16", "float32"],
-    Field(description="Number format of the network; auto is bfloat16 where the processor multiplies it faster."),
+    Literal["auto", "bfloat16", "float16", "float32"],
+    Field(description="Number format of the network; auto is one of 16 bits where they are multiplied faster."),
+]
+Device = Annotated[
+    Literal["auto", "cpu", "cuda", "mps"],
+    Field(description="Where the network runs; auto is a graphics card where there is one, wherever it is rendered."),
 ]
 Tile = Annotated[
     Annotated[int, Field(ge=0, le=_LONGEST_SIDE)] | Auto,

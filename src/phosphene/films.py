@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from phosphene.fields import (
+    Device,
     Drift,
     Equalise,
     Headroom,
@@ -76,6 +77,7 @@ class ZoomRecipe(AnyRecipe):
     resampling: Resampling = "bicubic"
     seed: Seed = 0
     precision: Precision = "auto"
+    device: Device = "auto"
     tile: Tile = "auto"
 
 
@@ -108,6 +110,7 @@ class MorphRecipe(AnyRecipe):
     )
     seed: Seed = 0
     precision: Precision = "auto"
+    device: Device = "auto"
 
 
 class Clip(Part):
@@ -155,4 +158,5 @@ class VideoRecipe(AnyRecipe):
     resampling: Resampling = "bicubic"
     seed: Seed = 0
     precision: Precision = "auto"
+    device: Device = "auto"
     tile: Tile = "auto"

@@ -22,6 +22,7 @@ from pydantic_core import PydanticCustomError, PydanticUndefined, from_json
 from phosphene import __version__
 from phosphene.errors import RecipeError, SettingError, UnknownNameError
 from phosphene.fields import (
+    Device,
     Equalise,
     Headroom,
     Jitter,
@@ -92,6 +93,7 @@ class DreamRecipe(AnyRecipe):
     resampling: Resampling = "bicubic"
     seed: Seed = 0
     precision: Precision = "auto"
+    device: Device = "auto"
     tile: Tile = "auto"
 
 
@@ -146,6 +148,7 @@ class ImagineRecipe(AnyRecipe):
     )
     seed: Seed = 0
     precision: Precision = "auto"
+    device: Device = "auto"
 
     @model_validator(mode="after")
     def _pick_is_one_of_them(self) -> ImagineRecipe:

@@ -16,6 +16,7 @@ from phosphene import __version__, nets
 from phosphene import recipe as recipes
 from phosphene import source as sources
 from phosphene.errors import ImageError, RecipeError
+from phosphene.gradients import device as devices
 from phosphene.gradients import precision as precisions
 from phosphene.gradients.engine import Engine
 from phosphene.loops import imagine as imagining
@@ -60,7 +61,7 @@ class Rendering:
     def pictures(self, step: Step) -> list[Picture]:
         """The pictures as they are after `step`, of the final size, each with its recipe; one, or `count`."""
         each = recipes.of_each(self.recipe)
-        images = self.finished(step.image)
+        images = self.finished(step.image).cpu()
         return [Picture(image[None], own, self.alpha) for image, own in zip(images, each, strict=True)]
 
     def finish(self, on_step: Callable[[Step], object] | None = None) -> list[Picture]:
@@ -92,13 +93,17 @@ def ground(
 
     Raises `UnknownNameError` and `ExpressionError` for names and targets, and `RecipeError` for other weights.
     """
-    net = load_net(request, path) if net is None else net
+    net = load_net(request, path) if net is None else net  # the caller's own stays where it is
     target = request.target or usual_target(net)
     return Ground(net, used(net), target, meaning(net, path, equalise=equalise)(target))
 
 
 def load_net(request: Recipe, path: Path | None = None) -> Net:
-    """The network of a recipe; raises `UnknownNameError`, and `RecipeError` for other weights than it names."""
+    """The network of a recipe, on its device.
+
+    Raises `UnknownNameError`, `SettingError` for a device that is not there, and `RecipeError` for other weights than
+    it names.
+    """
     with torch.random.fork_rng(devices=[]):  # making layers draws from it
         net = nets.load(request.net.name)
     card = net.card
@@ -108,7 +113,7 @@ def load_net(request: Recipe, path: Path | None = None) -> Net:
             f"{card.sha256[:12]}...: give --net {card.name} (net={card.name!r} in Python) to render with these",
             path=path,
         )
-    return net
+    return net.to(devices.choose(request.device))
 
 
 def usual_target(net: Net) -> str:
@@ -186,7 +191,8 @@ def _read_guide(net: Net, recipe_path: Path | None, path: str, layer: str) -> Te
     if max(size) > GUIDE_SIDE:
         size = sources.size_for(GUIDE_SIDE, size)
     with torch.no_grad():
-        return net(sources.resized(photo.image, size), [layer])[layer][0].flatten(1)
+        guide = sources.resized(photo.image, size).to(next(net.parameters()).device)
+        return net(guide, [layer])[layer][0].flatten(1)
 
 
 def resolved(request: R, net: Net, dtype: torch.dtype, **found: object) -> R:
@@ -203,13 +209,16 @@ def settings_for(kind: type[S], recipe: Recipe) -> S:
 
 
 def _start(image: Image, octaves: int, recipe: Recipe) -> Step:
-    return Step(image, math.nan, octave=0, octaves=octaves, step=0, steps=recipe.steps, progress=0.0, state=None)
+    return Step(
+        image, torch.tensor([math.nan]), octave=0, octaves=octaves, step=0, steps=recipe.steps, progress=0.0, state=None
+    )
 
 
 def _laid_on(photo: Tensor, image: Tensor) -> Tensor:
     """What was dreamt in a small octave, enlarged and laid on the photograph, which stays sharp."""
     if image.shape == photo.shape:
         return image
+    photo = photo.to(image.device)
     dreamt = image - octaves.resize(photo, (image.shape[-2], image.shape[-1]))
     return octaves.resize(dreamt, (photo.shape[-2], photo.shape[-1])).add_(photo).clamp_(0, 1)
 

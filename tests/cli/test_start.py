@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import resource
 import subprocess
 import sys
@@ -10,7 +11,7 @@ import pytest
 from click.testing import CliRunner
 
 from phosphene import __version__
-from phosphene.cli.root import COMMANDS, phosphene
+from phosphene.cli.root import COMMANDS, cores, phosphene
 
 PROGRAM = [sys.executable, "-c", "from phosphene.cli import main; main()"]
 
@@ -97,3 +98,20 @@ def test_ctrl_c_exits_with_130(monkeypatch: pytest.MonkeyPatch) -> None:
     result = CliRunner().invoke(phosphene, ["nets"])
     assert result.exit_code == 130
     assert result.stderr == "stopped\n"
+
+
+def test_threads_are_limited_before_anything_computes() -> None:
+    code = (
+        "import os\nfrom phosphene.cli import main\nimport sys\nsys.argv = ['phosphene', 'nets', '--threads', '1', 'list']\n"
+        "try: main()\n"
+        "except SystemExit: import torch; print(torch.get_num_threads(), os.environ['GOMP_SPINCOUNT'])"
+    )
+    environment = {key: value for key, value in os.environ.items() if key not in ("OMP_NUM_THREADS", "GOMP_SPINCOUNT")}
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment)
+    assert result.stdout.splitlines()[-1] == "1 1000"
+
+
+def test_more_threads_than_cores_are_refused() -> None:
+    result = CliRunner().invoke(phosphene, ["nets", "--threads", "100000", "list"])
+    assert result.exit_code == 2
+    assert f"100000 is more than the {cores()} of this machine" in result.stderr

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import gc
+import resource
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -152,15 +154,25 @@ def test_pictures_of_a_batch_do_not_mix() -> None:
         assert relative(gradient[i : i + 1], alone) < 1e-5
 
 
-def test_bfloat16_points_the_same_way() -> None:
+@pytest.mark.parametrize("photo", ["chelsea", "coffee", "rocket"])
+@pytest.mark.parametrize("layer", list(pocket.load().card.layers))
+def test_bfloat16_points_the_same_way(layer: str, photo: str) -> None:
+    assert agreement(layer if layer != "logits" else "class:goldfish", photo, "bfloat16") > 0.99
+
+
+@pytest.mark.parametrize("target", ["mixed4c", "mixed4d:3", "class:goldfish"])
+def test_float16_does_not_vanish(target: str) -> None:
+    assert agreement(target, "chelsea", "float16") > 0.99
+
+
+def agreement(target: str, photo: str, precision: str) -> float:
+    """The cosine between the gradients in this precision and in float32."""
     net = pocket.load()
-    image = torch.from_numpy(data.chelsea()[:160, :200]).permute(2, 0, 1)[None].float() / 255
-    for target in ("mixed3a", "mixed4c", "mixed5b"):
-        _, exact = engine_for(net, target)(image)
-        _, fast = engine_for(net, target, precision="bfloat16")(image)
-        assert fast.dtype == torch.float32
-        cosine = torch.nn.functional.cosine_similarity(exact.flatten(), fast.flatten(), dim=0)
-        assert cosine > 0.99, target
+    image = torch.from_numpy(getattr(data, photo)()[:200, :240]).permute(2, 0, 1)[None].float() / 255
+    _, exact = engine_for(net, target)(image)
+    _, fast = engine_for(net, target, precision=precision)(image)
+    assert fast.dtype == torch.float32
+    return float(torch.nn.functional.cosine_similarity(exact.flatten(), fast.flatten(), dim=0))
 
 
 def test_a_large_canvas_is_cut_by_itself(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -191,6 +203,37 @@ def test_settings_out_of_range_are_refused() -> None:
             engine_for(tiny_net(), "high", **options)
     with pytest.raises(UnknownNameError, match="high"):
         engine_for(tiny_net(), "hihg")
+
+
+@pytest.mark.parametrize("budget", [1 << 18, 1 << 20, 1 << 30])
+def test_what_is_kept_of_tiles_changes_nothing(budget: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    net = pocket.load()
+    image = torch.from_numpy(data.astronaut()[:260, :330]).permute(2, 0, 1)[None].float() / 255
+    engine = engine_for(net, "mixed4a", tile=96)
+    monkeypatch.setattr("phosphene.gradients.engine.MEMORY_BUDGET", budget)
+    _, whole = engine_for(net, "mixed4a", tile=0)(image)
+    assert engine.layout((260, 330)).keep == (budget > 1 << 20)
+    for _ in range(2):
+        _, tiled = engine(image)
+        assert relative(tiled, whole) < 1e-4
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="memory is kept with glibc's help")
+def test_memory_is_used_again_and_given_back() -> None:
+    def faults() -> int:
+        return resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+
+    engine = engine_for(pocket.load(), "mixed3b")
+    image = torch.rand(1, 3, 512, 512)
+    for _ in range(3):
+        engine(image)
+    before = faults()
+    engine(image)
+    assert faults() - before < 2000  # of 4 KiB each; some 100 MiB go through a step
+    resident = Path("/proc/self/statm").read_text().split()[1]
+    del engine
+    gc.collect()
+    assert int(Path("/proc/self/statm").read_text().split()[1]) < int(resident)
 
 
 def test_engines_are_freed(tmp_path: Path) -> None:

@@ -2,7 +2,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -63,8 +62,8 @@ def test_convolutions(
     both(lambda x: lean.convolve(x, weight, bias, stride, padding, relu=relu), theirs, image)
 
 
-@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
-def test_a_fused_convolution_is_the_same(dtype: torch.dtype) -> None:
+def test_a_fused_convolution_is_the_same() -> None:
+    dtype = torch.bfloat16
     x = torch.randn(1, 32, 24, 20, dtype=dtype).contiguous(memory_format=torch.channels_last)
     weight, bias = torch.randn(48, 32, 3, 3, dtype=dtype), torch.randn(48, dtype=dtype)
     fused = lean.convolve(x.clone().requires_grad_(), weight, bias, 1, 1, relu=True)

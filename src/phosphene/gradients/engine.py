@@ -93,8 +93,8 @@ class Engine:
             raise SettingError(f"tile must be 0 or more pixels, but is {tile}", setting="tile", value=tile)
         if halo is not None and halo < 0:
             raise SettingError(f"halo must be 0 or more pixels, but is {halo}", setting="halo", value=halo)
-        device = next(net.parameters()).device
-        self.dtype = precisions.choose(precision, device)
+        self.device = next(net.parameters()).device
+        self.dtype = precisions.choose(precision, self.device)
         self.net = net if next(net.parameters()).dtype == self.dtype else copy.deepcopy(net).to(self.dtype)
         self.net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         heap.keep_while(self.net)
@@ -116,8 +116,8 @@ class Engine:
     def __call__(self, image: Image) -> tuple[Scores, Image]:
         """The objective's score of each picture, and the gradient of their sum with respect to `image`.
 
-        Both are detached and float32. A canvas too small for the deepest layer is continued at its right and lower
-        edges for the network's eyes only.
+        Both are detached, float32 and on the canvas' device, wherever the network is. A canvas too small for the
+        deepest layer is continued at its right and lower edges for the network's eyes only.
         """
         height, width = image.shape[-2:]
         least = self._least_side
@@ -125,8 +125,10 @@ class Engine:
         layout = Layout(0) if any(pad) else self.layout((height, width), len(image))
         fresh = image.shape not in self._settled
         self._settled.add(image.shape)
+        canvas = image.to(self.device)
         with heap.settling() if fresh or layout.sparing else nullcontext():
-            return self._tiled(image, layout) if layout.own else self._whole(image, pad)
+            scores, gradient = self._tiled(canvas, layout) if layout.own else self._whole(canvas, pad)
+        return scores.to(image.device), gradient.to(image.device)
 
     def towards(self, objective: Objective) -> Engine:
         """An engine for another objective that shares this one's network, so that a film may change its mind."""
@@ -161,8 +163,8 @@ class Engine:
         with torch.enable_grad():
             seen = F.pad(leaf, pad, mode="replicate") if any(pad) else leaf
             scores = self.objective(self.net(seen, self.layers))
-            (gradient,) = torch.autograd.grad(scores.sum(), leaf)
-        return scores.detach(), gradient
+            (gradient,) = torch.autograd.grad(scores.sum() * self._scale(leaf), leaf)
+        return scores.detach(), gradient.div_(self._scale(leaf))
 
     def _tiled(self, image: Image, layout: Layout) -> tuple[Scores, Image]:
         """All tiles, one after the other; what they add up to is the whole's.
@@ -191,7 +193,7 @@ class Engine:
         for tile in tiles:
             look = kept.popleft() if layout.keep else self._look(image, tile, terms)
             parts.append([part.detach() for part in look.parts])
-            _crop(gradient, tile).add_(look.back(directions))
+            _crop(gradient, tile).add_(look.back(directions, self._scale(image)))
         scores = [term.coefficient * term.judge(whole) for term, whole in zip(terms, _total(parts), strict=True)]
         return torch.stack(scores).sum(dim=0), gradient
 
@@ -216,6 +218,12 @@ class Engine:
                 return leaf.score(self.net.head(pooled))
 
             yield _Term(coefficient, layer, self._stride(layer), shapes[layer], _mean, judge_class, linear=False)
+
+    def _scale(self, image: Image) -> float:
+        """What scores are multiplied by on the way back: in float16, a mean's gradient would vanish among its many
+        positions (loss scaling: Micikevicius et al., "Mixed precision training", ICLR 2018).
+        """
+        return float(math.prod(image.shape[1:])) if self.dtype == torch.float16 else 1.0
 
     # What is known of the network without running it.
 
@@ -307,11 +315,11 @@ class _Look:
     leaf: Tensor
     parts: list[Tensor]
 
-    def back(self, directions: list[Tensor]) -> Tensor:
-        """The gradient of the sums moving in these directions."""
+    def back(self, directions: list[Tensor], scale: float) -> Tensor:
+        """The gradient of the sums moving in these directions, found `scale` times as large."""
         shares = [(part * way).sum() for part, way in zip(self.parts, directions, strict=True)]
-        (gradient,) = torch.autograd.grad(torch.stack(shares).sum(), self.leaf)
-        return gradient
+        (gradient,) = torch.autograd.grad(torch.stack(shares).sum() * scale, self.leaf)
+        return gradient.div_(scale)
 
 
 def _total(parts: Iterable[list[Tensor]]) -> list[Tensor]:

@@ -6,14 +6,15 @@ import torch
 
 from phosphene.errors import SettingError
 
-PRECISIONS = ("auto", "bfloat16", "float32")
+PRECISIONS = ("auto", "bfloat16", "float16", "float32")
 
 
 def choose(precision: str, device: torch.device) -> torch.dtype:
-    """The dtype for `precision` on `device`: "auto" takes bfloat16 where the processor multiplies it faster.
+    """The dtype for `precision` on `device`: "auto" takes 16 bits where they are multiplied faster.
 
-    On a CPU that is with AMX tiles (about 8 times float32) or AVX512-BF16 (about 3 times); without either,
-    bfloat16 would be emulated and slower than float32. Raises `SettingError` for an unknown name.
+    On a CPU that is bfloat16 with AMX tiles (about 8 times float32) or AVX512-BF16 (2 to 3 times); without either,
+    it would be emulated and slower than float32. On NVIDIA's cards from Ampere on it is bfloat16, on Apple's and older
+    ones float16. Raises `SettingError` for an unknown name.
 
     >>> choose("float32", torch.device("cpu"))
     torch.float32
@@ -26,12 +27,14 @@ def choose(precision: str, device: torch.device) -> torch.dtype:
         )
     if precision != "auto":
         return getattr(torch, precision)
-    return torch.bfloat16 if _multiplies_bfloat16(device) else torch.float32
+    match device.type:
+        case "cuda":
+            return torch.bfloat16 if torch.cuda.get_device_capability(device) >= (8, 0) else torch.float16
+        case "mps":
+            return torch.float16
+        case _:
+            return torch.bfloat16 if _multiplies_bfloat16() else torch.float32
 
 
-def _multiplies_bfloat16(device: torch.device) -> bool:
-    if device.type == "cuda":
-        return torch.cuda.get_device_capability(device) >= (8, 0)
-    if device.type == "mps":
-        return True
+def _multiplies_bfloat16() -> bool:
     return torch.cpu._is_amx_tile_supported() or torch.cpu._is_avx512_bf16_supported()

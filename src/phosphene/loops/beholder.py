@@ -58,6 +58,7 @@ class Beholder:
         card = net.card
         self._net = copy.deepcopy(net).to(dtype)
         self._net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self._device = next(self._net.parameters()).device
         self._objective = objective
         self._habits = habits
         self._weight = sum(abs(coefficient) for coefficient, _ in objective.terms())
@@ -85,7 +86,7 @@ class Beholder:
         for glance in glances:
             activations = self._look(leaf, glance, generator)
             mine = self._scores(activations, n) * (glance.views / total)
-            scores = scores + mine.detach()
+            scores = scores + mine.detach().to(image.device)
             wanted = wanted + mine.sum() + self._priors(activations, glance.views, n) * (glance.views / total)
         (gradient,) = torch.autograd.grad(wanted, leaf)
         length = gradient.square().mean(dim=(1, 2, 3), keepdim=True).sqrt()
@@ -95,7 +96,7 @@ class Beholder:
     def judge(self, image: Image, glance: Glance, generator: torch.Generator, times: int) -> Scores:
         """The mean score of each picture over `times` glances, each through another thinned network."""
         looks = (self._scores(self._look(image, glance, generator), len(image)) for _ in range(times))
-        return torch.stack(list(looks)).mean(dim=0)
+        return torch.stack(list(looks)).mean(dim=0).to(image.device)
 
     def _look(self, image: Image, glance: Glance, generator: torch.Generator) -> Activations:
         habits = self._habits
@@ -109,7 +110,7 @@ class Beholder:
         )
         pale = transforms.tint(habits.tint, generator=generator)
         grain = transforms.noise(habits.noise, generator=generator)
-        seen = transforms.compose([views, pale, grain])(image)
+        seen = transforms.compose([views, pale, grain])(image).to(self._device)
         return thinned(self._net, seen, self._layers, habits.thin, generator=generator)
 
     def _scores(self, activations: Activations, n: int) -> Scores:

@@ -23,7 +23,7 @@ from torch import Tensor
 
 from phosphene.errors import SettingError
 from phosphene.loops.flow import Luminance, follow, luminance, opencv, warp
-from phosphene.loops.octaves import DreamSettings, octave_steps, resize
+from phosphene.loops.octaves import DreamSettings, dreamt, resize
 from phosphene.loops.sequence import Frame, State, Targets, number, seed_of
 from phosphene.types import Image, Size
 
@@ -161,10 +161,7 @@ def _carried(scene: _Scene, now: Luminance, settings: ClipSettings) -> _Scene | 
 
 def _dream(targets: Targets, image: Image, source: Source, settings: ClipSettings, steps: int) -> tuple[Image, float]:
     dream = replace(settings.dream, steps=steps, seed=seed_of(settings.dream.seed, source.index % SHAPES))
-    score, count = 0.0, 0
-    for step in octave_steps(targets.at(float(source.time)), image, dream):
-        image, score, count = step.image, score + step.score, count + 1
-    return image, score / max(count, 1)
+    return dreamt(targets.at(float(source.time)), image, dream)
 
 
 def _opened(image: Image, given: Image, index: int, now: Luminance, lengths: Tensor) -> _Scene:

@@ -112,7 +112,7 @@ def imagine_steps(
             before = sum(each.cost * each.steps for each in plan[: reached.octave])
             yield Step(
                 image=resize(picture, size) if last else picture,
-                score=float(scores.mean()),
+                scores=scores,
                 octave=reached.octave,
                 octaves=len(plan),
                 step=reached.step,

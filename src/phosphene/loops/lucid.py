@@ -76,7 +76,7 @@ def lucid_steps(
         state = adam(state, gradient, rate, MOMENTS)
         yield Step(
             image=picture(state.spectrum.detach(), size, decay),
-            score=float(scores.mean()),
+            scores=scores,
             octave=0,
             octaves=1,
             step=step + 1,

@@ -102,10 +102,12 @@ def octave_steps(
 ) -> Iterator[Step]:
     """Dream on `photo`, yielding after every step; the last step's image is the dream at full size.
 
+    All of it is done on the engine's device, with nothing that would make the host wait for a graphics card.
+
     With `state` from one of its steps, goes on behind that step and yields the same bytes as if it had never stopped.
     With zero steps it yields nothing: the dream is the photo.
     """
-    bases = _Bases(photo, settings)
+    bases = _Bases(photo.to(engine.device), settings)
     sizes = bases.sizes
     costs = [math.prod(size) for size in sizes]
     matrix = step_matrix(settings.natural_colour)
@@ -116,7 +118,7 @@ def octave_steps(
         base = bases(octave)
         first = 0
         if state is not None and octave == state.octave:
-            first, image = state.step, state.image
+            first, image = state.step, state.image.to(engine.device)
         elif detail is None:
             image = base
         else:
@@ -132,7 +134,7 @@ def octave_steps(
             done = sum(costs[:octave]) * settings.steps + costs[octave] * (step + 1)
             yield Step(
                 image=image,
-                score=float(scores.mean()),
+                scores=scores,
                 octave=octave,
                 octaves=settings.octaves,
                 step=step + 1,
@@ -141,6 +143,16 @@ def octave_steps(
                 state=DreamState(octave, step + 1, image),
             )
         detail = image - base
+
+
+def dreamt(engine: Engine, photo: Image, settings: DreamSettings) -> tuple[Image, float]:
+    """The whole of `octave_steps`: the dream, where the photo is, and the mean score of its steps."""
+    image, scores = photo, [torch.zeros(1)]
+    for step in octave_steps(engine, photo, settings):
+        image = step.image
+        scores.append(step.scores)
+    mean = float(torch.stack([each.mean() for each in scores[1:] or scores]).mean())
+    return image.to(photo.device), mean
 
 
 class _Bases:

@@ -24,7 +24,7 @@ from phosphene.errors import SettingError
 from phosphene.gradients.engine import Engine
 from phosphene.loops.keyframes import Track, at
 from phosphene.loops.levels import Levels, keep_level, measure
-from phosphene.loops.octaves import DreamSettings, octave_steps, resize
+from phosphene.loops.octaves import DreamSettings, dreamt, resize
 from phosphene.loops.sequence import Frame, State, Targets, number, seed_of
 from phosphene.types import Image, Size
 
@@ -160,10 +160,7 @@ def _contrast(levels: Levels) -> Tensor:
 
 def _dream(engine: Engine, image: Image, settings: ZoomSettings, index: int) -> tuple[Image, float]:
     dream = replace(settings.dream, seed=seed_of(settings.dream.seed, index))
-    score, steps = 0.0, 0
-    for step in octave_steps(engine, image, dream):
-        image, score, steps = step.image, score + step.score, steps + 1
-    return image, score / max(steps, 1)
+    return dreamt(engine, image, dream)
 
 
 def _motion(settings: ZoomSettings, index: int, size: Size) -> Tensor:

@@ -98,11 +98,12 @@ class Layer(Leaf):
             return sums
         if self.usual is None:
             floor = FLOOR * sums.median(dim=1, keepdim=True).values.expand_as(sums)
-            heard = torch.ones(sums.shape[1], dtype=torch.bool)
+            heard = torch.ones(sums.shape[1])
         else:
             floor, heard = torch.full_like(sums, FLOOR), inverse_variance(self.usual) > 0
         tiny = torch.finfo(sums.dtype).tiny  # a layer that is silent everywhere
-        return 0.5 * (sums + floor + tiny).log()[:, heard].mean(dim=1)
+        share = (heard / heard.sum()).to(sums)
+        return 0.5 * (sums + floor + tiny).log() @ share
 
     def resolved(self, ground: Ground) -> Layer:
         return replace(self, usual=ground.usual(self.layer), summed=not ground.normalised)
