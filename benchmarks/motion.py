@@ -24,10 +24,11 @@ from torch.nn import functional as F
 
 from phosphene import filming, motion
 from phosphene.gradients.engine import Engine
-from phosphene.loops import clip, octaves, zoom
+from phosphene.loops import octaves
 from phosphene.media.film import Film, FilmSettings
 
 spent: Counter[str] = Counter()
+untimed_steps = octaves.octave_steps
 
 
 class TimedEngine(Engine):
@@ -42,7 +43,7 @@ class TimedEngine(Engine):
 
 def timed_steps(*args: Any, **options: Any) -> Iterator[Any]:
     """`octave_steps`, whose time counts as the dream's."""
-    steps = octaves.octave_steps(*args, **options)
+    steps = untimed_steps(*args, **options)
     while True:
         began = time.perf_counter()
         step = next(steps, None)
@@ -112,7 +113,7 @@ def main() -> None:
     parser.add_argument("--target", default="mixed4c")
     asked = parser.parse_args()
     filming.Engine = TimedEngine  # type: ignore[misc]
-    zoom.octave_steps = clip.octave_steps = timed_steps
+    octaves.octave_steps = timed_steps
     for name in ("write", "checkpoint", "finish"):
         setattr(Film, name, timed("film", getattr(Film, name)))
     print(f"{'':16}frames/s  network    steps   motion     film  outside")

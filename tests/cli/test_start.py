@@ -64,7 +64,7 @@ def test_version() -> None:
         (["dream", "a.jpg", "--size", "0"], "WIDTHxHEIGHT"),
         (["dream", "--noise", "10"], "WIDTHxHEIGHT"),
         (["dream", "a.jpg", "--depth", "12"], "'12' is not one of '8', '16'"),
-        (["dream", "a.jpg", "--precision", "half"], "must be auto, bfloat16, or float32, but is 'half'"),
+        (["dream", "a.jpg", "--precision", "half"], "must be auto, bfloat16, float16, or float32, but is 'half'"),
         (["dream", "a.jpg", "--preset", "loud"], "'loud' is not one of"),
         (["imagine"], "Missing argument 'TEXT'"),
         (["layers"], "Missing argument 'NET'"),
@@ -102,7 +102,8 @@ def test_ctrl_c_exits_with_130(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_threads_are_limited_before_anything_computes() -> None:
     code = (
-        "import os\nfrom phosphene.cli import main\nimport sys\nsys.argv = ['phosphene', 'nets', '--threads', '1', 'list']\n"
+        "import os, sys\nfrom phosphene.cli import main\n"
+        "sys.argv = ['phosphene', 'nets', '--threads', '1', 'list']\n"
         "try: main()\n"
         "except SystemExit: import torch; print(torch.get_num_threads(), os.environ['GOMP_SPINCOUNT'])"
     )

@@ -11,7 +11,7 @@ would come to lie between large blocks, which could never be joined again: half 
 from __future__ import annotations
 
 import ctypes
-import sys
+import platform
 import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -113,7 +113,4 @@ _holders = _Holders()
 
 @cache
 def _glibc() -> ctypes.CDLL | None:
-    if not sys.platform.startswith("linux"):
-        return None
-    libc = ctypes.CDLL(None)
-    return libc if hasattr(libc, "gnu_get_libc_version") else None
+    return ctypes.CDLL(None) if platform.libc_ver()[0] == "glibc" else None

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 
 import torch
@@ -14,6 +15,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from phosphene import transforms
+from phosphene.gradients import heap
 from phosphene.nets.card import Usual
 from phosphene.nets.tap import Net
 from phosphene.nets.thin import thinned
@@ -59,6 +61,8 @@ class Beholder:
         self._net = copy.deepcopy(net).to(dtype)
         self._net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self._device = next(self._net.parameters()).device
+        heap.keep_while(self._net)
+        self._settled: set[torch.Size] = set()
         self._objective = objective
         self._habits = habits
         self._weight = sum(abs(coefficient) for coefficient, _ in objective.terms())
@@ -78,6 +82,12 @@ class Beholder:
         The direction has a root mean square of 1 over each picture, so that what else pulls at the picture has the same
         weight whatever is looked for.
         """
+        fresh = image.shape not in self._settled
+        self._settled.add(image.shape)
+        with heap.settling() if fresh else nullcontext():
+            return self._see(image, glances, generator)
+
+    def _see(self, image: Image, glances: Sequence[Glance], generator: torch.Generator) -> tuple[Scores, Image]:
         n = len(image)
         leaf = image.detach().requires_grad_()
         scores = torch.zeros(n)

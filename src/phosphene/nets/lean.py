@@ -59,7 +59,7 @@ def local_norm(x: Tensor, window: int, alpha: float, beta: float, k: float) -> T
     """x / (k + alpha * sum of squares over `window` neighbouring channels) ** beta."""
     if _fixed(x):
         return _LocalNorm.apply(x, window, alpha, beta, k)
-    return x * _energy(x, window, alpha, k).pow_(-beta)
+    return x * _falling(_energy(x, window, alpha, k), beta)
 
 
 def _fixed(x: Tensor, *weights: Tensor | None) -> bool:
@@ -219,16 +219,24 @@ class _LocalNorm(torch.autograd.Function):
     def forward(ctx: Any, x: Tensor, window: int, alpha: float, beta: float, k: float) -> Tensor:
         ctx.save_for_backward(x)
         ctx.constants = window, alpha, beta, k
-        return x * _energy(x, window, alpha, k).pow_(-beta)
+        return x * _falling(_energy(x, window, alpha, k), beta)
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
         (x,) = ctx.saved_tensors
         window, alpha, beta, k = ctx.constants
         energy = _energy(x, window, alpha, k)
-        scaled = gradient * energy.pow(-beta)
+        scaled = gradient * _falling(energy, beta)
         crosstalk = F.conv2d((scaled * x).div_(energy), _band(x, window, alpha))
         return scaled.addcmul_(x, crosstalk, value=-2 * beta), None, None, None, None
+
+
+def _falling(energy: Tensor, beta: float) -> Tensor:
+    """energy ** -beta; with the usual beta by two roots, which takes a quarter of the time."""
+    if beta != 0.75:
+        return energy.pow(-beta)
+    root = energy.rsqrt()
+    return root.sqrt().mul_(root)
 
 
 def _energy(x: Tensor, window: int, alpha: float, k: float) -> Tensor:

@@ -1,0 +1,49 @@
+"""Time per megapixel and memory of a step, from small canvases to very large ones.
+
+    .venv/bin/python benchmarks/canvas.py [--sizes 512x512 ... 6000x4000]
+
+Each canvas in a process of its own. Memory is the peak above that of the process with the canvas at hand.
+"""
+
+from __future__ import annotations
+
+import argparse
+import subprocess
+import sys
+
+SIZES = ("512x512", "1024x1024", "2048x2048", "4096x4096", "6000x4000")
+
+
+def measure(text: str) -> str:
+    """One line of the table, measured in this process."""
+    import torch
+    from parts import ours
+
+    width, height = map(int, text.split("x"))
+    engine = ours.engine("pocket")
+    engine(torch.rand(1, 3, 64, 64))
+    image = torch.rand(1, 3, height, width)
+    resting, megapixels = ours.peak_mib(), height * width / 2**20
+    taken = ours.seconds(lambda: engine(image), 3)
+    layout = engine.layout((height, width))
+    how = f"tiles of {layout.own}" + ", sparing" * layout.sparing if layout.own else "whole"
+    memory = ours.peak_mib() - resting
+    return f"{text:>10} {megapixels:6.2f} {taken:8.2f} {taken / megapixels:9.3f} {memory:9.0f}  {how}"
+
+
+def main() -> None:
+    """Print the table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--sizes", nargs="+", default=SIZES)
+    parser.add_argument("--one", help=argparse.SUPPRESS)
+    asked = parser.parse_args()
+    if asked.one:
+        print(measure(asked.one))
+        return
+    print(f"{'pixels':>10} {'Mpx':>6} {'s/step':>8} {'s/Mpx':>9} {'peak MiB':>9}")
+    for size in asked.sizes:
+        subprocess.run([sys.executable, __file__, "--one", size], check=True)
+
+
+if __name__ == "__main__":
+    main()

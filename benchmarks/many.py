@@ -1,0 +1,87 @@
+"""What it saves to do many small pictures at once, and what it costs to run two programs at once.
+
+    .venv/bin/python benchmarks/many.py
+
+First a step of the engine on many pictures, one by one and as a batch, and one of the loop that imagines, which looks
+at eight views of each picture anyway. Then steps per second of one program and of two, each with all cores, with the
+waiting of their threads as phosphene sets it and as it is by default.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import subprocess
+import sys
+import time
+
+SPIN = "GOMP_SPINCOUNT"
+
+
+def sheet(size: int, count: int) -> None:
+    """Print the seconds for a step of so many pictures, in both ways."""
+    import torch
+    from parts import ours
+
+    engine = ours.engine("pocket", target="mixed4c:3")
+    images = torch.rand(count, 3, size, size)
+    alone = ours.seconds(lambda: [engine(image[None]) for image in images], 3)
+    together = ours.seconds(lambda: engine(images), 3)
+    print(f"{count} pictures of {size} x {size}: {alone:.3f} s one by one, {together:.3f} s at once", flush=True)
+
+
+def imagining(count: int) -> float:
+    """Seconds for a step of one picture, where `count` are imagined at once."""
+    from parts import ours
+
+    from phosphene.loops.imagine import imagine_steps
+    from phosphene.objectives.base import resolve
+    from phosphene.objectives.expr import parse
+
+    net = ours.network("pocket")
+    steps = imagine_steps(net, resolve(parse("mixed4c:3"), net.card), count=count, size=(128, 128))
+    return ours.seconds(lambda: next(steps), 5) / count
+
+
+def pace() -> None:
+    """Print steps per second, in this process."""
+    import torch
+    from parts import ours
+
+    engine = ours.engine("pocket")
+    image = torch.rand(1, 3, 384, 384)
+    ours.seconds(lambda: engine(image), 1)
+    began, steps = time.perf_counter(), 0
+    while time.perf_counter() - began < 5:
+        engine(image)
+        steps += 1
+    print(steps / (time.perf_counter() - began))
+
+
+def both(count: int, spin: str | None) -> float:
+    """Steps per second of `count` programs together."""
+    environment = {key: value for key, value in os.environ.items() if key != SPIN}
+    environment |= {SPIN: spin} if spin else {}
+    command = [sys.executable, __file__, "--pace"]
+    running = [subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) for _ in range(count)]
+    return sum(float(each.communicate()[0]) for each in running)
+
+
+def main() -> None:
+    """Print both tables."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--pace", action="store_true", help=argparse.SUPPRESS)
+    if parser.parse_args().pace:
+        pace()
+        return
+    for size in (64, 128, 256):
+        sheet(size, 64 if size < 256 else 16)
+    for count in (1, 8, 32):
+        print(f"imagining {count:2} at once: {imagining(count):.3f} s a step of each", flush=True)
+    for spin in (None, "1000"):
+        alone, two = both(1, spin), both(2, spin)
+        print(f"{SPIN}={spin or 'default':8} one program {alone:5.2f} steps/s, two together {two:5.2f}", flush=True)
+
+
+if __name__ == "__main__":
+    main()

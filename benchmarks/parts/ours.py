@@ -1,0 +1,74 @@
+"""Phosphene's engine for a network and a target, and what is measured of a process."""
+
+from __future__ import annotations
+
+import resource
+import statistics
+import sys
+import time
+from collections.abc import Callable
+
+import torch
+
+from phosphene.gradients.engine import Engine
+from phosphene.nets import googlenet, pocket
+from phosphene.nets.card import Card
+from phosphene.nets.tap import Net
+from phosphene.objectives.base import resolve
+from phosphene.objectives.expr import parse
+
+TARGETS = {"pocket": "mixed4c", "googlenet": "inception_4c/output"}
+
+
+def network(name: str) -> Net:
+    """The pocket network, or GoogLeNet with random weights, which cost the same as learnt ones."""
+    if name == "pocket":
+        return pocket.load()
+    structure = googlenet.structure(1000)
+    weights = {
+        f"{step}.{kind}": torch.randn(weight.shape) * (2 / max(1, weight[0].numel())) ** 0.5
+        for step, operation in structure.table.steps.items()
+        for kind, weight in operation.named_parameters()
+    }
+    card = Card(
+        name=name,
+        title="",
+        mean=(0.45, 0.45, 0.45),
+        deviation=(0.225, 0.225, 0.225),
+        native=structure.native,
+        layers=structure.table.layer_cards(),
+        labels=(),
+        classes=structure.classes,
+        pooled=structure.pooled,
+        default_target=structure.default_target,
+        source="",
+        sha256="",
+        licence="",
+    )
+    return structure.net(card, weights)
+
+
+def engine(name: str, precision: str = "auto", target: str | None = None, *, device: str = "cpu") -> Engine:
+    """The engine for the network's usual target, or another."""
+    net = network(name).to(device)
+    return Engine(net, resolve(parse(quoted(target or TARGETS[name])), net.card), precision=precision)
+
+
+def quoted(name: str) -> str:
+    """A layer's name as the objective language has it."""
+    return f'"{name}"' if "/" in name else name
+
+
+def peak_mib() -> float:
+    """Peak resident memory of this process so far; Linux counts in KiB, macOS in bytes."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1 << (20 if sys.platform == "darwin" else 10))
+
+
+def seconds(step: Callable[[], object], repeat: int) -> float:
+    """The median time of a call, two first ones left out, in which libraries and memory settle."""
+    taken = []
+    for _ in range(repeat + 2):
+        began = time.perf_counter()
+        step()
+        taken.append(time.perf_counter() - began)
+    return statistics.median(taken[2:])
