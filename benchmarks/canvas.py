@@ -2,14 +2,17 @@
 
     .venv/bin/python benchmarks/canvas.py [--sizes 512x512 ... 6000x4000]
 
-Each canvas in a process of its own. Memory is the peak above that of the process with the canvas at hand.
+Each canvas in a process of its own, set up as the command line does it. Memory is the peak above that of the process with the canvas at hand.
 """
 
 from __future__ import annotations
 
 import argparse
+import os
 import subprocess
 import sys
+
+from phosphene.cli.root import LIBRARIES
 
 SIZES = ("512x512", "1024x1024", "2048x2048", "4096x4096", "6000x4000")
 
@@ -42,7 +45,7 @@ def main() -> None:
         return
     print(f"{'pixels':>10} {'Mpx':>6} {'s/step':>8} {'s/Mpx':>9} {'peak MiB':>9}")
     for size in asked.sizes:
-        subprocess.run([sys.executable, __file__, "--one", size], check=True)
+        subprocess.run([sys.executable, __file__, "--one", size], check=True, env={**LIBRARIES, **os.environ})
 
 
 if __name__ == "__main__":

@@ -31,15 +31,15 @@ from phosphene.nets.tap import Net
 from phosphene.objectives.base import Leaf, Objective
 from phosphene.types import Image, Region, Scores, Size
 
-MEMORY_BUDGET = 3 << 29
-"""Bytes that a step may hold besides the canvas and its gradient: 24 megapixels dream within 2 GiB of themselves."""
+MEMORY_BUDGET = 1640 << 20
+"""Bytes that a step may plan to hold besides the canvas and its gradient, so that 24 megapixels take 2 GiB more."""
 
-OVERLAP = 1.15
+OVERLAP = 1.1
 """How much more of a canvas is looked at in tiles than whole, because of their halos: what memory is planned for."""
 
 SPARING = 0.5
 """Share of `MEMORY_BUDGET` that may be kept of tiles before memory is worth more than time: what is free between what
-is kept goes back to the system then, and 24 megapixels take 1.5 GiB rather than 3, for half as much time again."""
+is kept goes back to the system then, and 24 megapixels take 1.6 GiB rather than 4, in up to twice the time."""
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,7 @@ class Engine:
     Args:
         net: the network; it is copied if its precision has to change.
         objective: a resolved expression.
-        precision: "auto", "bfloat16" or "float32".
+        precision: "auto", "bfloat16", "float16" or "float32".
         tile: the side in pixels of what a tile owns; 0 for never, "auto" to cut what exceeds `MEMORY_BUDGET`. A layer
             without a receptive field (a transformer's) is always done whole.
         halo: pixels that a tile sees beyond its own on each side; None for the receptive field's reach.
@@ -97,7 +97,7 @@ class Engine:
         self.dtype = precisions.choose(precision, self.device)
         self.net = net if next(net.parameters()).dtype == self.dtype else copy.deepcopy(net).to(self.dtype)
         self.net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        heap.keep_while(self.net)
+        self._memory = heap.Keeper()
         self._settled: set[torch.Size] = set()
         self.objective = objective
         self.tile = tile
@@ -154,7 +154,7 @@ class Engine:
             return Layout(self.tile, keep, sparing) if self.tile < max(size) else Layout(0)
         if pixels * self._held.peak <= MEMORY_BUDGET:
             return Layout(0)
-        seen = (MEMORY_BUDGET - kept * keep) / (self._held.peak * count)
+        seen = (MEMORY_BUDGET - kept * keep) / ((self._held.tile if keep else self._held.peak) * count)
         reach = field.before + field.after if self.halo is None else 2 * self.halo
         return Layout(max(field.stride * 8, math.floor(math.sqrt(seen)) - reach), keep, sparing)
 

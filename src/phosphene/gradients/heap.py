@@ -13,14 +13,16 @@ from __future__ import annotations
 import ctypes
 import platform
 import weakref
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from functools import cache
+from functools import cache, partial
 from mmap import mmap
 from threading import Lock
 
 import torch
 from torch import Tensor, nn
+
+from phosphene.gradients import bits
 
 # From glibc's malloc.h and malloc.c.
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD, M_MMAP_MAX = -1, -3, -4
@@ -34,11 +36,13 @@ SMALL = 1 << 14
 """Bytes below which setting something apart, in pages of its own, would waste more than it saves."""
 
 
-def keep_while(owner: object) -> None:
-    """Keep free memory for as long as `owner` lives; nothing happens where the C library is not glibc."""
-    if _glibc() is not None:
-        _holders.enter()
-        weakref.finalize(owner, _holders.leave).atexit = False
+class Keeper:
+    """While one lives, free memory is kept; nothing happens where the C library is not glibc."""
+
+    def __init__(self) -> None:
+        if _glibc() is not None:
+            _keepers.enter()
+            weakref.finalize(self, _keepers.leave).atexit = False
 
 
 @contextmanager
@@ -47,27 +51,40 @@ def settling() -> Iterator[None]:
     if _glibc() is None:
         yield
         return
-    with _holders.aside():
+    with _keepers.aside():
         yield
 
 
 @contextmanager
 def apart() -> Iterator[None]:
-    """What autograd keeps meanwhile lies apart from the memory that is used over and over, and does not part it."""
-    with torch.autograd.graph.saved_tensors_hooks(_set_apart, lambda tensor: tensor):
+    """What autograd keeps meanwhile lies apart from the memory that is used over and over, and does not part it.
+
+    Of masks it keeps the bits.
+    """
+    with torch.autograd.graph.saved_tensors_hooks(_set_apart, lambda restored: restored()):
         yield
 
 
-def _set_apart(tensor: Tensor) -> Tensor:
-    if tensor.device.type != "cpu" or isinstance(tensor, nn.Parameter) or tensor.nbytes < SMALL:
-        return tensor
+def _set_apart(tensor: Tensor) -> Callable[[], Tensor]:
+    if tensor.device.type not in ("cpu", "meta") or isinstance(tensor, nn.Parameter) or tensor.nbytes < SMALL:
+        return lambda: tensor
     strides = torch.empty_like(tensor, device="meta").stride()  # without gaps, if it is part of another
+    if tensor.dtype == torch.bool and tensor.stride() == strides:
+        packed = _copied(bits.pack(tensor), (1,))
+        return partial(bits.unpack, packed, tensor.shape, strides)
+    copy = _copied(tensor, strides)
+    return lambda: copy
+
+
+def _copied(tensor: Tensor, strides: tuple[int, ...]) -> Tensor:
+    if tensor.device.type == "meta":
+        return tensor.clone()
     place = torch.frombuffer(mmap(-1, tensor.nbytes), dtype=tensor.dtype)
     return place.as_strided(tensor.shape, strides).copy_(tensor)
 
 
-class _Holders:
-    """How many want memory to be kept, and how many of them are settling."""
+class _Keepers:
+    """How many keepers there are, and how many steps are settling."""
 
     def __init__(self) -> None:
         self._count = self._settling = 0
@@ -108,7 +125,7 @@ class _Holders:
             libc.malloc_trim(0)
 
 
-_holders = _Holders()
+_keepers = _Keepers()
 
 
 @cache

@@ -12,14 +12,18 @@ from torch.multiprocessing.reductions import StorageWeakRef
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
+from phosphene.gradients import heap
 from phosphene.nets.tap import Net
 
 
 @dataclass(frozen=True)
 class Held:
-    """Bytes for each pixel of the canvas: `peak` at once, and `kept` between the way forth and the way back."""
+    """Bytes for each pixel of the canvas: the `peak` of a step, that of a tile's whose masks are kept as bits, and what
+    is `kept` of a tile that waits for its way back.
+    """
 
     peak: float
+    tile: float
     kept: float
 
 
@@ -29,10 +33,12 @@ def held(net: Net, layers: Collection[str], side: int) -> Held:
     with torch.enable_grad():
         _back(net(image, layers), image)  # what is made once, such as weights turned about, is there then
         with _Ledger() as ledger:
+            _back(net(image, layers), image)
+        with heap.apart(), _Ledger() as tiled:
             activations = net(image, layers)
-            kept = ledger.alive()
+            kept = tiled.alive()
             _back(activations, image)
-    return Held(ledger.peak / side**2, kept / side**2)
+    return Held(ledger.peak / side**2, tiled.peak / side**2, kept / side**2)
 
 
 def _back(activations: Mapping[str, Tensor], image: Tensor) -> None:

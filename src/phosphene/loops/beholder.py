@@ -61,7 +61,8 @@ class Beholder:
         self._net = copy.deepcopy(net).to(dtype)
         self._net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self._device = next(self._net.parameters()).device
-        heap.keep_while(self._net)
+        self._dtype = dtype
+        self._memory = heap.Keeper()
         self._settled: set[torch.Size] = set()
         self._objective = objective
         self._habits = habits
@@ -98,7 +99,8 @@ class Beholder:
             mine = self._scores(activations, n) * (glance.views / total)
             scores = scores + mine.detach().to(image.device)
             wanted = wanted + mine.sum() + self._priors(activations, glance.views, n) * (glance.views / total)
-        (gradient,) = torch.autograd.grad(wanted, leaf)
+        scale = leaf[0].numel() if self._dtype == torch.float16 else 1  # or it would vanish; its length is set below
+        (gradient,) = torch.autograd.grad(wanted * scale, leaf)
         length = gradient.square().mean(dim=(1, 2, 3), keepdim=True).sqrt()
         return scores, gradient / (length + torch.finfo(gradient.dtype).tiny)
 

@@ -77,7 +77,7 @@ def imagine_steps(
         count: pictures to make at once, from 1, kept unlike one another.
         seed: what all chance is drawn from; the same seed gives the same bytes on the same machine.
         size: (height, width) of the finished pictures, each from 1.
-        precision: "auto", "bfloat16" or "float32", in which the network runs.
+        precision: "auto", "bfloat16", "float16" or "float32", in which the network runs.
         state: a step's `state`, to go on from there to the same bytes as without a break.
 
     Yields:

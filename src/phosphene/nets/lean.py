@@ -2,8 +2,8 @@
 
 PyTorch keeps each layer's input and output for the way back, because a weight's gradient may need them. Where only the
 picture gets a gradient, a ReLU needs one bit for each response, a convolution its weights, a mean nothing at all. So
-that is what is kept: about a sixteenth of what bfloat16 responses take, which is what lets a canvas of 24 megapixels
-go through a network once.
+that is what is kept: a byte for each response, and where a canvas is so large that it is done in tiles, a bit
+(`gradients.heap.apart`), which lets 24 megapixels go through a network once.
 
 Each gives what the layer of `torch.nn.functional` gives, and its gradient, up to rounding.
 """
@@ -19,9 +19,9 @@ from torch import Tensor
 from torch.nn import functional as F
 from torch.utils.weak import WeakTensorKeyDictionary
 
-from phosphene.nets import bits
-
 Pair = tuple[int, int]
+
+INTEGERS = {2: torch.int16, 4: torch.int32, 8: torch.int64}
 
 COLOURS = 4
 """Up to so many input channels are a picture's colours, towards which convolutions go their own way back."""
@@ -86,14 +86,14 @@ class _Convolution(torch.autograd.Function):
         ctx: Any, x: Tensor, weight: Tensor, bias: Tensor | None, stride: int, padding: Pair, relu: bool
     ) -> Tensor:
         y = _forward(x, weight, bias, stride, padding, relu)
-        ctx.save_for_backward(weight, *([bits.pack(y)] if relu else []))
+        ctx.save_for_backward(weight, *([y.bool()] if relu else []))
         ctx.shape, ctx.stride, ctx.padding = x.shape, stride, padding
         return y
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
         weight, *mask = ctx.saved_tensors
-        gradient = bits.keep(gradient, mask[0]) if mask else gradient
+        gradient = _masked(gradient, mask[0]) if mask else gradient
         if weight.shape[1] <= COLOURS:
             found = _towards_colours(gradient, weight, ctx.shape, ctx.stride, ctx.padding)
         elif ctx.stride == 1:
@@ -107,6 +107,15 @@ class _Convolution(torch.autograd.Function):
                 [True, False, False],
             )  # fmt: skip
         return found, None, None, None, None, None
+
+
+def _masked(x: Tensor, mask: Tensor) -> Tensor:
+    """`x` where `mask` is set, and zero elsewhere; a new tensor."""
+    if x.device.type != "cpu":
+        return torch.where(mask, x, 0)
+    # Times 0 or 1 as integers: ten times as fast as a select of PyTorch's on a CPU, and what is dropped is 0 even if
+    # it was NaN.
+    return (x.view(INTEGERS[x.element_size()]) * mask).view(x.dtype)
 
 
 def _turned(weight: Tensor) -> Tensor:
@@ -166,12 +175,12 @@ class _ReLU(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor) -> Tensor:
         ctx.mark_dirty(F.relu_(x))
-        ctx.save_for_backward(bits.pack(x))
+        ctx.save_for_backward(x.bool())
         return x
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> Tensor:
-        return bits.keep(gradient, *ctx.saved_tensors)
+        return _masked(gradient, *ctx.saved_tensors)
 
 
 class _MeanPool(torch.autograd.Function):
