@@ -2,7 +2,8 @@
 
     .venv/bin/python benchmarks/canvas.py [--sizes 512x512 ... 6000x4000]
 
-Each canvas in a process of its own, set up as the command line does it. Memory is the peak above that of the process with the canvas at hand.
+Each canvas in a process of its own, set up as the command line does it. Memory is the peak above that of the process
+with the canvas at hand.
 """
 
 from __future__ import annotations
