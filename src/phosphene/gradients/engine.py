@@ -97,7 +97,7 @@ class Engine:
         self.dtype = precisions.choose(precision, self.device)
         self.net = net if next(net.parameters()).dtype == self.dtype else copy.deepcopy(net).to(self.dtype)
         self.net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self._memory = heap.Keeper()
+        self._memory: heap.Keeper | None = heap.Keeper()
         self._settled: set[torch.Size] = set()
         self.objective = objective
         self.tile = tile
@@ -126,7 +126,11 @@ class Engine:
         fresh = image.shape not in self._settled
         self._settled.add(image.shape)
         canvas = image.to(self.device)
-        with heap.settling() if fresh or layout.sparing else nullcontext():
+        if layout.sparing:
+            self._memory = None  # neither here nor in what is done with the gradient
+        elif self._memory is None:
+            self._memory = heap.Keeper()
+        with heap.settling() if fresh else nullcontext():
             scores, gradient = self._tiled(canvas, layout) if layout.own else self._whole(canvas, pad)
         return scores.to(image.device), gradient.to(image.device)
 
