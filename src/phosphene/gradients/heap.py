@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache, partial
 from mmap import mmap
-from threading import Lock
+from threading import RLock
 
 import torch
 from torch import Tensor, nn
@@ -88,7 +88,7 @@ class _Keepers:
 
     def __init__(self) -> None:
         self._count = self._settling = 0
-        self._lock = Lock()
+        self._lock = RLock()  # a keeper may be collected in the middle of this
 
     def enter(self) -> None:
         with self._lock:
