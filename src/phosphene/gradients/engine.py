@@ -37,6 +37,9 @@ MEMORY_BUDGET = 1640 << 20
 OVERLAP = 1.1
 """How much more of a canvas is looked at in tiles than whole, because of their halos: what memory is planned for."""
 
+KEPT = 0.7
+"""Share of `MEMORY_BUDGET` that may be kept of tiles; where more would be, they are gone through twice instead."""
+
 SPARING = 0.5
 """Share of `MEMORY_BUDGET` that may be kept of tiles before memory is worth more than time: what is free between what
 is kept goes back to the system then, and 24 megapixels take 1.6 GiB rather than 4, in up to twice the time."""
@@ -98,7 +101,6 @@ class Engine:
         self.net = net if next(net.parameters()).dtype == self.dtype else copy.deepcopy(net).to(self.dtype)
         self.net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self._memory: heap.Keeper | None = heap.Keeper()
-        self._settled: set[torch.Size] = set()
         self.objective = objective
         self.tile = tile
         self.halo = halo
@@ -123,14 +125,12 @@ class Engine:
         least = self._least_side
         pad = (0, max(0, least - width), 0, max(0, least - height))
         layout = Layout(0) if any(pad) else self.layout((height, width), len(image))
-        fresh = image.shape not in self._settled
-        self._settled.add(image.shape)
         canvas = image.to(self.device)
         if layout.sparing:
             self._memory = None  # neither here nor in what is done with the gradient
         elif self._memory is None:
             self._memory = heap.Keeper()
-        with heap.settling() if fresh else nullcontext():
+        with self._memory.step(image.shape) if self._memory else nullcontext():
             scores, gradient = self._tiled(canvas, layout) if layout.own else self._whole(canvas, pad)
         return scores.to(image.device), gradient.to(image.device)
 
@@ -142,7 +142,7 @@ class Engine:
         if other.layers != self.layers:
             for known in ("_spatial_layers", "_least_side", "_held"):
                 other.__dict__.pop(known, None)
-            other._settled = set()
+            other._memory = heap.Keeper()
             other._shapes = lru_cache(maxsize=64)(other._probe_shapes)
         return other
 
@@ -152,7 +152,7 @@ class Engine:
         if self.tile == 0 or field is None:
             return Layout(0)
         kept = pixels * OVERLAP * self._held.kept
-        keep = not self._linear and kept <= MEMORY_BUDGET * 0.7
+        keep = not self._linear and kept <= MEMORY_BUDGET * KEPT
         sparing = keep and kept > MEMORY_BUDGET * SPARING
         if self.tile != "auto":
             return Layout(self.tile, keep, sparing) if self.tile < max(size) else Layout(0)
@@ -212,16 +212,15 @@ class Engine:
         card = self.net.card
         for coefficient, leaf in self.objective.terms():
             if leaf.layer != card.classes:
-                add_up, judge, linear = leaf.add_up, leaf.judge, leaf.linear
                 stride = self._stride(leaf.layer)
-                yield _Term(coefficient, leaf.layer, stride, shapes[leaf.layer], add_up, judge, linear)
+                yield _Term(coefficient, leaf.layer, stride, shapes[leaf.layer], leaf.add_up, leaf.judge)
                 continue
             layer = str(card.pooled)
 
             def judge_class(pooled: Tensor, leaf: Leaf = leaf) -> Scores:
                 return leaf.score(self.net.head(pooled))
 
-            yield _Term(coefficient, layer, self._stride(layer), shapes[layer], _mean, judge_class, linear=False)
+            yield _Term(coefficient, layer, self._stride(layer), shapes[layer], _mean, judge_class)
 
     def _scale(self, image: Image) -> float:
         """What scores are multiplied by on the way back: in float16, a mean's gradient would vanish among its many
@@ -295,7 +294,6 @@ class _Term:
     total: Size
     add_up: Callable[[Tensor, Region], Tensor]
     judge: Callable[[Tensor], Scores]
-    linear: bool
 
     def pool(self, activations: Mapping[str, Tensor], tile: Tile) -> Tensor:
         """What the positions that `tile` owns add, `n k`."""

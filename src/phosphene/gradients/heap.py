@@ -14,7 +14,7 @@ import ctypes
 import platform
 import weakref
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from functools import cache, partial
 from mmap import mmap
 from threading import RLock
@@ -40,19 +40,18 @@ class Keeper:
     """While one lives, free memory is kept; nothing happens where the C library is not glibc."""
 
     def __init__(self) -> None:
+        self._settled: set[torch.Size] = set()
         if _glibc() is not None:
             _keepers.enter()
             weakref.finalize(self, _keepers.leave).atexit = False
 
-
-@contextmanager
-def settling() -> Iterator[None]:
-    """For a first step at a size, or one short of memory: large blocks come from the system, and go back to it."""
-    if _glibc() is None:
-        yield
-        return
-    with _keepers.aside():
-        yield
+    @contextmanager
+    def step(self, shape: torch.Size) -> Iterator[None]:
+        """For a step on pictures of this shape: in the first, large blocks come from the system, and go back to it."""
+        fresh = shape not in self._settled and _glibc() is not None
+        self._settled.add(shape)
+        with _keepers.aside() if fresh else nullcontext():
+            yield
 
 
 @contextmanager

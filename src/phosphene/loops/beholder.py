@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Sequence
-from contextlib import nullcontext
 from dataclasses import dataclass
 
 import torch
@@ -63,7 +62,6 @@ class Beholder:
         self._device = next(self._net.parameters()).device
         self._dtype = dtype
         self._memory = heap.Keeper()
-        self._settled: set[torch.Size] = set()
         self._objective = objective
         self._habits = habits
         self._weight = sum(abs(coefficient) for coefficient, _ in objective.terms())
@@ -83,9 +81,7 @@ class Beholder:
         The direction has a root mean square of 1 over each picture, so that what else pulls at the picture has the same
         weight whatever is looked for.
         """
-        fresh = image.shape not in self._settled
-        self._settled.add(image.shape)
-        with heap.settling() if fresh else nullcontext():
+        with self._memory.step(image.shape):
             return self._see(image, glances, generator)
 
     def _see(self, image: Image, glances: Sequence[Glance], generator: torch.Generator) -> tuple[Scores, Image]:

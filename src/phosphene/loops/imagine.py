@@ -91,21 +91,21 @@ def imagine_steps(
     check("size", size, min(size) >= 1, "1 or more pixels on each side")
     placed = any(isinstance(leaf, Neuron) for _, leaf in objective.terms())
     dtype = precisions.choose(precision, next(net.parameters()).device)
-    beholder = Beholder(net, objective, _habits(settings, flip=not placed), dtype)
+    beholder = Beholder(net, objective, habits(settings, flip=not placed), dtype)
     plan = octaves(net.card.native, objective, settings, count=count, size=size)
     work = sum(octave.cost * octave.steps for octave in plan)
     reached = state if isinstance(state, ImagineState) else _begin(plan[0], settings, seed)
     while True:
         octave = plan[reached.octave]
-        canvas = _canvas(octave, settings, reached.spectrum)
+        canvas = canvas_of(reached.spectrum, octave.size, settings.decay)
         for step in range(reached.step, octave.steps):
-            chance = _chance(seed, reached.octave, step)
+            chance = chance_at(seed, reached.octave, step)
             image = canvas()
             scores, direction = beholder(image, octave.glances, chance)
             direction += octave.smooth * curvature(image.detach())
             (gradient,) = torch.autograd.grad(image, canvas.spectrum, direction)
             reached = adam(reached, gradient, octave.rate * fall(step / octave.steps, LAST_RATE))
-            canvas = _canvas(octave, settings, reached.spectrum)
+            canvas = canvas_of(reached.spectrum, octave.size, settings.decay)
             with torch.no_grad():
                 picture = canvas()[_first_of_each(scores, count)]
             last = reached.octave == len(plan) - 1 and reached.step == octave.steps
@@ -147,7 +147,7 @@ def curvature(image: Image) -> Image:
 
 
 def _begin(octave: Octave, settings: ImagineSettings, seed: int) -> ImagineState:
-    chance = _chance(seed, 0, -1)
+    chance = chance_at(seed, 0, -1)
     canvas = FourierCanvas(octave.size, octave.pictures, decay=settings.decay, generator=chance)
     return at_rest(0, canvas.spectrum.detach())
 
@@ -158,9 +158,9 @@ def _next(
     """The beginning of the next octave: the best pictures, on its canvas."""
     old, new = plan[reached.octave], plan[reached.octave + 1]
     with torch.no_grad():
-        image = _canvas(old, settings, reached.spectrum)()
+        image = canvas_of(reached.spectrum, old.size, settings.decay)()
     if new.pictures < old.pictures:
-        chance = _chance(seed, reached.octave + 1, -1)
+        chance = chance_at(seed, reached.octave + 1, -1)
         image = image[_first_of_each(beholder.judge(image, old.glances[0], chance, JUDGED), new.pictures)]
     canvas = FourierCanvas.from_image(resize(image, new.size), decay=settings.decay)
     return at_rest(reached.octave + 1, canvas.spectrum.detach())
@@ -171,8 +171,9 @@ def at_rest(octave: int, spectrum: Tensor) -> ImagineState:
     return ImagineState(octave, 0, spectrum, torch.zeros_like(spectrum), torch.zeros_like(spectrum))
 
 
-def _canvas(octave: Octave, settings: ImagineSettings, spectrum: Tensor) -> FourierCanvas:
-    canvas = FourierCanvas(octave.size, 0, decay=settings.decay, generator=torch.Generator())
+def canvas_of(spectrum: Tensor, size: Size, decay: float) -> FourierCanvas:
+    """The canvas of this size whose parameters these are."""
+    canvas = FourierCanvas(size, 0, decay=decay, generator=torch.Generator())
     canvas.spectrum = nn.Parameter(spectrum)
     return canvas
 
@@ -198,7 +199,8 @@ def _first_of_each(scores: Scores, count: int) -> Tensor:
     return groups.argmax(dim=1) + groups.shape[1] * torch.arange(count)
 
 
-def _habits(settings: ImagineSettings, *, flip: bool) -> Habits:
+def habits(settings: ImagineSettings, *, flip: bool) -> Habits:
+    """How pictures are looked at while they are imagined with these settings."""
     return Habits(
         rotate=settings.rotate,
         flip=flip,
@@ -215,6 +217,6 @@ def fall(done: float, last: float) -> float:
     return last + (1 - last) * 0.5 * (1 + math.cos(math.pi * done))
 
 
-def _chance(seed: int, octave: int, step: int) -> torch.Generator:
-    # A function of where the loop is, so that there is no hidden state to resume.
+def chance_at(seed: int, octave: int, step: int) -> torch.Generator:
+    """All chance of a step: a function of where the loop is, so that there is no hidden state to resume."""
     return torch.Generator().manual_seed(random.Random(f"{seed}/{octave}/{step}").getrandbits(63))

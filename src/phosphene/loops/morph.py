@@ -14,19 +14,18 @@ feature visualization interpolation".
 from __future__ import annotations
 
 import math
-import random
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from phosphene.canvas.fourier import FourierCanvas
 from phosphene.errors import SettingError
 from phosphene.gradients.engine import Engine
-from phosphene.loops.beholder import Beholder, Habits
-from phosphene.loops.imagine import adam, at_rest, curvature, fall, resize
+from phosphene.loops.beholder import Beholder
+from phosphene.loops.imagine import adam, at_rest, canvas_of, chance_at, curvature, fall, habits, resize
 from phosphene.loops.levels import Levels, keep_level, measure
 from phosphene.loops.plan import ImagineSettings, Octave, octaves
 from phosphene.loops.sequence import Frame, State, number
@@ -163,10 +162,11 @@ def _imagined(
 ) -> tuple[Tensor, Tensor]:
     """The spectra of the stations on the last octave's canvas: what they share, and each one's own."""
     aims = _Aims(ideas, weights)
-    beholder = Beholder(net, aims, _habits(settings.look), dtype)
+    # Not mirrored: which way a thing looks is to be the same in all stations, and they are to be alike.
+    beholder = Beholder(net, aims, habits(replace(settings.look, diversity=0.0), flip=False), dtype)
     plan = _octaves(net, ideas, weights, settings)
     done, work = 0, sum(octave.cost * octave.steps for octave in plan)
-    chance = _chance(settings.seed, 0, -1)
+    chance = chance_at(settings.seed, 0, -1)
     decay = settings.look.decay
     shared = FourierCanvas(plan[0].size, 1, decay=decay, generator=chance).spectrum.detach()
     spectra = torch.cat((shared, torch.zeros(len(weights), *shared.shape[1:])))
@@ -177,7 +177,7 @@ def _imagined(
             spectra = _enlarged(spectra, plan[number_of - 1], octave, settings)
         reached = at_rest(number_of, spectra)
         for step in range(octave.steps):
-            chance = _chance(settings.seed, number_of, step)
+            chance = chance_at(settings.seed, number_of, step)
             gradient = _gradient(beholder, aims, reached.spectrum, weights, octave, settings, chance)
             reached = adam(reached, gradient, rates * (2 * octave.rate * fall(step / octave.steps, LAST_RATE)))
             done += octave.cost
@@ -200,7 +200,7 @@ def _gradient(
     """In which direction the shared spectrum, and each station's own, should change."""
     own = []
     for batch in torch.arange(len(weights)).split(BATCH):
-        canvas = _canvas(spectra[:1] + spectra[1 + batch], octave.size, settings)
+        canvas = canvas_of(spectra[:1] + spectra[1 + batch], octave.size, settings.look.decay)
         image = canvas()
         aims.weights = weights[batch]
         _, direction = beholder(image, octave.glances, chance)
@@ -217,7 +217,7 @@ def _enlarged(spectra: Tensor, old: Octave, new: Octave, settings: MorphSettings
 
     def grown(each: Tensor) -> Tensor:
         with torch.no_grad():
-            image = resize(_canvas(each, old.size, settings)(), new.size)
+            image = resize(canvas_of(each, old.size, decay)(), new.size)
         return FourierCanvas.from_image(image, decay=decay).spectrum.detach()
 
     shared = grown(spectra[:1])
@@ -238,13 +238,7 @@ def _octaves(net: Net, ideas: tuple[Objective, ...], weights: Tensor, settings: 
 
 def _picture(spectrum: Tensor, octave: Octave, settings: MorphSettings) -> Image:
     with torch.no_grad():
-        return _canvas(spectrum.view(1, *spectrum.shape[-4:]), octave.size, settings)()
-
-
-def _canvas(spectrum: Tensor, size: Size, settings: MorphSettings) -> FourierCanvas:
-    canvas = FourierCanvas(size, 0, decay=settings.look.decay, generator=torch.Generator())
-    canvas.spectrum = nn.Parameter(spectrum)
-    return canvas
+        return canvas_of(spectrum.view(1, *spectrum.shape[-4:]), octave.size, settings.look.decay)()
 
 
 def _place(index: int, settings: MorphSettings, ideas: int) -> float:
@@ -259,20 +253,3 @@ def _between(one: Levels, other: Levels, share: float) -> Levels:
     return Levels(
         one.deviations.lerp(other.deviations, share), one.mean.lerp(other.mean, share), one.root.lerp(other.root, share)
     )
-
-
-def _habits(look: ImagineSettings) -> Habits:
-    # Not mirrored: which way a thing looks is to be the same in all stations.
-    return Habits(
-        rotate=look.rotate,
-        flip=False,
-        tint=look.tint,
-        noise=look.noise,
-        thin=look.thin,
-        natural=look.natural,
-        diversity=0.0,
-    )
-
-
-def _chance(seed: int, octave: int, step: int) -> torch.Generator:
-    return torch.Generator().manual_seed(random.Random(f"{seed}/{octave}/{step}").getrandbits(63))

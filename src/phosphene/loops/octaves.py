@@ -147,12 +147,11 @@ def octave_steps(
 
 def dreamt(engine: Engine, photo: Image, settings: DreamSettings) -> tuple[Image, float]:
     """The whole of `octave_steps`: the dream, where the photo is, and the mean score of its steps."""
-    image, scores = photo, [torch.zeros(1)]
+    image, scores = photo, []
     for step in octave_steps(engine, photo, settings):
         image = step.image
-        scores.append(step.scores)
-    mean = float(torch.stack([each.mean() for each in scores[1:] or scores]).mean())
-    return image.to(photo.device), mean
+        scores.append(step.scores.mean())
+    return image.to(photo.device), float(torch.stack(scores).mean()) if scores else 0.0
 
 
 class _Bases:
