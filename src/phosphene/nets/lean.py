@@ -221,7 +221,7 @@ class _MaxPool(torch.autograd.Function):
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
         (index,) = ctx.saved_tensors
         gradient = gradient.contiguous(memory_format=torch.channels_last)
-        if gradient.device.type == "cpu" and gradient.shape[2] >= 2 * STRIPS:
+        if gradient.device.type == "cpu" and gradient.shape[2] >= STRIPS * ctx.window[0][0]:
             return _in_strips(gradient, index, ctx.shape, ctx.window), None, None, None, None
         like = _unfilled(ctx.shape, gradient)
         found = torch.ops.aten.max_pool2d_with_indices_backward(gradient, like, *ctx.window, index.long())
@@ -245,10 +245,11 @@ def _in_strips(gradient: Tensor, index: Tensor, shape: torch.Size, window: list[
         x.permute(0, 2, 3, 1).reshape(n * STRIPS, each, across, channels).permute(0, 3, 1, 2) for x in (gradient, index)
     )
     own, over = each * stride, max(kernel - stride, 0)
-    first = (torch.arange(STRIPS) * own - padding).repeat(n) * width
+    first = (torch.arange(STRIPS, dtype=index.dtype) * own - padding).repeat(n) * width
+    index = index - first[:, None, None, None]
     like = _unfilled(torch.Size([n * STRIPS, channels, own + over, width]), gradient)
     found = torch.ops.aten.max_pool2d_with_indices_backward(
-        gradient, like, [kernel] * 2, [stride] * 2, [0, padding], [1, 1], window[-1], index - first[:, None, None, None]
+        gradient, like, [kernel] * 2, [stride] * 2, [0, padding], [1, 1], window[-1], index.long()
     )
     found = found.permute(0, 2, 3, 1).view(n, STRIPS, own + over, width, channels)
     rows = max(STRIPS * own + over, padding + height)
@@ -264,26 +265,26 @@ def _in_strips(gradient: Tensor, index: Tensor, shape: torch.Size, window: list[
 class _LocalNorm(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor, window: int, alpha: float, beta: float, k: float) -> Tensor:
-        ctx.save_for_backward(x)
-        ctx.constants = window, alpha, beta, k
-        return x * _falling(_energy(x, window, alpha, k), beta)
+        energy = _energy(x, window, alpha, k)
+        ctx.save_for_backward(x, energy)
+        ctx.constants = window, alpha, beta
+        return x * _falling(energy, beta)
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
-        (x,) = ctx.saved_tensors
-        window, alpha, beta, k = ctx.constants
-        energy = _energy(x, window, alpha, k)
+        x, energy = ctx.saved_tensors
+        window, alpha, beta = ctx.constants
         scaled = gradient * _falling(energy, beta)
         crosstalk = F.conv2d((scaled * x).div_(energy), _band(x, window, alpha))
         return scaled.addcmul_(x, crosstalk, value=-2 * beta), None, None, None, None
 
 
 def _falling(energy: Tensor, beta: float) -> Tensor:
-    """energy ** -beta; with the usual beta by two roots, which takes a quarter of the time."""
+    """energy ** -beta; with the usual beta by two reciprocal roots, of which PyTorch does many at once."""
     if beta != 0.75:
         return energy.pow(-beta)
     root = energy.rsqrt()
-    return root.sqrt().mul_(root)
+    return root.rsqrt().mul_(root).mul_(root)
 
 
 def _energy(x: Tensor, window: int, alpha: float, k: float) -> Tensor:
