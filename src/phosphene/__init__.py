@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from phosphene.objectives import Channel, Class, Guide, Layer, Neuron, parse
     from phosphene.picture import Picture
     from phosphene.recipe import Noise, Recipe
-    from phosphene.render import again, again_steps, dream, dream_steps, imagine, imagine_steps
+    from phosphene.render import again, again_steps, dream, dream_steps, imagine, imagine_steps, sheet, sheet_steps
     from phosphene.seeing import see
 
 __all__ = [
@@ -46,6 +46,8 @@ __all__ = [
     "morph",
     "parse",
     "see",
+    "sheet",
+    "sheet_steps",
     "video",
     "wrap",
     "zoom",
@@ -58,7 +60,7 @@ _HOMES = {
     "objectives": ("Channel", "Class", "Guide", "Layer", "Neuron", "parse"),
     "picture": ("Picture",),
     "recipe": ("Noise", "Recipe"),
-    "render": ("again", "again_steps", "dream", "dream_steps", "imagine", "imagine_steps"),
+    "render": ("again", "again_steps", "dream", "dream_steps", "imagine", "imagine_steps", "sheet", "sheet_steps"),
     "seeing": ("see",),
 }
 

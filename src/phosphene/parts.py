@@ -82,7 +82,7 @@ class AnyRecipe(Part):
         return names
 
 
-_NO_SETTINGS = {"kind", "version", "phosphene", "automatic", "source", "pick", "ideas"}
+_NO_SETTINGS = {"kind", "version", "phosphene", "automatic", "source", "pick", "ideas", "targets"}
 
 
 def settings_of(kind: type[AnyRecipe]) -> list[str]:

@@ -22,6 +22,7 @@ from pydantic_core import PydanticCustomError, PydanticUndefined, from_json
 from phosphene import __version__
 from phosphene.errors import RecipeError, SettingError, UnknownNameError
 from phosphene.fields import (
+    Auto,
     Device,
     Equalise,
     Headroom,
@@ -41,7 +42,7 @@ from phosphene.fields import (
 )
 from phosphene.films import Clip, MorphRecipe, VideoRecipe, ZoomRecipe
 from phosphene.parts import PARTS, VERSION, AnyRecipe, Net, NetUsed, Noise, Photo, Source, settings_of
-from phosphene.settings import must_be, received
+from phosphene.settings import meant, must_be, received
 
 __all__ = [
     "KINDS",
@@ -55,6 +56,7 @@ __all__ = [
     "Photo",
     "R",
     "Recipe",
+    "SheetRecipe",
     "VideoRecipe",
     "ZoomRecipe",
     "ask",
@@ -66,6 +68,8 @@ __all__ = [
     "override",
     "settings_of",
 ]
+
+MOST_ON_SHEET = 1024
 
 
 class DreamRecipe(AnyRecipe):
@@ -159,12 +163,42 @@ class ImagineRecipe(AnyRecipe):
         return self
 
 
-Recipe = DreamRecipe | ImagineRecipe | ZoomRecipe | MorphRecipe | VideoRecipe
+class SheetRecipe(AnyRecipe):
+    """How pictures of many things were made from noise, side by side."""
+
+    kind: Literal["sheet"] = "sheet"
+    targets: Annotated[
+        tuple[Target, ...],
+        Field(min_length=1, max_length=MOST_ON_SHEET),
+        meant(f"a list of 1 to {MOST_ON_SHEET} targets in the objective language"),
+    ]
+    net: Net = NetUsed(name="pocket")
+    size: Size = Field(128, description="Size of each picture: a square's side, or WIDTHxHEIGHT.")
+    columns: Annotated[int, Field(ge=1, le=MOST_ON_SHEET)] | Auto = Field(
+        "auto", description="Pictures in a row; auto for a sheet that is about square."
+    )
+    gap: Annotated[int, Field(ge=0, le=256)] = Field(4, description="White pixels between pictures.")
+    steps: Annotated[int, Field(ge=1, le=100_000)] = Field(
+        64, description="Steps of ascent for the shapes; a quarter as many follow for each octave of detail."
+    )
+    sketches: Annotated[int, Field(ge=1, le=64)] = Field(
+        2, description="Sketches of each picture of a label, of which the best goes on; 1 for none."
+    )
+    views: Annotated[int, Field(ge=1, le=256)] = Field(
+        4, description="Random views of each picture that a step looks at."
+    )
+    seed: Seed = 0
+    precision: Precision = "auto"
+    device: Device = "auto"
+
+
+Recipe = DreamRecipe | ImagineRecipe | SheetRecipe | ZoomRecipe | MorphRecipe | VideoRecipe
 """Any kind of recipe."""
 
 KINDS: dict[str, type[Recipe]] = {
     "dream": DreamRecipe,
     "imagine": ImagineRecipe,
+    "sheet": SheetRecipe,
     "zoom": ZoomRecipe,
     "morph": MorphRecipe,
     "video": VideoRecipe,

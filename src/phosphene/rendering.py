@@ -20,7 +20,7 @@ from phosphene.gradients import device as devices
 from phosphene.gradients import precision as precisions
 from phosphene.gradients.engine import Engine
 from phosphene.loops import imagine as imagining
-from phosphene.loops import lucid, octaves
+from phosphene.loops import lucid, octaves, sheet
 from phosphene.loops.step import Step
 from phosphene.media.image import Photograph, read_image
 from phosphene.nets.tap import Net
@@ -28,7 +28,7 @@ from phosphene.objectives.base import Objective, resolve
 from phosphene.objectives.expr import parse
 from phosphene.objectives.features import Layer
 from phosphene.picture import Picture
-from phosphene.recipe import DreamRecipe, ImagineRecipe, NetUsed, Noise, R, Recipe
+from phosphene.recipe import DreamRecipe, ImagineRecipe, NetUsed, Noise, R, Recipe, SheetRecipe
 from phosphene.types import Image, Size
 
 GUIDE_SIDE = 512
@@ -177,6 +177,22 @@ def imagined(request: ImagineRecipe, ground: Ground) -> Rendering:
         )
     grey = torch.full((recipe.count, 3, *size), 0.5)
     return Rendering(recipe, _start(grey, 1, recipe), steps, partial(_picked, recipe, size))
+
+
+def sheeted(request: SheetRecipe, path: Path | None = None, *, net: Net | None = None) -> Rendering:
+    """The work of imagining all that the recipe lists; `path` is the recipe's file, `net` as of `ground`."""
+    net = load_net(request, path) if net is None else net
+    objectives = tuple(map(meaning(net, path), request.targets))
+    size = sources.size_for(request.size, (1, 1))
+    columns = sheet.columns_for(len(objectives), size) if request.columns == "auto" else request.columns
+    dtype = precisions.choose(request.precision, next(net.parameters()).device)
+    recipe = resolved(request, net, dtype, size=size, columns=columns)
+    look = imagining.ImagineSettings(steps=recipe.steps, sketches=recipe.sketches, views=recipe.views)
+    steps = sheet.sheet_steps(
+        net, objectives, look, columns=columns, gap=recipe.gap, seed=recipe.seed, size=size, precision=recipe.precision
+    )
+    blank = torch.ones(1, 3, *sheet.sheet_size(len(objectives), size, columns, recipe.gap))
+    return Rendering(recipe, _start(blank, 1, recipe), steps, lambda image: image)
 
 
 def _read_guide(net: Net, recipe_path: Path | None, path: str, layer: str) -> Tensor:

@@ -19,6 +19,7 @@ from phosphene.errors import PhospheneError, nearest
 COMMANDS = {
     "dream": ("phosphene.cli.dream", "Dream upon a photograph, or upon noise."),
     "imagine": ("phosphene.cli.imagine", "Make a picture of what a word, a layer or a channel stands for."),
+    "sheet": ("phosphene.cli.sheet", "Make a picture of each of many things, side by side."),
     "zoom": ("phosphene.cli.zoom", "Travel into a photograph, or into noise, without end: a film."),
     "morph": ("phosphene.cli.morph", "Turn one idea into the next: a film."),
     "video": ("phosphene.cli.video", "Dream on a video clip, without flicker."),

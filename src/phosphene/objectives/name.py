@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import re
 
+from phosphene.errors import ExpressionError
+
 _LETTER = r"[\w/.']"
 _WORD = rf"\w{_LETTER}*(?:-{_LETTER}+)*"
 
@@ -16,11 +18,39 @@ NAME = re.compile(rf"{_WORD}(?:\s+{_WORD})*")
 NUMBER = re.compile(rf"(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?(?!-?{_LETTER})")
 """A number without a sign, unless it is only the beginning of a name (`3x3`)."""
 
+MOST_CHANNELS = 65536
+
 INDEX = re.compile(rf"[0-9]{{1,9}}(?!-?{_LETTER})")
 """A channel's number; nine digits are more than any network has channels."""
 
 QUOTED = re.compile(r'"((?:[^"\\]|\\["\\])*)"')
 """Anything in double quotes, with \\" and \\\\ for a quote and a backslash."""
+
+
+CHANNELS = re.compile(rf"\s*({NAME.pattern}|{QUOTED.pattern})\s*:\s*([0-9]{{1,9}})\s*\.\.\s*([0-9]{{1,9}})\s*")
+"""A layer's channels from one to another."""
+
+
+def spread(text: str) -> list[str]:
+    """The targets that a text stands for: with `..`, a layer's channels from the first to the last; else itself.
+
+    >>> spread("mixed4c:8..10"), spread("banana")
+    (['mixed4c:8', 'mixed4c:9', 'mixed4c:10'], ['banana'])
+
+    Raises `ExpressionError` if the last is before the first, or there are more than `MOST_CHANNELS`.
+    """
+    match = CHANNELS.fullmatch(text)
+    if match is None:
+        return [text]
+    layer, _, *ends = match.groups()
+    first, last = map(int, ends)
+    if not 0 <= last - first < MOST_CHANNELS:
+        raise ExpressionError(
+            f"channels go from the lower number to the higher, {MOST_CHANNELS} at most, but {text!r} was asked for",
+            text=text,
+            position=match.start(3),
+        )
+    return [f"{layer}:{index}" for index in range(first, last + 1)]
 
 
 def write_name(name: str, *, first: bool = False) -> str:

@@ -1,0 +1,58 @@
+"""`phosphene sheet`: ranges of channels, and one picture that can be rendered again."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from phosphene.cli.root import phosphene
+from phosphene.media.image import read_image
+
+QUICK = ["--size", "40", "--steps", "2", "--sketches", "1", "--views", "1"]
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def run(*args: str | Path) -> Result:
+    return CliRunner().invoke(phosphene, [*map(str, args)])
+
+
+def test_a_sheet_lists_its_targets_and_can_be_rendered_again() -> None:
+    result = run("sheet", "mixed3a:2..4", "banana", *QUICK, "--gap", "2", "-o", "sheet.png")
+    assert (result.exit_code, result.stdout, result.stderr) == (0, "sheet.png\n", "")
+    sheet = read_image("sheet.png")
+    assert sheet.size == (82, 82)
+    recipe = json.loads(run("show", "sheet.png").stdout)
+    assert recipe["targets"] == ["mixed3a:2", "mixed3a:3", "mixed3a:4", "banana"]
+    assert recipe["columns"] == 2
+    assert run("again", "sheet.png").stdout == "sheet-again.png\n"
+    assert read_image("sheet-again.png").image.equal(sheet.image)
+    assert run("again", "sheet.png", "--columns", "4", "-o", "wide.png").exit_code == 0
+    wide = read_image("wide.png").image
+    assert wide.shape[-2:] == (40, 166)
+    assert wide[..., :82].equal(sheet.image[..., :40, :])
+
+
+@pytest.mark.parametrize(
+    ("args", "code", "message"),
+    [
+        ([], 2, "Missing argument 'TARGETS...'"),
+        (["mixed3a:4..2"], 1, "from the lower number to the higher"),
+        (["mixed3a:0..2000"], 1, "targets must be a list of 1 to 1024"),
+        (["mixed3a:0..1000"], 1, "channels 0 to"),
+        (["bananna"], 1, "did you mean 'banana'"),
+        (["banana", "--columns", "none"], 2, "must be"),
+    ],
+)
+def test_mistakes_are_answered(args: list[str], code: int, message: str, folder: Path) -> None:
+    result = run("sheet", *args)
+    assert (result.exit_code, result.stdout) == (code, "")
+    assert message in result.stderr
+    assert list(folder.iterdir()) == []
