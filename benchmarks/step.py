@@ -3,16 +3,19 @@
     .venv/bin/python benchmarks/step.py [--nets pocket googlenet] [--sizes 256 512 1024] [--repeat 5]
 
 The plain way is `parts/plain.py`. Each way runs in a process of its own, in turn, so that a noisy machine disturbs all
-alike; seconds are medians. Memory is the peak of resident memory above that of the process with the network loaded,
-a small picture done and the large one at hand.
+alike, and phosphene's is set up as the command line does it; seconds are medians. Memory is the peak of resident memory
+above that of the process with the network loaded, a small picture done and the large one at hand.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import os
 import subprocess
 import sys
+
+from phosphene.cli.root import LIBRARIES
 
 WAYS = ("plain", "float32", "auto")
 
@@ -48,7 +51,9 @@ def main() -> None:
             plain: dict[str, float] = {}
             for way in WAYS:
                 command = [sys.executable, __file__, "--one", net, way, str(size), "--repeat", str(asked.repeat)]
-                found = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+                settings = {**os.environ} if way == "plain" else {**LIBRARIES, **os.environ}
+                answer = subprocess.run(command, check=True, capture_output=True, text=True, env=settings)
+                found = json.loads(answer.stdout)
                 plain = plain or found
                 print(
                     f"{net:10} {size:>5}x{size:<4} {way:>8} {found['seconds']:8.3f} "

@@ -42,10 +42,10 @@ KEPT = 0.7
 PIECES = 1.5
 """How much memory is taken for each byte that is needed at once, because what is free lies in pieces."""
 
-ROOM = 1.75
+ROOM = 2.0
 """How much memory may lie free during a step on a whole canvas, for each byte that it needs at once."""
 
-LEAST_ROOM = 192 << 20
+LEAST_ROOM = 384 << 20
 """Free memory in bytes that is never worth giving back."""
 
 TILES_ROOM = 0.85
