@@ -169,6 +169,16 @@ def test_the_photo_is_found_beside_the_recipe(photo: Path, tmp_path: Path) -> No
     assert torch.equal(pixels(ph.again(elsewhere / "a.png")), first.image)
 
 
+def test_a_sheet_takes_text_expressions_and_ranges() -> None:
+    quick: dict[str, Any] = {"size": (24, 32), "columns": 2, "gap": 1, "steps": 1, "sketches": 1, "views": 1}
+    sheet = ph.sheet(["mixed3a:0..1", ph.Channel("mixed3a", 2) + ph.Class("banana")], **quick)
+    assert sheet.size == (49, 65)
+    assert json.loads(recipes.dumps(sheet.recipe))["targets"] == ["mixed3a:0", "mixed3a:1", "mixed3a:2 + class:banana"]
+    assert torch.equal(pixels(ph.again(sheet)), sheet.image)
+    with pytest.raises(SettingError, match="begins with no source"):
+        ph.again(sheet, source=np.zeros((8, 8, 3), np.uint8))
+
+
 def test_a_photo_that_is_gone_or_changed_is_answered(photo: Path, tmp_path: Path) -> None:
     ph.dream(photo, **QUICK).save(tmp_path / "a.png")
     photo.unlink()

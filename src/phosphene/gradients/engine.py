@@ -48,11 +48,11 @@ ROOM = 2.0
 LEAST_ROOM = 384 << 20
 """Free memory in bytes that is never worth giving back."""
 
-TILES_ROOM = 0.85
-"""Share of `MEMORY_BUDGET` that may lie free while a canvas is gone through in tiles."""
+TILES_ROOM, LITTLE_ROOM = 1.0, 0.42
+"""Shares of `MEMORY_BUDGET` that may lie free while a canvas is gone through in tiles. The little room costs a tenth
+more time, and has to do where more than `SPARING` of the budget is kept of tiles."""
 
 SPARING = 0.5
-"""Share of `MEMORY_BUDGET` that may be kept of tiles before half of `TILES_ROOM` has to do: up to a third more time."""
 
 
 @dataclass(frozen=True)
@@ -161,7 +161,7 @@ class Engine:
         if self.tile == 0 or (planned <= MEMORY_BUDGET if self.tile == "auto" else self.tile >= max(size)):
             return Layout(0, room=max(LEAST_ROOM, planned * ROOM))
         keep = not self._linear and kept <= MEMORY_BUDGET * KEPT
-        room = MEMORY_BUDGET * TILES_ROOM / (2 if keep and kept > MEMORY_BUDGET * SPARING else 1)
+        room = MEMORY_BUDGET * (LITTLE_ROOM if keep and kept > MEMORY_BUDGET * SPARING else TILES_ROOM)
         if self.tile != "auto":
             return Layout(self.tile, keep, room)
         seen = (MEMORY_BUDGET - kept * keep) / ((self._held.tile if keep else self._held.peak) * count * PIECES)
