@@ -175,6 +175,7 @@ def test_a_sheet_takes_text_expressions_and_ranges() -> None:
     assert sheet.size == (49, 65)
     assert json.loads(recipes.dumps(sheet.recipe))["targets"] == ["mixed3a:0", "mixed3a:1", "mixed3a:2 + class:banana"]
     assert torch.equal(pixels(ph.again(sheet)), sheet.image)
+    assert torch.equal(ph.sheet("mixed3a:0..1", **quick).image, ph.sheet(["mixed3a:0", "mixed3a:1"], **quick).image)
     with pytest.raises(SettingError, match="begins with no source"):
         ph.again(sheet, source=np.zeros((8, 8, 3), np.uint8))
 

@@ -102,10 +102,10 @@ def imagine_steps(target: str | Objective, *, preset: str | None = None, **setti
     return imagined(request, ground(request, net=net))
 
 
-def sheet(targets: Sequence[str | Objective], *, on_step: OnStep | None = None, **settings: object) -> Picture:
+def sheet(targets: str | Sequence[str | Objective], *, on_step: OnStep | None = None, **settings: object) -> Picture:
     """Make a picture of each of many things, from noise, side by side on one sheet; faster than one by one.
 
-        ph.sheet(["mixed4c:0..63"]).save("mixed4c.png")
+        ph.sheet("mixed4c:0..63").save("mixed4c.png")
         ph.sheet(["banana", "goldfish", "teapot"], size=192, columns=3)
 
     Args:
@@ -119,10 +119,11 @@ def sheet(targets: Sequence[str | Objective], *, on_step: OnStep | None = None, 
     return sheet_steps(targets, **settings).finish(on_step)[0]
 
 
-def sheet_steps(targets: Sequence[str | Objective], **settings: object) -> Rendering:
+def sheet_steps(targets: str | Sequence[str | Objective], **settings: object) -> Rendering:
     """`sheet` as work that can be followed step by step; all is checked before this returns."""
     settings, net = _own_net(settings)
-    listed = tuple(each for target in targets for each in spread(str(target)))
+    several = [targets] if isinstance(targets, str) else targets
+    listed = tuple(each for target in several for each in spread(str(target)))
     return sheeted(recipes.ask(SheetRecipe, settings, targets=listed), net=net)
 
 

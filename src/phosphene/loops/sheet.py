@@ -129,12 +129,12 @@ class Each(Objective):
 
 
 def columns_for(count: int, size: Size) -> int:
-    """How many pictures of this size stand in a row of a sheet that is about square.
+    """How many pictures of this size stand in a row of a sheet that is about square, rather wider than higher.
 
-    >>> columns_for(64, (128, 128)), columns_for(12, (100, 300))
-    (8, 2)
+    >>> columns_for(64, (128, 128)), columns_for(6, (100, 100)), columns_for(12, (100, 300))
+    (8, 3, 2)
     """
-    return min(count, max(1, round(math.sqrt(count * size[0] / size[1]))))
+    return min(count, math.ceil(math.sqrt(count * size[0] / size[1])))
 
 
 def sheet_size(count: int, size: Size, columns: int, gap: int) -> Size:
