@@ -101,7 +101,8 @@ def test_a_truncated_recipe_is_answered(recipe: DreamRecipe, data: st.DataObject
         ),
         (
             {"kind": "draem"},
-            "kind in the recipe must be 'dream' or 'imagine' or 'sheet' or .* or 'video', but is 'draem'",
+            "kind in the recipe must be 'dream' or 'imagine' or 'sheet' or 'zoom' or 'morph' or 'video', "
+            "but is 'draem'",
         ),
         ({"version": 2}, r"of version 2, but this phosphene \(.*\) reads up to version 1: install a newer"),
         ({"automatic": ["colour"]}, "automatic must be a list of settings"),
