@@ -61,6 +61,15 @@ OctaveScale = Annotated[float, Field(gt=1, le=4, description="How much larger ea
 StepSize = Annotated[
     float, Field(gt=0, le=1, description="How far a step goes, as a share of the range from black to white.")
 ]
+ShapeSteps = Annotated[
+    int,
+    Field(
+        ge=1,
+        le=100_000,
+        description="Steps of ascent for the shapes; a quarter as many follow for each octave of detail.",
+    ),
+]
+Views = Annotated[int, Field(ge=1, le=256, description="Random views of each picture that a step looks at.")]
 Jitter = Annotated[
     int,
     Field(ge=0, le=512, description="Largest random shift before each step, in pixels; it hides the network's grid."),

@@ -21,6 +21,7 @@ from phosphene.fields import (
     Resampling,
     Seed,
     Sha256,
+    ShapeSteps,
     Shaping,
     Size,
     Speed,
@@ -28,6 +29,7 @@ from phosphene.fields import (
     StepSize,
     Target,
     Tile,
+    Views,
 )
 from phosphene.parts import AnyRecipe, Net, NetUsed, Part, Source
 from phosphene.settings import meant
@@ -102,12 +104,8 @@ class MorphRecipe(AnyRecipe):
     shared: Annotated[float, Field(ge=0, le=1)] = Field(
         0.5, description="How much of a step all pictures take together: more makes them more alike."
     )
-    steps: Annotated[int, Field(ge=1, le=100_000)] = Field(
-        96, description="Steps of ascent for the shapes; a quarter as many follow for each octave of detail."
-    )
-    views: Annotated[int, Field(ge=1, le=256)] = Field(
-        4, description="Random views of each picture that a step looks at."
-    )
+    steps: ShapeSteps = 96
+    views: Views = 4
     seed: Seed = 0
     precision: Precision = "auto"
     device: Device = "auto"

@@ -33,11 +33,13 @@ from phosphene.fields import (
     Precision,
     Resampling,
     Seed,
+    ShapeSteps,
     Shaping,
     Size,
     StepSize,
     Target,
     Tile,
+    Views,
     Zoom,
 )
 from phosphene.films import Clip, MorphRecipe, VideoRecipe, ZoomRecipe
@@ -178,15 +180,11 @@ class SheetRecipe(AnyRecipe):
         "auto", description="Pictures in a row; auto for a sheet that is about square."
     )
     gap: Annotated[int, Field(ge=0, le=256)] = Field(4, description="White pixels between pictures.")
-    steps: Annotated[int, Field(ge=1, le=100_000)] = Field(
-        64, description="Steps of ascent for the shapes; a quarter as many follow for each octave of detail."
-    )
+    steps: ShapeSteps = 64
     sketches: Annotated[int, Field(ge=1, le=64)] = Field(
         2, description="Sketches of each picture of a label, of which the best goes on; 1 for none."
     )
-    views: Annotated[int, Field(ge=1, le=256)] = Field(
-        4, description="Random views of each picture that a step looks at."
-    )
+    views: Views = 4
     seed: Seed = 0
     precision: Precision = "auto"
     device: Device = "auto"

@@ -191,7 +191,7 @@ def sheeted(request: SheetRecipe, path: Path | None = None, *, net: Net | None =
     steps = sheet.sheet_steps(
         net, objectives, look, columns=columns, gap=recipe.gap, seed=recipe.seed, size=size, precision=recipe.precision
     )
-    blank = torch.ones(1, 3, *sheet.sheet_size(len(objectives), size, columns, recipe.gap))
+    blank = sheet.blank(len(objectives), size, columns, recipe.gap)
     return Rendering(recipe, _start(blank, 1, recipe), steps, lambda image: image)
 
 

@@ -102,7 +102,7 @@ def watched(watch: Watch) -> Iterator[None]:
 def apart(watch: Watch = _nothing) -> Iterator[None]:
     """What autograd keeps meanwhile lies apart from the memory that is used over and over, and does not part it.
 
-    Of masks it keeps the bits. `watch` is called as in `watched`.
+    Of masks it keeps the bits. `watch` is called whenever something is set apart or taken up again.
     """
 
     def keep(tensor: Tensor) -> Callable[[], Tensor]:

@@ -26,11 +26,10 @@ from torch.nn import functional as F
 from phosphene.canvas.fourier import FourierCanvas
 from phosphene.gradients import precision as precisions
 from phosphene.loops.beholder import Beholder, Habits
-from phosphene.loops.plan import ImagineSettings, Octave, check, octaves
+from phosphene.loops.plan import ImagineSettings, Octave, check, is_placed, octaves
 from phosphene.loops.step import Step
 from phosphene.nets.tap import Net
 from phosphene.objectives.base import Objective
-from phosphene.objectives.features import Neuron
 from phosphene.types import Image, Scores, Size
 
 MOMENTS = (0.9, 0.99)
@@ -89,9 +88,8 @@ def imagine_steps(
     settings = settings or ImagineSettings()
     check("count", count, count >= 1, "1 or more")
     check("size", size, min(size) >= 1, "1 or more pixels on each side")
-    placed = any(isinstance(leaf, Neuron) for _, leaf in objective.terms())
     dtype = precisions.choose(precision, next(net.parameters()).device)
-    beholder = Beholder(net, objective, habits(settings, flip=not placed), dtype)
+    beholder = Beholder(net, objective, habits(settings, flip=not is_placed(objective)), dtype)
     plan = octaves(net.card.native, objective, settings, count=count, size=size)
     work = sum(octave.cost * octave.steps for octave in plan)
     reached = state if isinstance(state, ImagineState) else _begin(plan[0], settings, seed)

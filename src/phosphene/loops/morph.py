@@ -29,8 +29,9 @@ from phosphene.loops.imagine import adam, at_rest, canvas_of, chance_at, curvatu
 from phosphene.loops.levels import Levels, keep_level, measure
 from phosphene.loops.plan import ImagineSettings, Octave, octaves
 from phosphene.loops.sequence import Frame, State, number
+from phosphene.loops.several import Several
 from phosphene.nets.tap import Net
-from phosphene.objectives.base import Leaf, Objective
+from phosphene.objectives.base import Objective
 from phosphene.types import Activations, Image, Scores, Size
 
 BATCH = 8
@@ -122,34 +123,20 @@ def stations(ideas: int, between: int, *, loop: bool = False) -> Tensor:
     return weights
 
 
-class _Aims(Objective):
-    """What a batch of pictures is to show, each another blend of the ideas."""
+class _Aims(Several):
+    """The ideas, of which each picture is to show another blend."""
 
     def __init__(self, ideas: tuple[Objective, ...], weights: Tensor) -> None:
-        self.ideas = ideas
+        super().__init__(ideas)
         self.weights = weights
-
-    def terms(self) -> tuple[tuple[float, Leaf], ...]:
-        share = 1 / len(self.ideas)
-        return tuple((share * coefficient, leaf) for idea in self.ideas for coefficient, leaf in idea.terms())
-
-    def with_leaves(self, change: Callable[[Leaf], Leaf]) -> Objective:
-        return _Aims(tuple(idea.with_leaves(change) for idea in self.ideas), self.weights)
-
-    @property
-    def depth(self) -> int:
-        return 1 + max(idea.depth for idea in self.ideas)
 
     def __call__(self, activations: Activations) -> Scores:
         total = torch.zeros(())
-        for idea, weights in zip(self.ideas, self.weights.T, strict=True):
+        for idea, weights in zip(self.objectives, self.weights.T, strict=True):
             if weights.any():
                 scores = idea(activations)
                 total = total + scores * weights.repeat_interleave(len(scores) // len(weights))
         return total
-
-    def __str__(self) -> str:
-        return "; ".join(map(str, self.ideas))
 
 
 def _imagined(

@@ -101,8 +101,7 @@ def octaves(native: int, objective: Objective, settings: ImagineSettings, *, cou
     (a channel, a layer) fills a canvas of any size, and is refined until that has half the pixels asked for on each
     side, up to `LARGEST`. A neuron has its place: views of it are not moved far, and see more in each octave instead.
     """
-    whole = all(leaf.spatial for _, leaf in objective.terms())
-    placed = any(isinstance(leaf, Neuron) for _, leaf in objective.terms())
+    whole, placed = is_anywhere(objective), is_placed(objective)
     side = native * CANVAS
     seen = _shaped(native, size, multiple=native // 4)
     glance = Glance(settings.views, seen, settings.zoom)
@@ -127,6 +126,16 @@ def octaves(native: int, objective: Objective, settings: ImagineSettings, *, cou
             glances = (replace(close, views=settings.views * 2 ** (octave - 1)),)
         plan.append(Octave(_shaped(side, size), count, steps, settings.rate / 2, smooth, glances))
     return plan
+
+
+def is_anywhere(objective: Objective) -> bool:
+    """Whether what it looks for may be anywhere in a picture, as textures are and things are not."""
+    return all(leaf.spatial for _, leaf in objective.terms())
+
+
+def is_placed(objective: Objective) -> bool:
+    """Whether it looks at a certain place."""
+    return any(isinstance(leaf, Neuron) for _, leaf in objective.terms())
 
 
 def _shaped(side: float, size: Size, multiple: int = 1) -> Size:

@@ -8,18 +8,18 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 
 from phosphene.loops.imagine import imagine_steps, resize
-from phosphene.loops.plan import ImagineSettings, check
+from phosphene.loops.plan import ImagineSettings, check, is_anywhere, is_placed
+from phosphene.loops.several import Several
 from phosphene.loops.step import Step
 from phosphene.nets.tap import Net
-from phosphene.objectives.base import Leaf, Objective
-from phosphene.objectives.features import Neuron
+from phosphene.objectives.base import Objective
 from phosphene.types import Activations, Image, Scores, Size
 
 BATCH = 16
@@ -74,8 +74,8 @@ def sheet_steps(
     check("columns", columns, columns >= 1, "1 or more")
     settings = replace(settings or ImagineSettings(), diversity=0.0)
     batches = _batches(net, objectives)
-    blank = torch.full((1, 3, *sheet_size(len(objectives), size, columns, gap)), PAPER)
-    reached = state if isinstance(state, SheetState) else SheetState(0, None, blank)
+    begun = SheetState(0, None, blank(len(objectives), size, columns, gap))
+    reached = state if isinstance(state, SheetState) else begun
     for number in range(reached.batch, len(batches)):
         batch = batches[number]
         before = sum(map(len, batches[:number]))
@@ -99,22 +99,8 @@ def sheet_steps(
             yield replace(step, image=image, progress=progress, state=reached)
 
 
-class Each(Objective):
-    """What a batch of pictures is to show: an objective for each of so many equal parts of it."""
-
-    def __init__(self, objectives: tuple[Objective, ...]) -> None:
-        self.objectives = objectives
-
-    def terms(self) -> tuple[tuple[float, Leaf], ...]:
-        share = 1 / len(self.objectives)
-        return tuple((share * coefficient, leaf) for each in self.objectives for coefficient, leaf in each.terms())
-
-    def with_leaves(self, change: Callable[[Leaf], Leaf]) -> Objective:
-        return Each(tuple(each.with_leaves(change) for each in self.objectives))
-
-    @property
-    def depth(self) -> int:
-        return 1 + max(each.depth for each in self.objectives)
+class Each(Several):
+    """An objective for each of so many equal parts of a batch."""
 
     def __call__(self, activations: Activations) -> Scores:
         # Taken apart all at once, so that the way back puts them together once.
@@ -123,9 +109,6 @@ class Each(Objective):
         }
         own = ({name: parts[name][i] for name in each.layers()} for i, each in enumerate(self.objectives))
         return torch.cat([each(seen) for each, seen in zip(self.objectives, own, strict=True)])
-
-    def __str__(self) -> str:
-        return "; ".join(map(str, self.objectives))
 
 
 def columns_for(count: int, size: Size) -> int:
@@ -147,17 +130,19 @@ def sheet_size(count: int, size: Size, columns: int, gap: int) -> Size:
     return rows * (size[0] + gap) - gap, columns * (size[1] + gap) - gap
 
 
+def blank(count: int, size: Size, columns: int, gap: int) -> Image:
+    """A sheet for so many pictures, `1 3 h w`, with none on it yet."""
+    return torch.full((1, 3, *sheet_size(count, size, columns, gap)), PAPER)
+
+
 def _batches(net: Net, objectives: Sequence[Objective]) -> list[list[int]]:
     """The places on the sheet in batches, in each of which pictures are made in the same way and as deep a part of the
     network is needed."""
     names = list(net.card.layers)
     alike: dict[tuple[object, ...], list[int]] = {}
     for index, objective in enumerate(objectives):
-        leaves = [leaf for _, leaf in objective.terms()]
-        whole = all(leaf.spatial for leaf in leaves)
-        placed = any(isinstance(leaf, Neuron) for leaf in leaves)
         deepest = max(names.index(name) for name in objective.layers())
-        alike.setdefault((whole, placed, deepest), []).append(index)
+        alike.setdefault((is_anywhere(objective), is_placed(objective), deepest), []).append(index)
     return [places[first : first + BATCH] for places in alike.values() for first in range(0, len(places), BATCH)]
 
 

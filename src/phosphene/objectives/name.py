@@ -18,17 +18,17 @@ NAME = re.compile(rf"{_WORD}(?:\s+{_WORD})*")
 NUMBER = re.compile(rf"(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?(?!-?{_LETTER})")
 """A number without a sign, unless it is only the beginning of a name (`3x3`)."""
 
-MOST_CHANNELS = 65536
-
 INDEX = re.compile(rf"[0-9]{{1,9}}(?!-?{_LETTER})")
 """A channel's number; nine digits are more than any network has channels."""
 
 QUOTED = re.compile(r'"((?:[^"\\]|\\["\\])*)"')
 """Anything in double quotes, with \\" and \\\\ for a quote and a backslash."""
 
-
 CHANNELS = re.compile(rf"\s*({NAME.pattern}|{QUOTED.pattern})\s*:\s*([0-9]{{1,9}})\s*\.\.\s*([0-9]{{1,9}})\s*")
 """A layer's channels from one to another."""
+
+MOST_CHANNELS = 65536
+"""That may be asked for at once: more than any network's layer has, and few enough to be listed."""
 
 
 def spread(text: str) -> list[str]:
