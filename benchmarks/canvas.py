@@ -9,11 +9,10 @@ with the canvas at hand.
 from __future__ import annotations
 
 import argparse
-import os
 import subprocess
 import sys
 
-from phosphene.cli.root import LIBRARIES
+from parts import setup
 
 SIZES = ("512x512", "1024x1024", "2048x2048", "4096x4096", "6000x4000")
 
@@ -44,9 +43,10 @@ def main() -> None:
     if asked.one:
         print(measure(asked.one))
         return
+    setup.as_the_command_line()
     print(f"{'pixels':>10} {'Mpx':>6} {'s/step':>8} {'s/Mpx':>9} {'peak MiB':>9}")
     for size in asked.sizes:
-        subprocess.run([sys.executable, __file__, "--one", size], check=True, env={**LIBRARIES, **os.environ})
+        subprocess.run([sys.executable, __file__, "--one", size], check=True)
 
 
 if __name__ == "__main__":

@@ -9,19 +9,15 @@ counted from the convolutions that it does, forward and towards the picture, non
 from __future__ import annotations
 
 import argparse
-import os
-import subprocess
-import sys
 from collections.abc import Callable
 from functools import partial
 
 import torch
-from parts import ours
+from parts import ours, setup
 from torch.nn import functional as F
 from torch.profiler import profile
 from torch.utils.flop_counter import FlopCounterMode
 
-from phosphene.cli.root import LIBRARIES
 from phosphene.gradients.engine import Engine
 
 
@@ -63,9 +59,7 @@ def main() -> None:
     parser.add_argument("--sizes", type=int, nargs="+", default=[512, 1024])
     parser.add_argument("--device", default="cpu")
     asked = parser.parse_args()
-    if not LIBRARIES.keys() <= os.environ.keys():  # set up as the command line does it, before libraries load
-        subprocess.run([sys.executable, *sys.argv], check=True, env={**LIBRARIES, **os.environ})
-        return
+    setup.as_the_command_line()
     for net in ours.TARGETS:
         engine = ours.engine(net, device=asked.device)
         limit = best_rate(engine.dtype, engine.device)

@@ -15,6 +15,8 @@ import subprocess
 import sys
 import time
 
+from parts import setup
+
 SPIN = "GOMP_SPINCOUNT"
 
 
@@ -89,6 +91,7 @@ def main() -> None:
     if parser.parse_args().pace:
         pace()
         return
+    setup.as_the_command_line()
     for size in (64, 128, 256):
         batch(size, 64 if size < 256 else 16)
     sheet(64)

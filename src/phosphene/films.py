@@ -158,3 +158,7 @@ class VideoRecipe(AnyRecipe):
     precision: Precision = "auto"
     device: Device = "auto"
     tile: Tile = "auto"
+
+
+FilmRecipe = ZoomRecipe | MorphRecipe | VideoRecipe
+"""Any recipe of a film."""

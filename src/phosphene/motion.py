@@ -18,12 +18,10 @@ from phosphene import recipe as recipes
 from phosphene import source as sources
 from phosphene.errors import SettingError
 from phosphene.filming import FilmRendering, dreaming_on, morphing, zooming
+from phosphene.films import FilmRecipe
 from phosphene.objectives.base import Objective
 from phosphene.presets import ZOOM_PRESETS, settings_of
 from phosphene.recipe import Clip, MorphRecipe, Photo, VideoRecipe, ZoomRecipe
-
-FilmRecipe = ZoomRecipe | MorphRecipe | VideoRecipe
-"""Any recipe of a film."""
 
 
 def zoom(

@@ -42,7 +42,7 @@ from phosphene.fields import (
     Views,
     Zoom,
 )
-from phosphene.films import Clip, MorphRecipe, VideoRecipe, ZoomRecipe
+from phosphene.films import Clip, FilmRecipe, MorphRecipe, VideoRecipe, ZoomRecipe
 from phosphene.parts import PARTS, VERSION, AnyRecipe, Net, NetUsed, Noise, Photo, Source, settings_of
 from phosphene.settings import meant, must_be, received
 
@@ -190,7 +190,7 @@ class SheetRecipe(AnyRecipe):
     device: Device = "auto"
 
 
-Recipe = DreamRecipe | ImagineRecipe | SheetRecipe | ZoomRecipe | MorphRecipe | VideoRecipe
+Recipe = DreamRecipe | ImagineRecipe | SheetRecipe | FilmRecipe
 """Any kind of recipe."""
 
 KINDS: dict[str, type[Recipe]] = {

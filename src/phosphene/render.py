@@ -16,8 +16,9 @@ from phosphene import recipe as recipes
 from phosphene import source as sources
 from phosphene.errors import RecipeError, SettingError
 from phosphene.filming import FilmRendering
+from phosphene.films import FilmRecipe
 from phosphene.loops.step import Step
-from phosphene.motion import FilmRecipe, film_again
+from phosphene.motion import film_again
 from phosphene.nets.tap import Net
 from phosphene.objectives.base import Objective
 from phosphene.objectives.name import spread

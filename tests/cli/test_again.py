@@ -6,16 +6,11 @@ import json
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner, Result
 
-from phosphene.cli.root import phosphene
 from phosphene.media.image import read_image
+from tests.cli.program import run
 
 QUICK = ["--octaves", "1", "--steps", "1", "--target", "conv2"]
-
-
-def run(*args: str | Path) -> Result:
-    return CliRunner().invoke(phosphene, [*map(str, args)])
 
 
 @pytest.fixture

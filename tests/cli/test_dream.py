@@ -18,16 +18,9 @@ from phosphene.cli.root import phosphene
 from phosphene.media.image import read_image, read_recipe_text
 from phosphene.recipe import DreamRecipe, Noise, Photo, loads
 
+pytestmark = pytest.mark.usefixtures("folder")
+
 QUICK = ["--octaves", "1", "--steps", "1", "--target", "conv2"]
-
-
-@pytest.fixture(autouse=True)
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Each test has a folder of its own as the current one."""
-    here = tmp_path / "here"
-    here.mkdir()
-    monkeypatch.chdir(here)
-    return here
 
 
 def run(*args: str | Path) -> Result:

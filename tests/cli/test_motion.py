@@ -12,27 +12,19 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from click.testing import CliRunner, Result
 
 import phosphene as ph
-from phosphene.cli.root import phosphene
 from phosphene.media.clip import open_clip
 from phosphene.media.image import read_image
 from phosphene.recipe import MorphRecipe, VideoRecipe, ZoomRecipe
 from phosphene.source import read_recipe
+from tests.cli.program import run
+
+pytestmark = pytest.mark.usefixtures("folder")
 
 QUICK = ["--size", "32x24", "--octaves", "1", "--target", "conv2", "--precision", "float32"]
 TRIP = [*QUICK, "--seconds", "0.5", "--fps", "10"]
 MORPH = ["banana", "dumbbell", "--steps", "2", "--views", "1", "--between", "0", "--size", "32", "--fps", "8"]
-
-
-@pytest.fixture(autouse=True)
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Each test has a folder of its own as the current one."""
-    here = tmp_path / "here"
-    here.mkdir()
-    monkeypatch.chdir(here)
-    return here
 
 
 @pytest.fixture
@@ -50,10 +42,6 @@ def clip(tmp_path: Path) -> Path:
             film.write(image)
         film.finish()
     return path
-
-
-def run(*args: str | Path) -> Result:
-    return CliRunner().invoke(phosphene, list(map(str, args)))
 
 
 def frames_of(path: str | Path) -> list[np.ndarray]:

@@ -6,22 +6,13 @@ import json
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner, Result
 
-from phosphene.cli.root import phosphene
 from phosphene.media.image import read_image
+from tests.cli.program import run
+
+pytestmark = pytest.mark.usefixtures("folder")
 
 QUICK = ["--size", "40", "--steps", "2", "--sketches", "1", "--views", "1"]
-
-
-@pytest.fixture(autouse=True)
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
-
-
-def run(*args: str | Path) -> Result:
-    return CliRunner().invoke(phosphene, [*map(str, args)])
 
 
 def test_a_sheet_lists_its_targets_and_can_be_rendered_again() -> None:

@@ -10,7 +10,8 @@ import click
 from phosphene.cli import filming, options, output
 from phosphene.cli.fetching import fetch
 from phosphene.cli.root import Command
-from phosphene.recipe import KINDS, DreamRecipe, ImagineRecipe, SheetRecipe
+from phosphene.films import FilmRecipe
+from phosphene.recipe import KINDS
 
 
 @click.command(cls=Command)
@@ -43,7 +44,7 @@ def again(
     from phosphene import source as sources
 
     recipe = recipes.override(sources.read_recipe(file), changes)
-    if not isinstance(recipe, DreamRecipe | ImagineRecipe | SheetRecipe):
+    if isinstance(recipe, FilmRecipe):
         film = filming.choose(
             output_path, f"{file.stem}-again", codec=codec, crf=crf, depth=depth, preview=preview, fresh=fresh
         )
