@@ -37,8 +37,8 @@ def sheet(count: int) -> None:
     from parts import ours
 
     from phosphene.loops.imagine import imagine_steps
-    from phosphene.loops.plan import ImagineSettings
     from phosphene.loops.sheet import sheet_steps
+    from phosphene.loops.stages import ImagineSettings
     from phosphene.objectives.base import resolve
     from phosphene.objectives.features import Channel
     from phosphene.recipe import SheetRecipe, default_of

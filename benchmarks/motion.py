@@ -22,13 +22,14 @@ from typing import Any
 import torch
 from torch.nn import functional as F
 
-from phosphene import filming, motion
+from phosphene import api
 from phosphene.gradients.engine import Engine
-from phosphene.loops import octaves
-from phosphene.media.film import Film, FilmSettings
+from phosphene.loops import dream
+from phosphene.media.video.film import Film, FilmSettings
+from phosphene.render import films
 
 spent: Counter[str] = Counter()
-untimed_steps = octaves.octave_steps
+untimed_steps = dream.octave_steps
 
 
 class TimedEngine(Engine):
@@ -88,10 +89,10 @@ def made_clip(path: Path, size: tuple[int, int], frames: int) -> None:
 def measure(kind: str, size: tuple[int, int], frames: int, target: str, folder: Path) -> str:
     """One line of the table."""
     if kind == "zoom":
-        run = motion.zoom(clouds(size), size=size, seconds=(frames + 1) / 30, target=target)
+        run = api.zoom(clouds(size), size=size, seconds=(frames + 1) / 30, target=target)
     else:
         made_clip(folder / "clip.mp4", size, frames + 1)
-        run = motion.video(folder / "clip.mp4", target=target)
+        run = api.video(folder / "clip.mp4", target=target)
     with run.film(folder / f"{kind}.mp4") as film:
         began = 0.0
         for frame in run.into(film):
@@ -112,8 +113,8 @@ def main() -> None:
     parser.add_argument("--frames", type=int, default=6)
     parser.add_argument("--target", default="mixed4c")
     asked = parser.parse_args()
-    filming.Engine = TimedEngine  # type: ignore[misc]
-    octaves.octave_steps = timed_steps
+    films.Engine = TimedEngine  # type: ignore[misc]
+    dream.octave_steps = timed_steps
     for name in ("write", "checkpoint", "finish"):
         setattr(Film, name, timed("film", getattr(Film, name)))
     print(f"{'':16}frames/s  network    steps   motion     film  outside")

@@ -11,9 +11,9 @@ from pathlib import Path
 import click
 
 from phosphene import recipe as recipes
-from phosphene import settings
 from phosphene.cli.root import COMMANDS, phosphene
-from phosphene.presets import IMAGINE_PRESETS, PRESETS, ZOOM_PRESETS
+from phosphene.recipe import settings
+from phosphene.recipe.presets import IMAGINE_PRESETS, PRESETS, ZOOM_PRESETS
 
 DOCS = Path(__file__).parent.parent / "docs"
 WIDTH = 96

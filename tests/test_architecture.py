@@ -214,14 +214,14 @@ def test_docs_name_every_canvas() -> None:
 def test_recipes_offer_every_gradient_shaping() -> None:
     from phosphene.gradients.shaping import shapings
     from phosphene.recipe import DreamRecipe
-    from phosphene.settings import choices
+    from phosphene.recipe.settings import choices
 
     assert set(choices(DreamRecipe.model_fields["shaping"])) == set(shapings)
 
 
 def test_docs_name_every_setting_and_preset() -> None:
     from phosphene import recipe
-    from phosphene.presets import IMAGINE_PRESETS, PRESETS, ZOOM_PRESETS
+    from phosphene.recipe.presets import IMAGINE_PRESETS, PRESETS, ZOOM_PRESETS
 
     text = (ROOT / "docs" / "recipe.md").read_text(encoding="utf-8")
     for kind in recipe.KINDS.values():

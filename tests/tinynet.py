@@ -5,10 +5,10 @@ from __future__ import annotations
 import torch
 from torch import nn
 
+from phosphene.nets.base import ChainNet
 from phosphene.nets.card import Card, LayerCard, Usual
-from phosphene.nets.pocket import ConvReLU
 from phosphene.nets.receptive import Field
-from phosphene.nets.tap import ChainNet
+from phosphene.nets.zoo.pocket import ConvReLU
 
 LABELS = (("cat", "puss"), ("dog",), ("golden retriever",))
 

@@ -11,9 +11,9 @@ from collections.abc import Callable
 import torch
 
 from phosphene.gradients.engine import Engine
-from phosphene.nets import googlenet, pocket
+from phosphene.nets.base import Net
 from phosphene.nets.card import Card
-from phosphene.nets.tap import Net
+from phosphene.nets.zoo import googlenet, pocket
 from phosphene.objectives.base import resolve
 from phosphene.objectives.expr import parse
 

@@ -11,7 +11,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-from phosphene.nets import googlenet, pocket
+from phosphene.nets.zoo import googlenet, pocket
 
 Step = Callable[[Tensor], None]
 

@@ -16,15 +16,26 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
+    from phosphene.api import (
+        again,
+        again_steps,
+        dream,
+        dream_steps,
+        imagine,
+        imagine_steps,
+        morph,
+        sheet,
+        sheet_steps,
+        video,
+        zoom,
+    )
+    from phosphene.attribution import see
     from phosphene.errors import PhospheneError as PhospheneError
-    from phosphene.motion import morph, video, zoom
     from phosphene.nets import load as load_net
-    from phosphene.nets.wrap import wrap
+    from phosphene.nets.foreign.wrap import wrap
     from phosphene.objectives import Channel, Class, Guide, Layer, Neuron, parse
-    from phosphene.picture import Picture
     from phosphene.recipe import Noise, Recipe
-    from phosphene.render import again, again_steps, dream, dream_steps, imagine, imagine_steps, sheet, sheet_steps
-    from phosphene.seeing import see
+    from phosphene.render.picture import Picture
 
 __all__ = [
     "Channel",
@@ -55,13 +66,24 @@ __all__ = [
 
 _HOMES = {
     "errors": ("PhospheneError",),
-    "nets.wrap": ("wrap",),
-    "motion": ("morph", "video", "zoom"),
+    "nets.foreign.wrap": ("wrap",),
     "objectives": ("Channel", "Class", "Guide", "Layer", "Neuron", "parse"),
-    "picture": ("Picture",),
+    "render.picture": ("Picture",),
     "recipe": ("Noise", "Recipe"),
-    "render": ("again", "again_steps", "dream", "dream_steps", "imagine", "imagine_steps", "sheet", "sheet_steps"),
-    "seeing": ("see",),
+    "api": (
+        "again",
+        "again_steps",
+        "dream",
+        "dream_steps",
+        "imagine",
+        "imagine_steps",
+        "morph",
+        "sheet",
+        "sheet_steps",
+        "video",
+        "zoom",
+    ),
+    "attribution": ("see",),
 }
 
 

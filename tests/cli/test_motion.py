@@ -14,10 +14,10 @@ import pytest
 import torch
 
 import phosphene as ph
-from phosphene.media.clip import open_clip
 from phosphene.media.image import read_image
+from phosphene.media.video.clip import open_clip
 from phosphene.recipe import MorphRecipe, VideoRecipe, ZoomRecipe
-from phosphene.source import read_recipe
+from phosphene.render.sources import read_recipe
 from tests.cli.program import run
 
 pytestmark = pytest.mark.usefixtures("folder")
@@ -33,7 +33,7 @@ def clip(tmp_path: Path) -> Path:
     path = tmp_path / "clip.mkv"
     from fractions import Fraction
 
-    from phosphene.media.film import Film, FilmSettings
+    from phosphene.media.video.film import Film, FilmSettings
 
     with Film(path, FilmSettings((24, 32), Fraction(12))) as film:
         for i in range(5):

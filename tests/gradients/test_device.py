@@ -12,8 +12,8 @@ import torch
 from phosphene.errors import SettingError
 from phosphene.gradients import device, precision
 from phosphene.gradients.engine import Engine
-from phosphene.loops.octaves import DreamSettings, octave_steps
-from phosphene.nets import pocket
+from phosphene.loops.dream import DreamSettings, octave_steps
+from phosphene.nets.zoo import pocket
 from phosphene.objectives.base import resolve
 from phosphene.objectives.expr import parse
 

@@ -11,8 +11,8 @@ from torch import Tensor, nn
 
 from phosphene.errors import SettingError, UnknownNameError
 from phosphene.gradients.engine import Engine
-from phosphene.nets import pocket
-from phosphene.nets.tap import Net
+from phosphene.nets.base import Net
+from phosphene.nets.zoo import pocket
 from phosphene.objectives.base import resolve
 from phosphene.objectives.expr import parse
 from tests.tinynet import tiny_net

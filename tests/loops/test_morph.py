@@ -12,9 +12,9 @@ from torch import Tensor
 
 import phosphene as ph
 from phosphene.errors import SettingError
+from phosphene.loops.frames import Frame, State, unpack
 from phosphene.loops.morph import MorphSettings, morph_frames, stations
-from phosphene.loops.plan import ImagineSettings
-from phosphene.loops.sequence import Frame, State, unpack
+from phosphene.loops.stages import ImagineSettings
 from phosphene.objectives.base import resolve
 from phosphene.objectives.expr import parse
 from tests.tinynet import tiny_net

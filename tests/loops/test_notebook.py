@@ -12,14 +12,14 @@ import torch
 from scipy import ndimage
 
 from phosphene.gradients.engine import Engine
-from phosphene.loops.keyframes import read_keys, read_track
-from phosphene.loops.octaves import DreamSettings, octave_steps
-from phosphene.loops.sequence import Targets
+from phosphene.loops.dream import DreamSettings, octave_steps
+from phosphene.loops.frames import Targets
 from phosphene.loops.zoom import ZoomSettings, zoom_frames
-from phosphene.nets.tap import Net
+from phosphene.nets.base import Net
 from phosphene.objectives.base import resolve
 from phosphene.objectives.expr import parse
-from phosphene.presets import ZOOM_PRESETS
+from phosphene.recipe.keyframes import read_keys, read_track
+from phosphene.recipe.presets import ZOOM_PRESETS
 from tests.tinynet import tiny_net
 
 NOTEBOOK = DreamSettings(

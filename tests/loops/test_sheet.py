@@ -9,10 +9,10 @@ import torch
 from torch import Tensor
 
 from phosphene.errors import SettingError
-from phosphene.loops.plan import ImagineSettings
 from phosphene.loops.sheet import BATCH, Each, sheet_size, sheet_steps
+from phosphene.loops.stages import ImagineSettings
 from phosphene.loops.step import Step
-from phosphene.nets.tap import Net
+from phosphene.nets.base import Net
 from phosphene.objectives.base import Objective, resolve
 from phosphene.objectives.expr import parse
 from tests.tinynet import tiny_net

@@ -14,13 +14,13 @@ from torch.nn import functional as F
 
 from phosphene.errors import RecipeError, SettingError
 from phosphene.gradients.engine import Engine
-from phosphene.loops.keyframes import at, read_keys, read_track
+from phosphene.loops.dream import DreamSettings
+from phosphene.loops.frames import Frame, Targets, pack, unpack
 from phosphene.loops.levels import keep_level, measure
-from phosphene.loops.octaves import DreamSettings
-from phosphene.loops.sequence import Frame, Targets, pack, unpack
 from phosphene.loops.zoom import ZoomSettings, moved, zoom_frames
 from phosphene.objectives.base import resolve
 from phosphene.objectives.expr import parse
+from phosphene.recipe.keyframes import at, read_keys, read_track
 from tests.tinynet import tiny_net
 
 DREAM = DreamSettings(

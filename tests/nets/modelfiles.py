@@ -12,9 +12,9 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from phosphene.nets import googlenet, inception5h, vgg
-from phosphene.nets.graph import Table
-from phosphene.nets.operations import Convolution
+from phosphene.nets.ops.modules import Convolution
+from phosphene.nets.zoo import googlenet, inception5h, vgg
+from phosphene.nets.zoo.graph import Table
 
 Arrays = dict[str, np.ndarray]
 

@@ -11,22 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from phosphene.errors import ExpressionError, PhospheneError, SettingError, UnknownNameError
-from phosphene.objectives import (
-    Channel,
-    Class,
-    Guide,
-    Layer,
-    Neuron,
-    Objective,
-    Scaled,
-    Sum,
-    Word,
-    parse,
-    resolve,
-)
+from phosphene.objectives import Channel, Class, Guide, Layer, Neuron, Objective, Scaled, Sum, Word, parse, resolve
 from phosphene.objectives.base import DEEPEST
-
-from .expressions import CHANNELS, card, names, objectives
+from tests.objectives.expressions import CHANNELS, card, names, objectives
 
 CARD = card()
 

@@ -13,8 +13,7 @@ from phosphene.objectives.base import Objective, Scaled, Sum
 from phosphene.objectives.expr import parse
 from phosphene.objectives.features import Channel, Class, Layer, Neuron, Word
 from phosphene.objectives.guides import Guide
-
-from .expressions import objectives
+from tests.objectives.expressions import objectives
 
 a, b, c = Word("a"), Word("b"), Word("c")
 

@@ -10,8 +10,7 @@ import torch
 from phosphene.errors import ExpressionError
 from phosphene.nets.card import Usual
 from phosphene.objectives import Guide, guides, parse, resolve
-
-from .expressions import card
+from tests.objectives.expressions import card
 
 
 def test_the_gradient_is_the_best_matching_column() -> None:

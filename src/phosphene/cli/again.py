@@ -10,8 +10,8 @@ import click
 from phosphene.cli import filming, options, output
 from phosphene.cli.fetching import fetch
 from phosphene.cli.root import Command
-from phosphene.films import FilmRecipe
 from phosphene.recipe import KINDS
+from phosphene.recipe.films import FilmRecipe
 
 
 @click.command(cls=Command)
@@ -41,7 +41,7 @@ def again(
     """
     changes = options.given(settings)
     from phosphene import recipe as recipes
-    from phosphene import source as sources
+    from phosphene.render import sources
 
     recipe = recipes.override(sources.read_recipe(file), changes)
     if isinstance(recipe, FilmRecipe):
@@ -50,7 +50,7 @@ def again(
         )
         fetch(recipe.net.name)
 
-        from phosphene.motion import film_again
+        from phosphene.api import film_again
 
         filming.follow(film_again(recipe, file, source), film)
         return
@@ -60,10 +60,10 @@ def again(
     place = output.choose(output_path, f"{file.stem}-again", count=count, depth=depth, preview=preview)
     fetch(recipe.net.name)
 
-    from phosphene import render
+    from phosphene import api
     from phosphene.cli.progress import follow
 
-    follow(render.again_steps(file, source=source, **changes), place)
+    follow(api.again_steps(file, source=source, **changes), place)
 
 
 @click.command(cls=Command)
@@ -71,6 +71,6 @@ def again(
 def show(file: Path) -> None:
     """Print the recipe inside FILE, as JSON."""
     from phosphene import recipe as recipes
-    from phosphene import source as sources
+    from phosphene.render import sources
 
     click.echo(recipes.dumps(sources.read_recipe(file)))

@@ -10,8 +10,8 @@ import click
 from phosphene.cli import options, output
 from phosphene.cli.fetching import fetch
 from phosphene.cli.root import Command
-from phosphene.presets import PRESETS
 from phosphene.recipe import DreamRecipe, Noise
+from phosphene.recipe.presets import PRESETS
 
 
 @click.command(cls=Command)
@@ -40,8 +40,8 @@ def dream(
     place = output.choose(output_path, stem, depth=depth, preview=preview).apart_from(photo)
     fetch(options.net_of(settings))
 
-    from phosphene import render
+    from phosphene import api
     from phosphene.cli.progress import follow
 
     source = photo if noise is None else Noise(noise=noise)
-    follow(render.dream_steps(source, preset=preset, **options.given(settings)), place)
+    follow(api.dream_steps(source, preset=preset, **options.given(settings)), place)

@@ -10,12 +10,12 @@ from pathlib import Path
 
 def fetch(net: str) -> Path | None:
     """Fetch the network `net` if it is one of the famous ones and not here; gives where it is kept."""
-    from phosphene.nets import zoo
+    from phosphene.nets.zoo import catalogue
 
-    if net not in zoo.ENTRIES:
+    if net not in catalogue.ENTRIES:
         return None
     with _bar(net) as progress:
-        return zoo.fetch(net, progress)
+        return catalogue.fetch(net, progress)
 
 
 @contextmanager

@@ -19,8 +19,8 @@ from phosphene.cli.root import INTERRUPTED
 from phosphene.errors import OutputError, PhospheneError
 
 if TYPE_CHECKING:
-    from phosphene.filming import FilmRendering
-    from phosphene.loops.sequence import Frame
+    from phosphene.loops.frames import Frame
+    from phosphene.render.films import FilmRendering
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -97,7 +97,9 @@ def choose(
     fresh: bool,
 ) -> Place:
     """The place; without -o, a file in the current folder that is not there yet, or not finished."""
-    from phosphene.media import atomic, codecs, formats
+    from phosphene.media import atomic
+    from phosphene.media.image import formats
+    from phosphene.media.video import codecs
 
     for number in itertools.count(1):
         path = output or Path(f"{stem}{'' if number == 1 else f'-{number}'}{DEFAULT_SUFFIX}")
@@ -115,7 +117,7 @@ def follow(run: FilmRendering, place: Place) -> None:
 
     Ctrl-C keeps what is done, says how to go on, and exits 130.
     """
-    from phosphene.filming import Style
+    from phosphene.render.films import Style
 
     with run.film(place.path, Style(place.codec, place.crf, place.depth), fresh=place.fresh) as film:
         if film.frames:

@@ -10,8 +10,8 @@ import click
 from phosphene.cli import options, output
 from phosphene.cli.fetching import fetch
 from phosphene.cli.root import Command
-from phosphene.presets import IMAGINE_PRESETS
 from phosphene.recipe import ImagineRecipe
+from phosphene.recipe.presets import IMAGINE_PRESETS
 
 
 @click.command(cls=Command)
@@ -42,7 +42,7 @@ def imagine(
     place = output.choose(output_path, output.stem_of(text), count=count, depth=depth, preview=preview)
     fetch(options.net_of(given))
 
-    from phosphene import render
+    from phosphene import api
     from phosphene.cli.progress import follow
 
-    follow(render.imagine_steps(text, preset=preset, **given), place)
+    follow(api.imagine_steps(text, preset=preset, **given), place)

@@ -10,7 +10,7 @@ import click
 from phosphene.cli import filming, options, output
 from phosphene.cli.fetching import fetch
 from phosphene.cli.root import Command
-from phosphene.films import MorphRecipe
+from phosphene.recipe.films import MorphRecipe
 
 
 @click.command(cls=Command)
@@ -43,6 +43,6 @@ def morph(
     place = filming.choose(output_path, stem, codec=codec, crf=crf, depth=depth, preview=preview, fresh=fresh)
     fetch(options.net_of(settings))
 
-    from phosphene import motion
+    from phosphene import api
 
-    filming.follow(motion.morph(ideas, **options.given(settings)), place)
+    filming.follow(api.morph(ideas, **options.given(settings)), place)

@@ -13,7 +13,7 @@ from phosphene.cli.table import json_option, show
 from phosphene.errors import UnknownNameError
 
 if TYPE_CHECKING:
-    from phosphene.nets.zoo import Listing
+    from phosphene.nets.zoo.catalogue import Listing
 
 
 class Group(Command, click.Group):
@@ -45,9 +45,9 @@ def list_nets(as_json: bool) -> None:
 
 def _list(as_json: bool) -> None:
     from phosphene import nets as known
-    from phosphene.nets import zoo
+    from phosphene.nets.zoo import catalogue
 
-    kept = {each.entry.name: each for each in zoo.listing()}
+    kept = {each.entry.name: each for each in catalogue.listing()}
     rows = []
     for name in known.names():
         card = known.describe(name)
@@ -83,10 +83,10 @@ def fetch_nets(names: tuple[str, ...]) -> None:
     That is the user's cache folder, or PHOSPHENE_CACHE if it is set. What is here already is not fetched
     again.
     """
-    from phosphene.nets import zoo
+    from phosphene.nets.zoo import catalogue
 
     for name in names:
-        zoo.find(name)
+        catalogue.find(name)
     for name in names:
         click.echo(fetch(name))
 
@@ -100,18 +100,18 @@ def add_net(net: str, file: Path, own: bool) -> None:
 
     FILE is what `nets fetch` would have fetched, or what is in it; its hash is verified.
     """
-    from phosphene.nets import zoo
+    from phosphene.nets.zoo import catalogue
 
-    click.echo(zoo.add(net, file, own=own))
+    click.echo(catalogue.add(net, file, own=own))
 
 
 @nets.command("remove", cls=Command)
 @click.argument("net")
 def remove_net(net: str) -> None:
     """Remove what was fetched or added of NET."""
-    from phosphene.nets import zoo
+    from phosphene.nets.zoo import catalogue
 
-    freed = zoo.remove(net)
+    freed = catalogue.remove(net)
     click.echo(f"{net}: {freed / 1e6:.1f} MB freed" if freed else f"{net} is not here")
 
 

@@ -12,9 +12,8 @@ from click.shell_completion import CompletionItem
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
-from phosphene import settings
-from phosphene.presets import Preset
-from phosphene.recipe import DreamRecipe, NetUsed, Noise, Recipe, settings_of
+from phosphene.recipe import DreamRecipe, NetUsed, Noise, Recipe, settings, settings_of
+from phosphene.recipe.presets import Preset
 
 F = TypeVar("F", bound=Callable[..., Any])
 

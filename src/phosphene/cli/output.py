@@ -15,7 +15,7 @@ from phosphene.cli.options import PATH
 from phosphene.errors import OutputError
 
 if TYPE_CHECKING:
-    from phosphene.rendering import Rendering
+    from phosphene.render.stills import Rendering
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -38,7 +38,8 @@ class Output:
 
     def check(self) -> Output:
         """Raise what would be raised when the results are written; gives itself."""
-        from phosphene.media import atomic, formats
+        from phosphene.media import atomic
+        from phosphene.media.image import formats
 
         formats.for_writing(self.path, self.depth)
         atomic.check(self.paths()[0])

@@ -14,7 +14,7 @@ from phosphene.cli.output import Output
 from phosphene.cli.root import INTERRUPTED
 from phosphene.errors import PhospheneError
 from phosphene.loops.step import Step
-from phosphene.rendering import Rendering
+from phosphene.render.stills import Rendering
 
 PREVIEW_EVERY = 1.0
 """Seconds between previews, at least."""

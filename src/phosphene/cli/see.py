@@ -14,7 +14,7 @@ from phosphene.cli.root import Command
 from phosphene.cli.table import json_option, show
 
 if TYPE_CHECKING:
-    from phosphene.seeing import Sight
+    from phosphene.attribution import Sight
 
 
 @click.command(cls=Command)
@@ -40,16 +40,16 @@ def see(photo: Path, net: str, count: int, heatmap: Path | None, target: str | N
     """
     if target is not None and heatmap is None:
         raise click.UsageError("--target says what --heatmap shows: give --heatmap OUT too.")
-    from phosphene import seeing
+    from phosphene import attribution
     from phosphene.media.image import check_writable, read_image, write_image
 
     if heatmap is not None:
         check_writable(heatmap)
     fetch(net)
     picture = read_image(photo)
-    sight = seeing.see(photo, net=net, count=count)
+    sight = attribution.see(photo, net=net, count=count)
     if heatmap is not None:
-        write_image(heatmap, seeing.heatmap(photo, target, net=net), alpha=picture.alpha)
+        write_image(heatmap, attribution.heatmap(photo, target, net=net), alpha=picture.alpha)
     if as_json:
         click.echo(json.dumps(_record(sight), indent=2, ensure_ascii=False))
     else:

@@ -38,7 +38,7 @@ def sheet(
     place = output.choose(output_path, output.stem_of("-".join(targets)), depth=depth, preview=preview)
     fetch(options.net_of(given))
 
-    from phosphene import render
+    from phosphene import api
     from phosphene.cli.progress import follow
 
-    follow(render.sheet_steps(targets, **given), place)
+    follow(api.sheet_steps(targets, **given), place)

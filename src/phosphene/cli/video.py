@@ -10,7 +10,7 @@ import click
 from phosphene.cli import filming, options
 from phosphene.cli.fetching import fetch
 from phosphene.cli.root import Command
-from phosphene.films import VideoRecipe
+from phosphene.recipe.films import VideoRecipe
 
 
 @click.command(cls=Command)
@@ -42,6 +42,6 @@ def video(
     ).apart_from(clip)
     fetch(options.net_of(settings))
 
-    from phosphene import motion
+    from phosphene import api
 
-    filming.follow(motion.video(clip, **options.given(settings)), place)
+    filming.follow(api.video(clip, **options.given(settings)), place)

@@ -10,9 +10,9 @@ import click
 from phosphene.cli import filming, options
 from phosphene.cli.fetching import fetch
 from phosphene.cli.root import Command
-from phosphene.films import ZoomRecipe
-from phosphene.presets import ZOOM_PRESETS
 from phosphene.recipe import Noise
+from phosphene.recipe.films import ZoomRecipe
+from phosphene.recipe.presets import ZOOM_PRESETS
 
 
 @click.command(cls=Command)
@@ -51,7 +51,7 @@ def zoom(
     place.apart_from(photo)
     fetch(options.net_of(settings))
 
-    from phosphene import motion
+    from phosphene import api
 
     source = photo if noise is None else Noise(noise=noise)
-    filming.follow(motion.zoom(source, preset=preset, **options.given(settings)), place)
+    filming.follow(api.zoom(source, preset=preset, **options.given(settings)), place)

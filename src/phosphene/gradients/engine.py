@@ -21,12 +21,12 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from phosphene.errors import SettingError
-from phosphene.gradients import heap
+from phosphene.gradients import allocator
 from phosphene.gradients import precision as precisions
-from phosphene.gradients.held import Held, held
+from phosphene.gradients.footprint import Held, held
 from phosphene.gradients.tiles import Tile, cut
+from phosphene.nets.base import Net
 from phosphene.nets.receptive import Field
-from phosphene.nets.tap import Net
 from phosphene.objectives.base import Leaf, Objective
 from phosphene.types import Image, Region, Scores, Size
 
@@ -110,7 +110,7 @@ class Engine:
         self.dtype = precisions.choose(precision, self.device)
         self.net = net if next(net.parameters()).dtype == self.dtype else copy.deepcopy(net).to(self.dtype)
         self.net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self._memory = heap.Keeper()
+        self._memory = allocator.Keeper()
         self.objective = objective
         self.tile = tile
         self.halo = halo
@@ -148,7 +148,7 @@ class Engine:
         if other.layers != self.layers:
             for known in ("_spatial_layers", "_least_side", "_held"):
                 other.__dict__.pop(known, None)
-            other._memory = heap.Keeper()
+            other._memory = allocator.Keeper()
             other._shapes = lru_cache(maxsize=64)(other._probe_shapes)
         return other
 
@@ -168,15 +168,15 @@ class Engine:
         reach = field.before + field.after if self.halo is None else 2 * self.halo
         return Layout(max(field.stride * 8, math.floor(math.sqrt(seen)) - reach), keep, room)
 
-    def _whole(self, image: Image, pad: tuple[int, int, int, int], watch: heap.Watch) -> tuple[Scores, Image]:
+    def _whole(self, image: Image, pad: tuple[int, int, int, int], watch: allocator.Watch) -> tuple[Scores, Image]:
         leaf = image.detach().requires_grad_()
-        with torch.enable_grad(), heap.watched(watch):
+        with torch.enable_grad(), allocator.watched(watch):
             seen = F.pad(leaf, pad, mode="replicate") if any(pad) else leaf
             scores = self.objective(self.net(seen, self.layers))
             (gradient,) = torch.autograd.grad(scores.sum() * self._scale(leaf), leaf)
         return scores.detach(), gradient.div_(self._scale(leaf))
 
-    def _tiled(self, image: Image, layout: Layout, watch: heap.Watch) -> tuple[Scores, Image]:
+    def _tiled(self, image: Image, layout: Layout, watch: allocator.Watch) -> tuple[Scores, Image]:
         """All tiles, one after the other; what they add up to is the whole's.
 
         A score that is not linear in what its positions add up to (a class, an equalised layer) is a function of sums
@@ -192,7 +192,7 @@ class Engine:
         sums: list[Tensor | None] = [None] * len(terms)
         if layout.keep:
             for tile in tiles:
-                with heap.apart(watch):
+                with allocator.apart(watch):
                     kept.append(self._look(image, tile, terms))
             sums = [*_total(look.parts for look in kept)]
         elif not self._linear:

@@ -25,10 +25,10 @@ from torch.nn import functional as F
 
 from phosphene.canvas.fourier import FourierCanvas
 from phosphene.gradients import precision as precisions
-from phosphene.loops.beholder import Beholder, Habits
-from phosphene.loops.plan import ImagineSettings, Octave, check, is_placed, octaves
+from phosphene.loops.scorer import Beholder, Habits
+from phosphene.loops.stages import ImagineSettings, Octave, check, is_placed, octaves
 from phosphene.loops.step import Step
-from phosphene.nets.tap import Net
+from phosphene.nets.base import Net
 from phosphene.objectives.base import Objective
 from phosphene.types import Image, Scores, Size
 

@@ -18,7 +18,7 @@ from torch.nn import functional as F
 
 from phosphene.gradients.engine import Engine
 from phosphene.loops.imagine import ImagineState, adam
-from phosphene.loops.plan import check
+from phosphene.loops.stages import check
 from phosphene.loops.step import Step
 from phosphene.types import Image, Size
 

@@ -24,13 +24,13 @@ from torch import Tensor
 from phosphene.canvas.fourier import FourierCanvas
 from phosphene.errors import SettingError
 from phosphene.gradients.engine import Engine
-from phosphene.loops.beholder import Beholder
+from phosphene.loops.frames import Frame, State, number
 from phosphene.loops.imagine import adam, at_rest, canvas_of, chance_at, curvature, fall, habits, resize
 from phosphene.loops.levels import Levels, keep_level, measure
-from phosphene.loops.plan import ImagineSettings, Octave, octaves
-from phosphene.loops.sequence import Frame, State, number
+from phosphene.loops.scorer import Beholder
 from phosphene.loops.several import Several
-from phosphene.nets.tap import Net
+from phosphene.loops.stages import ImagineSettings, Octave, octaves
+from phosphene.nets.base import Net
 from phosphene.objectives.base import Objective
 from phosphene.types import Activations, Image, Scores, Size
 

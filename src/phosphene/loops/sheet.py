@@ -15,10 +15,10 @@ import torch
 from torch import Tensor
 
 from phosphene.loops.imagine import imagine_steps, resize
-from phosphene.loops.plan import ImagineSettings, check, is_anywhere, is_placed
 from phosphene.loops.several import Several
+from phosphene.loops.stages import ImagineSettings, check, is_anywhere, is_placed
 from phosphene.loops.step import Step
-from phosphene.nets.tap import Net
+from phosphene.nets.base import Net
 from phosphene.objectives.base import Objective
 from phosphene.types import Activations, Image, Scores, Size
 

@@ -22,10 +22,10 @@ from torch.nn import functional as F
 from phosphene.canvas.colour import COVARIANCE_ROOT, MEAN
 from phosphene.errors import SettingError
 from phosphene.gradients.engine import Engine
-from phosphene.loops.keyframes import Track, at
+from phosphene.loops.dream import DreamSettings, dreamt, resize
+from phosphene.loops.frames import Frame, State, Targets, number, seed_of
 from phosphene.loops.levels import Levels, keep_level, measure
-from phosphene.loops.octaves import DreamSettings, dreamt, resize
-from phosphene.loops.sequence import Frame, State, Targets, number, seed_of
+from phosphene.recipe.keyframes import Track, at
 from phosphene.types import Image, Size
 
 REHEARSAL = 12

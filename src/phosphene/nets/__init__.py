@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from phosphene.errors import UnknownNameError
 
 if TYPE_CHECKING:
+    from phosphene.nets.base import Net
     from phosphene.nets.card import Card
-    from phosphene.nets.tap import Net
     from phosphene.nets.weights.download import Progress
 
 _EMBEDDED = "pocket"
@@ -18,10 +18,10 @@ _HUB, _EXPORTED = "hf:", ".pt2"
 
 def names() -> Iterator[str]:
     """The names that `load` knows; besides these, `hf:NAME` and the path of an exported program (`.pt2`)."""
-    from phosphene.nets import zoo
+    from phosphene.nets.zoo import catalogue
 
     yield _EMBEDDED
-    yield from zoo.ENTRIES
+    yield from catalogue.ENTRIES
 
 
 def load(name: str, progress: Progress | None = None) -> Net:
@@ -44,28 +44,28 @@ def load(name: str, progress: Progress | None = None) -> Net:
     """
     # What they import, torch above all, is of no use to `phosphene nets`.
     if name == _EMBEDDED:
-        from phosphene.nets import pocket
+        from phosphene.nets.zoo import pocket
 
         return pocket.load()
     if name.startswith(_HUB):
-        from phosphene.nets import hub
+        from phosphene.nets.foreign import huggingface
 
-        return hub.load(name.removeprefix(_HUB))
+        return huggingface.load(name.removeprefix(_HUB))
     if name.endswith(_EXPORTED):
         from pathlib import Path
 
-        from phosphene.nets import exported
+        from phosphene.nets.foreign import exported
 
         return exported.load(Path(name))
-    from phosphene.nets import zoo
+    from phosphene.nets.zoo import catalogue
 
-    if name not in zoo.ENTRIES:
+    if name not in catalogue.ENTRIES:
         raise UnknownNameError("net", name, names())
-    return zoo.load(name, progress)
+    return catalogue.load(name, progress)
 
 
 def describe(name: str) -> Card:
     """What is known of the network of this name; of a famous one without fetching it."""
-    from phosphene.nets import zoo
+    from phosphene.nets.zoo import catalogue
 
-    return zoo.card(name) if name in zoo.ENTRIES else load(name).card
+    return catalogue.card(name) if name in catalogue.ENTRIES else load(name).card

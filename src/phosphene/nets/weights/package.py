@@ -11,7 +11,7 @@ from torch import Tensor
 
 from phosphene.errors import WeightsError
 
-PACKAGE = "phosphene.nets"
+PACKAGE = "phosphene.nets.zoo"
 
 
 def tensors(name: str) -> tuple[dict[str, Tensor], str]:

@@ -1,0 +1,192 @@
+"""What a network believes it sees in a picture: labels, layers and channels, as targets that can be dreamt."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from phosphene.attribution.view import network, picture, view, within_reach
+from phosphene.errors import SettingError, UnknownNameError
+from phosphene.nets.base import Net
+from phosphene.nets.card import Card
+from phosphene.objectives.features import Channel, Class, Layer, Neuron
+from phosphene.objectives.level import inverse_variance
+from phosphene.types import Features, Image
+
+LABEL_SIZES = (1.0, 1.25)
+"""Of the net's own, over which labels are averaged. In smaller ones the embedded network loses the object, and from
+1.5 on it sees texture instead of things (tried from 0.75 to 2 on photographs of known things)."""
+
+
+class SeenLabel(NamedTuple):
+    """A class: its best known name, the target that asks for it, and its probability, 0 to 1."""
+
+    label: str
+    target: str
+    probability: float
+
+
+class SeenLayer(NamedTuple):
+    """A layer, and how strongly it responds: 1 is as to natural pictures, 2 is twice that."""
+
+    target: str
+    times_usual: float
+
+
+class SeenChannel(NamedTuple):
+    """A channel, how many deviations it is beyond its level, and where it is strongest, as `neuron` asks for it."""
+
+    target: str
+    deviations: float
+    neuron: str
+    x: float
+    y: float
+
+
+@dataclass(frozen=True)
+class Sight:
+    """What a network sees in a picture, each kind from the most to the least.
+
+    `labels` is empty for a net without classes. `usual` says whether the net's responses to natural pictures are
+    known; without them there are no `layers`, and `channels` are beyond the level of their layer's channels instead.
+    """
+
+    net: str
+    labels: tuple[SeenLabel, ...]
+    layers: tuple[SeenLayer, ...]
+    channels: tuple[SeenChannel, ...]
+    usual: bool
+
+
+@torch.no_grad()
+def see(source: object, *, net: str | Net = "pocket", count: int = 5) -> Sight:
+    """What a network believes it sees: labels, and the layers and channels that respond beyond their usual level.
+
+        ph.see("cup.jpg").labels[0]     # SeenLabel('espresso', 'class:espresso', 0.83)
+
+    The picture is shown near the net's own size, together with its mirror image: what is seen in both is in the
+    picture, not in the chance of its pixels.
+
+    - Labels: the softmax of the log-probabilities' mean over both, in two sizes.
+    - Layers: the root mean square response over that to natural pictures, each channel in its usual deviations.
+    - Channels: the mean of both, position by position. Its largest value and its mean are each so many usual
+      deviations beyond the usual mean, and the channel counts with the geometric mean of the two: it must be there
+      over much of the picture, and strongly somewhere. Either alone changes more when a picture is cropped a little.
+      Channels that hardly respond to natural pictures are left out.
+
+    Args:
+        source: a path, PIL image, NumPy array (h w 3) or tensor (3 h w), of any size.
+        net: a network, or its name.
+        count: the most labels, layers and channels to tell, from 1.
+
+    Raises:
+        SettingError: for a count below 1, or what is no source.
+        ImageError: for a file that is no picture.
+        UnknownNameError: for a net that is not there.
+    """
+    if count < 1:
+        raise SettingError(f"count must be 1 or more, but is {count}", setting="count", value=count)
+    net = network(net)
+    card = net.card
+    image = within_reach(picture(source), net)
+    names = [name for name, layer in card.layers.items() if layer.receptive and layer.name == name]  # no aliases
+    responses = net(_with_mirror(view(image, card)), names)
+    return Sight(
+        net=card.name,
+        labels=_labels(image, net, count),
+        layers=_layers(responses, card)[:count],
+        channels=_channels(responses, card, count),
+        usual=any(card.layers[name].usual for name in names),
+    )
+
+
+def _with_mirror(image: Image) -> Float[Tensor, "both 3 h w"]:
+    return torch.cat((image, image.flip(3)))
+
+
+def _labels(image: Image, net: Net, count: int) -> tuple[SeenLabel, ...]:
+    card = net.card
+    if card.classes is None:
+        return ()
+    found = []
+    for factor in LABEL_SIZES:
+        logits = net(_with_mirror(view(image, card, factor)), [card.classes])[card.classes]
+        found.append(logits.float().log_softmax(dim=1).mean(dim=0))
+    # Scores beyond the labels, which some nets have, take their share of probability but cannot be named.
+    probability = torch.stack(found).mean(dim=0).softmax(dim=0)[: len(card.labels)]
+    best = probability.topk(min(count, len(probability)))
+    return tuple(
+        SeenLabel(card.labels[index][0], _class_target(card, index), each)
+        for index, each in zip(best.indices.tolist(), best.values.tolist(), strict=True)
+    )
+
+
+def _class_target(card: Card, index: int) -> str:
+    """A name that asks for this class and no other, or its index: a crane is a bird and a machine."""
+    for name in card.labels[index]:
+        try:
+            if card.find_label(name) == index:
+                return str(Class(name))
+        except UnknownNameError:
+            continue
+    return str(Class(str(index)))
+
+
+def _layers(responses: Mapping[str, Features], card: Card) -> tuple[SeenLayer, ...]:
+    found = []
+    for name, features in responses.items():
+        usual = card.layers[name].usual
+        if usual is None:
+            continue
+        weight = inverse_variance(usual).to(features)
+        expected = weight.count_nonzero() + (usual.mean.to(features).square() * weight).sum()
+        energy = (features.square().mean(dim=(0, 2, 3)) * weight).sum()
+        found.append(SeenLayer(str(Layer(name)), (energy / expected).sqrt().item()))
+    return tuple(sorted(found, key=lambda each: -each.times_usual))
+
+
+def _channels(responses: Mapping[str, Features], card: Card, count: int) -> tuple[SeenChannel, ...]:
+    averages = {name: (features[0] + features[1].flip(2)) / 2 for name, features in responses.items()}
+    ranked: list[tuple[float, str, int]] = []
+    for name, average in averages.items():
+        beyond = _beyond(average, card, name)
+        top = beyond.topk(min(count, len(beyond)))
+        ranked += [(each, name, i) for each, i in zip(top.values.tolist(), top.indices.tolist(), strict=True)]
+    found: list[SeenChannel] = []
+    told: list[Tensor] = []
+    for deviations, name, index in sorted(ranked, key=lambda each: -each[0]):
+        response = averages[name][index]
+        positive = response.clamp(min=0)
+        if deviations <= 0 or len(found) == count:
+            break
+        # A convolution, its ReLU and the layer that both are part of say the same.
+        if any(torch.equal(positive, other) for other in told):
+            continue
+        told.append(positive)
+        found.append(_placed(response, deviations, name, index))
+    return tuple(found)
+
+
+def _beyond(average: Float[Tensor, "c h w"], card: Card, name: str) -> Float[Tensor, " c"]:
+    """How many deviations each channel is beyond its usual level, or else its layer's channels; 0 if it is not."""
+    usual = card.layers[name].usual
+    most_and_mean = torch.stack((average.amax(dim=(1, 2)), average.mean(dim=(1, 2))))
+    if usual is None:
+        level = most_and_mean.mean(dim=1, keepdim=True)
+        deviation = (most_and_mean - level).square().mean(dim=1, keepdim=True).sqrt()
+        unit = torch.where(deviation > 0, 1 / deviation, 0)
+    else:
+        level, unit = usual.mean.to(average), inverse_variance(usual).to(average).sqrt()
+    return ((most_and_mean - level) * unit).clamp(min=0).prod(dim=0).sqrt()
+
+
+def _placed(response: Float[Tensor, "h w"], deviations: float, name: str, index: int) -> SeenChannel:
+    height, width = response.shape
+    row, column = divmod(int(response.argmax()), width)
+    x, y = round((column + 0.5) / width, 3), round((row + 0.5) / height, 3)
+    return SeenChannel(str(Channel(name, index)), deviations, str(Neuron(name, index, x, y)), x, y)

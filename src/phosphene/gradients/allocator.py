@@ -1,0 +1,191 @@
+"""Memory that a step frees and the next one needs again: kept by the process, not given back and fetched anew.
+
+The C library hands large blocks back to the system as soon as they are free, and the system clears each page again
+when it is touched next, which takes up to a third of a step (docs/performance.md). While an engine lives, free blocks
+stay; when the last is gone, they go back. What is free lies in pieces between what is not, and may come to more than
+what is needed at once; past the `room` it is given, it goes back too.
+
+The first step at a size is the exception: what libraries make then and keep for later (oneDNN its compiled kernels)
+would come to lie between large blocks, which could never be joined again: half as much memory again at 1024 x 1024.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import math
+import platform
+import weakref
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import cache, partial
+from mmap import PAGESIZE, mmap
+from threading import RLock
+
+import torch
+from torch import Tensor, nn
+
+from phosphene.gradients import bitmask
+
+# From glibc's malloc.h and malloc.c.
+M_TRIM_THRESHOLD, M_MMAP_THRESHOLD, M_MMAP_MAX = -1, -3, -4
+USUAL_TRIM_THRESHOLD, USUAL_MMAP_THRESHOLD, USUAL_MMAP_MAX = 128 << 10, 128 << 10, 65536
+NEVER = -1
+
+LARGE = 1 << 20
+"""Bytes from which a block is taken from the system by itself while settling."""
+
+SMALL = 1 << 14
+"""Bytes below which setting something apart, in pages of its own, would waste more than it saves."""
+
+Watch = Callable[[], None]
+
+
+def _nothing() -> None:
+    """What is called in the middle of a step that needs no looking after."""
+
+
+class Keeper:
+    """While one lives, free memory is kept; nothing happens where the C library is not glibc."""
+
+    def __init__(self) -> None:
+        self._settled: set[torch.Size] = set()
+        self._least = 0
+        if _glibc() is not None:
+            _keepers.enter()
+            weakref.finalize(self, _keepers.leave).atexit = False
+
+    @contextmanager
+    def step(self, shape: torch.Size, room: float = math.inf) -> Iterator[Watch]:
+        """For a step on pictures of this shape, which may keep `room` bytes more than it needs.
+
+        In the first, large blocks come from the system, and go back to it. What this gives is to be called now and then
+        in the middle of the step; if the process has grown by `room`, it gives back what is free.
+        """
+        if _glibc() is None:
+            yield _nothing
+        elif shape not in self._settled:
+            self._settled.add(shape)
+            with _keepers.aside():
+                yield _nothing
+            self._least = resident()
+        else:
+            self._least = min(self._least, resident())
+            yield partial(self._watch, room)
+
+    def _watch(self, room: float) -> None:
+        libc = _glibc()
+        if libc is not None and resident() > self._least + room:
+            libc.malloc_trim(0)
+            self._least = resident()
+
+
+def resident() -> int:
+    """Bytes of memory that this process occupies, as Linux counts them."""
+    with open("/proc/self/statm", "rb") as file:
+        return int(file.read().split()[1]) * PAGESIZE
+
+
+@contextmanager
+def watched(watch: Watch) -> Iterator[None]:
+    """Has `watch` called whenever autograd keeps something large, and when it takes it up again."""
+
+    def keep(tensor: Tensor) -> Tensor:
+        if tensor.nbytes >= LARGE:
+            watch()
+        return _let_go(tensor)
+
+    with torch.autograd.graph.saved_tensors_hooks(keep, keep):
+        yield
+
+
+@contextmanager
+def apart(watch: Watch = _nothing) -> Iterator[None]:
+    """What autograd keeps meanwhile lies apart from the memory that is used over and over, and does not part it.
+
+    Of masks it keeps the bits. `watch` is called whenever something is set apart or taken up again.
+    """
+
+    def keep(tensor: Tensor) -> Callable[[], Tensor]:
+        watch()
+        return _set_apart(tensor)
+
+    def take_up(kept: Callable[[], Tensor]) -> Tensor:
+        watch()
+        return kept()
+
+    with torch.autograd.graph.saved_tensors_hooks(keep, take_up):
+        yield
+
+
+def _set_apart(tensor: Tensor) -> Callable[[], Tensor]:
+    if tensor.device.type not in ("cpu", "meta") or isinstance(tensor, nn.Parameter) or tensor.nbytes < SMALL:
+        kept = _let_go(tensor)
+        return lambda: kept
+    strides = torch.empty_like(tensor, device="meta").stride()  # without gaps, if it is part of another
+    if tensor.dtype == torch.bool and tensor.stride() == strides:
+        packed = _copied(bitmask.pack(tensor), (1,))
+        return partial(bitmask.unpack, packed, tensor.shape, strides)
+    copy = _copied(tensor, strides)
+    return lambda: copy
+
+
+def _let_go(tensor: Tensor) -> Tensor:
+    """The same values; an operation that holds its own result would never be freed."""
+    return tensor.detach() if tensor.requires_grad else tensor
+
+
+def _copied(tensor: Tensor, strides: tuple[int, ...]) -> Tensor:
+    if tensor.device.type == "meta":
+        return tensor.clone()
+    place = torch.frombuffer(mmap(-1, tensor.nbytes), dtype=tensor.dtype)
+    return place.as_strided(tensor.shape, strides).copy_(tensor)
+
+
+class _Keepers:
+    """How many keepers there are, and how many steps are settling."""
+
+    def __init__(self) -> None:
+        self._count = self._settling = 0
+        self._lock = RLock()  # a keeper may be collected in the middle of this
+
+    def enter(self) -> None:
+        with self._lock:
+            self._count += 1
+            self._apply()
+
+    def leave(self) -> None:
+        with self._lock:
+            self._count -= 1
+            self._apply()
+
+    @contextmanager
+    def aside(self) -> Iterator[None]:
+        with self._lock:
+            self._settling += 1
+            self._apply()
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._settling -= 1
+                self._apply()
+
+    def _apply(self) -> None:
+        libc = _glibc()
+        assert libc is not None, "only glibc's memory is kept"
+        if self._count and not self._settling:
+            libc.mallopt(M_MMAP_MAX, 0)
+            libc.mallopt(M_TRIM_THRESHOLD, NEVER)
+        else:
+            libc.mallopt(M_MMAP_MAX, USUAL_MMAP_MAX)
+            libc.mallopt(M_MMAP_THRESHOLD, LARGE if self._settling else USUAL_MMAP_THRESHOLD)
+            libc.mallopt(M_TRIM_THRESHOLD, USUAL_TRIM_THRESHOLD)
+            libc.malloc_trim(0)
+
+
+_keepers = _Keepers()
+
+
+@cache
+def _glibc() -> ctypes.CDLL | None:
+    return ctypes.CDLL(None) if platform.libc_ver()[0] == "glibc" else None

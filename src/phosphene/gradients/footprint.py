@@ -1,0 +1,68 @@
+"""How much memory a step will hold, found by doing it on the meta device, where nothing is computed."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.multiprocessing.reductions import StorageWeakRef
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
+
+from phosphene.gradients import allocator
+from phosphene.nets.base import Net
+
+
+@dataclass(frozen=True)
+class Held:
+    """Bytes for each pixel of the canvas: the `peak` of a step, that of a tile's whose masks are kept as bits, and what
+    is `kept` of a tile that waits for its way back.
+    """
+
+    peak: float
+    tile: float
+    kept: float
+
+
+def held(net: Net, layers: Collection[str], side: int) -> Held:
+    """What a step towards `layers` holds, on a canvas of `side` x `side` pixels; `net` is on the meta device."""
+    image = torch.empty(1, 3, side, side, device="meta", requires_grad=True)
+    with torch.enable_grad():
+        _back(net(image, layers), image)  # what is made once, such as weights turned about, is there then
+        with _Ledger() as ledger:
+            _back(net(image, layers), image)
+        with allocator.apart(), _Ledger() as tiled:
+            activations = net(image, layers)
+            kept = tiled.alive()
+            _back(activations, image)
+    return Held(ledger.peak / side**2, tiled.peak / side**2, kept / side**2)
+
+
+def _back(activations: Mapping[str, Tensor], image: Tensor) -> None:
+    torch.autograd.grad([each.sum() for each in activations.values()], image)
+
+
+class _Ledger(TorchDispatchMode):
+    """Keeps account of the tensors that are made while it is entered, and not yet gone."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.peak = 0
+        self._storages: dict[int, tuple[StorageWeakRef, int]] = {}
+
+    def alive(self) -> int:
+        """Bytes of all tensors that are still there."""
+        self._storages = {key: each for key, each in self._storages.items() if not each[0].expired()}
+        return sum(size for _, size in self._storages.values())
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: tuple = (), kwargs: dict | None = None) -> Any:
+        result = func(*args, **(kwargs or {}))
+        for each in tree_leaves(result):
+            if isinstance(each, Tensor):
+                storage = each.untyped_storage()
+                self._storages.setdefault(storage._cdata, (StorageWeakRef(storage), storage.nbytes()))
+        self.peak = max(self.peak, self.alive())
+        return result

@@ -1,0 +1,84 @@
+"""A picture file: opened, known by its contents, and decoded; every complaint on the way becomes an `ImageError`."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
+from io import BufferedReader
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from torch import Tensor
+
+from phosphene.errors import ImageError
+from phosphene.media.image.colour import to_srgb
+from phosphene.media.image.formats import HEAD, JPEG, recognise
+from phosphene.media.image.vips import complaint, vips
+from phosphene.types import Image
+
+if TYPE_CHECKING:
+    import pyvips
+
+# What libjpeg calls a warning and fills with grey: the data of a scan end early, or make no sense.
+_LOST = ("premature end", "bad Huffman code", "bad arithmetic code", "found marker")
+
+
+def open_file(path: Path) -> BufferedReader:
+    """The file at `path`, open to read; anything but a file that may be read raises `ImageError`."""
+    try:
+        mode = os.stat(path).st_mode
+        if not stat.S_ISREG(mode) and not stat.S_ISDIR(mode):  # opening a pipe could wait for ever
+            raise ImageError(f"{path} is a device or pipe: save the picture to a file first", path=path)
+        return open(path, "rb")
+    except FileNotFoundError:
+        raise ImageError(f"there is no file {path}", path=path) from None
+    except IsADirectoryError:
+        raise ImageError(f"{path} is a folder: name a picture in it", path=path) from None
+    except PermissionError:
+        raise ImageError(f"no permission to read {path}", path=path) from None
+    except (OSError, ValueError) as problem:  # a name too long, or with a NUL in it
+        raise ImageError(f"cannot read {str(path)!r}: {problem}", path=path) from None
+
+
+@contextmanager
+def understood(path: Path) -> Iterator[None]:
+    """Turn what libvips and the disk complain about in the block into an `ImageError`."""
+    pyvips = vips()
+    try:
+        yield
+    except pyvips.Error as problem:
+        raise ImageError(f"{path} is damaged, cut short or unusual ({complaint(problem)})", path=path) from None
+    except OSError as problem:
+        raise ImageError(f"cannot read {path}: {problem.strerror}", path=path) from None
+
+
+def header(file: BufferedReader, path: Path, fail_on: str = "error") -> pyvips.Image:
+    """The picture in `file` with its metadata; its pixels are decoded when they are asked for.
+
+    `fail_on` is libvips' word for the least fault that is an error then: "warning" or "error".
+    """
+    file.seek(0)
+    found = recognise(file.read(HEAD), path)
+    file.seek(0)
+    pyvips = vips()
+    source = pyvips.Source.new_from_descriptor(file.fileno())
+    return getattr(pyvips.Image, f"{found.vips}load_source")(source, access="sequential", fail_on=fail_on)
+
+
+def pixels(file: BufferedReader, path: Path) -> tuple[Image, Tensor | None, int]:
+    """What `to_srgb` gives for the picture in `file`, which must be whole.
+
+    libjpeg only warns of lost data, but warns of trifles too (bytes between markers, as some cameras leave
+    them): a JPEG is decoded strictly, and again less strictly if that was about a trifle.
+    """
+    pyvips = vips()
+    file.seek(0)
+    if recognise(file.read(HEAD), path) is JPEG:
+        try:
+            return to_srgb(header(file, path, "warning"), path)
+        except pyvips.Error as problem:
+            if any(fault in str(problem) for fault in _LOST):
+                raise
+    return to_srgb(header(file, path), path)

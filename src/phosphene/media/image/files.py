@@ -1,0 +1,191 @@
+"""Pictures into tensors and tensors into pictures: the door to all that is read or written as an image.
+
+`docs/formats.md` has the table of what is read and written.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from io import BufferedReader
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from torch import Tensor
+
+from phosphene.errors import ImageError, OutputError, SettingError
+from phosphene.media import atomic
+from phosphene.media.image import metadata
+from phosphene.media.image.decode import header, open_file, pixels, understood
+from phosphene.media.image.formats import PNG, TIFF, WEBP, Format, for_writing
+from phosphene.media.image.photograph import Photograph, from_array, from_pil, from_tensor
+from phosphene.media.image.pixels import check_single, quantise
+from phosphene.media.image.vips import complaint, vips
+from phosphene.types import Image, Size
+
+if TYPE_CHECKING:
+    import PIL.Image
+    import pyvips
+
+StrPath = str | os.PathLike[str]
+
+MAX_PIXELS = 2**28
+"""The most pixels of a picture that is read, 268 million: prints of 200 megapixels and the largest WebP
+(16383 x 16383) pass; what claims more is a bomb, or needs more than 3 GB before a single step is taken."""
+
+
+def read_image(path: StrPath) -> Photograph:
+    """The picture in a file: JPEG, PNG, WebP, AVIF, TIFF (first page) or GIF (first frame), by its contents.
+
+        read_image("portrait.jpg").image.shape     # torch.Size([1, 3, 4032, 3024])
+
+    It is turned upright by its EXIF orientation and converted to sRGB by its ICC profile; grey, palette,
+    CMYK, 1 to 16 bits and floats become RGB in [0, 1], at full precision; alpha is kept beside it. Raises
+    `ImageError`, before any pixel is decoded where the header already tells, for anything that is not one
+    whole picture of at most `MAX_PIXELS`.
+    """
+    path = Path(path)
+    with open_file(path) as file, understood(path):
+        sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+        picture = header(file, path)
+        if picture.width * picture.height > MAX_PIXELS:
+            raise ImageError(
+                f"{path} claims {picture.width}x{picture.height} pixels; at most {MAX_PIXELS} "
+                f"({MAX_PIXELS // 10**6} megapixels) are read: scale it down first",
+                path=path,
+            )
+        image, alpha, depth = pixels(file, path)
+    return Photograph(image, alpha, depth, sha256, path.name, path)
+
+
+def as_photograph(source: StrPath | PIL.Image.Image | np.ndarray | Tensor) -> Photograph:
+    """The picture in whatever a caller has: a path, a PIL image, a NumPy array (h w 3) or a tensor (3 h w).
+
+    Raises `SettingError` for anything else, and the errors of the reader that is chosen.
+    """
+    import PIL.Image
+
+    match source:
+        case str() | os.PathLike():
+            return read_image(source)
+        case np.ndarray():
+            return from_array(source)
+        case Tensor():
+            return from_tensor(source)
+        case PIL.Image.Image():
+            return from_pil(source)
+    raise SettingError(
+        f"a picture must be a path, a PIL image, a NumPy array or a tensor, not {type(source).__name__}",
+        setting="source",
+        value=source,
+    )
+
+
+def check_writable(path: StrPath, depth: int = 8, *, size: Size | None = None, recipe: str | None = None) -> None:
+    """Raise now what `write_image` would raise after hours of rendering; writes nothing.
+
+    Looks at the suffix, the folder and whether a file can be made in it, and whether the format holds `depth`
+    bits and a picture of `size` (height, width) and the `recipe` fits. Raises `OutputError` and
+    `SettingError`.
+    """
+    for_writing(path, depth, size)
+    if recipe is not None:
+        metadata.packet(recipe)
+    atomic.check(path)
+
+
+def write_image(
+    path: StrPath,
+    image: Image,
+    *,
+    alpha: Tensor | None = None,
+    depth: int = 8,
+    recipe: str | None = None,
+    quality: int | None = None,
+) -> None:
+    """Write one picture (1 3 h w, sRGB in [0, 1]; beyond it is clipped) in the format that the suffix names.
+
+        write_image("dream.png", image, depth=16, recipe=text)
+
+    .png, .jpg, .jpeg, .webp, .tif, .tiff, .avif. `depth` is bits a sample: 8, or 16 for PNG and TIFF. `alpha`
+    (1 1 h w) is kept; a JPEG has none and is laid on white. `quality` is 1 to 100 for JPEG and WebP (95 by
+    default) and AVIF (90); a WebP of quality 100 is lossless. The file is tagged as sRGB and carries
+    `recipe`, which `read_recipe_text` reads.
+
+    The file appears whole or not at all, and until then an old one of that name stays. Raises `OutputError`
+    where nothing can be written, and `SettingError` for a setting that the format cannot hold.
+    """
+    check_single(image, alpha)
+    chosen = for_writing(path, depth, (image.shape[-2], image.shape[-1]))
+    options = _options(chosen, depth, quality)
+    packet = None if recipe is None else metadata.packet(recipe)
+    samples = quantise(image, alpha, depth=depth, flatten=not chosen.alpha)
+    picture = _tagged(samples, packet)
+    if chosen is TIFF:
+        options["bigtiff"] = samples.nbytes > 2**31  # offsets in a plain TIFF are of 32 bits
+    pyvips = vips()
+    with atomic.replacing(path) as file:
+        target = pyvips.Target.new_to_descriptor(file.fileno())
+        try:
+            getattr(picture, f"{chosen.vips}save_target")(target, **options)
+        except pyvips.Error as problem:
+            raise _refused(problem, path) from None
+
+
+def read_recipe_text(path: StrPath) -> str | None:
+    """The recipe in a picture, or the text of a .json file, to the byte; None for a picture without one.
+
+    No pixels are decoded. Raises `ImageError` for what is neither.
+    """
+    path = Path(path)
+    with open_file(path) as file:
+        if path.suffix.lower() == ".json":
+            return _text(file, path)
+        with understood(path):
+            picture = header(file, path)
+            if not picture.get_typeof("xmp-data"):
+                return None
+            return metadata.recipe_in(bytes(picture.get("xmp-data")))
+
+
+def _text(file: BufferedReader, path: Path) -> str:
+    data = file.read(metadata.MAX_TEXT + 1)
+    if len(data) > metadata.MAX_TEXT:
+        raise ImageError(f"{path} is too long for a recipe: at most {metadata.MAX_TEXT} bytes are read", path=path)
+    try:
+        return data.decode("utf-8")
+    except UnicodeDecodeError as problem:
+        raise ImageError(f"{path} is no UTF-8 text ({problem.reason} at byte {problem.start})", path=path) from None
+
+
+def _options(chosen: Format, depth: int, quality: int | None) -> dict[str, Any]:
+    if quality is not None and not 1 <= quality <= 100:
+        raise SettingError(f"the quality must be 1 to 100, not {quality}", setting="quality", value=quality)
+    options: dict[str, Any] = {**chosen.options, "keep": "icc:xmp"}
+    if chosen.lossy is not None:
+        options["Q"] = chosen.lossy if quality is None else quality
+    if chosen is PNG:
+        options["bitdepth"] = depth
+    if chosen is WEBP:
+        options["lossless"] = quality == 100
+    return options
+
+
+def _tagged(samples: np.ndarray, packet: bytes | None) -> pyvips.Image:
+    """`samples` (h w bands, not copied) as a picture that says that it is sRGB."""
+    pyvips = vips()
+    height, width, bands = samples.shape
+    kind, colours = ("uchar", "srgb") if samples.dtype == np.uint8 else ("ushort", "rgb16")
+    picture = pyvips.Image.new_from_memory(samples.data, width, height, bands, kind).copy(interpretation=colours)
+    picture.set_type(pyvips.GValue.blob_type, "icc-profile-data", pyvips.Image.profile_load("srgb"))
+    if packet is not None:
+        picture.set_type(pyvips.GValue.blob_type, "xmp-data", packet)
+    return picture
+
+
+def _refused(problem: Exception, path: StrPath) -> OutputError:
+    """libvips says why only in words."""
+    said = complaint(problem)
+    why = "the disk is full; make room or choose another folder" if "No space left" in str(problem) else said
+    return OutputError(f"cannot write {path}: {why}", path=path)

@@ -1,0 +1,45 @@
+"""What a film says of itself: the recipe that it carries, and the hash of its file."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from pathlib import Path
+
+import PIL.Image
+
+from phosphene.errors import VideoError
+from phosphene.media.video import decode
+from phosphene.media.video.codecs import CONTAINERS
+from phosphene.media.video.comment import from_comment
+
+StrPath = str | os.PathLike[str]
+
+
+def is_film(path: StrPath) -> bool:
+    """Whether the suffix is that of a film; a GIF's is, even if it has a single frame."""
+    return Path(path).suffix.lower() in {suffix for each in CONTAINERS for suffix in each.suffixes}
+
+
+def read_film_recipe(path: StrPath) -> str | None:
+    """The text of the recipe in a film; None for one without. Raises `VideoError` for what is no film."""
+    path = Path(path)
+    if path.suffix.lower() == ".gif":
+        try:
+            with PIL.Image.open(path) as picture:
+                comment = picture.info.get("comment", b"")
+        except (OSError, ValueError) as problem:
+            raise VideoError(f"{path} is no GIF that can be read: {problem}", path=path) from None
+        return from_comment(comment.decode("utf-8", "replace") if isinstance(comment, bytes) else str(comment))
+    with decode.opened(path) as (container, _):
+        comment = {name.lower(): text for name, text in container.metadata.items()}.get("comment")
+    return from_comment(comment)
+
+
+def hash_of(path: StrPath) -> str:
+    """The SHA-256 of a file, in hexadecimal digits; raises `VideoError` if it cannot be read."""
+    try:
+        with open(path, "rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as problem:
+        raise VideoError(f"{path} cannot be read: {problem.strerror or problem}", path=path) from None

@@ -1,0 +1,243 @@
+"""Image networks of the Hugging Face hub, through `transformers`: `hf:microsoft/resnet-50`, or `hf:FOLDER`.
+
+Only weights in safetensors are read, and only structures that come with `transformers` are built: nothing
+of a checkpoint's own is run. Tokens are shown as the grid of patches that they stand for.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import inspect
+import json
+import os
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TypeVar
+
+from torch import Tensor, nn
+
+from phosphene.errors import MissingExtraError, PhospheneError, WeightsError
+from phosphene.nets.base import Net
+from phosphene.nets.foreign.wrap import watch
+from phosphene.nets.weights import store
+
+PREFIX = "hf:"
+
+MOST_LAYERS = 1000
+"""More blocks than any network has; a hostile description could ask for billions."""
+
+SPARE = 1.1
+"""How much larger than its file a network may be: what the file leaves out is small."""
+
+HALF = (0.5, 0.5, 0.5)
+
+IMAGE_HALVES = {"clip": "CLIPVisionModel", "siglip": "SiglipVisionModel", "siglip2": "Siglip2VisionModel"}
+"""Of networks of pictures and words, the class of the half that sees."""
+
+T = TypeVar("T")
+
+
+def load(identifier: str) -> Net:
+    """The network `identifier` of the hub, or of a folder.
+
+    It is fetched if need be, into the hub's own cache, or with `PHOSPHENE_CACHE` set into its `hub`. Raises
+    `MissingExtraError` without `transformers`, `WeightsError` if it is not there, has no safetensors, is no
+    image network or does not fit its description.
+    """
+    try:
+        import transformers
+    except ImportError:
+        raise MissingExtraError("networks of the Hugging Face hub", "models") from None
+    where: dict[str, Any] = {"trust_remote_code": False}
+    if store.VARIABLE in os.environ:
+        where["cache_dir"] = str(store.folder().parent / "hub")
+    with _quiet(transformers):
+        config = _ask(identifier, lambda: transformers.AutoConfig.from_pretrained(identifier, **where))
+        _sensible(config.to_dict(), identifier)
+        kind = _kind(transformers, config)
+        files = _files(identifier, where)
+        _fitting(kind, config, files, identifier)
+        model, info = _ask(
+            identifier,
+            lambda: kind.from_pretrained(identifier, use_safetensors=True, output_loading_info=True, **where),
+        )
+        settings = _processor(transformers, identifier, where)
+    _complete(info, identifier)
+    return watch(
+        model,
+        mean=tuple(settings["image_mean"]),
+        deviation=tuple(settings["image_std"]),
+        labels=_labels(model.config),
+        name=PREFIX + identifier,
+        native=_native(settings, model.config),
+        title=f"{type(model).__name__} of the Hugging Face hub",
+        source=f"https://huggingface.co/{identifier}" if not Path(identifier).exists() else identifier,
+        sha256=_sha256(files),
+        licence="see its model card",
+        call=_caller(model),
+        patch=_patch(model.config),
+    )
+
+
+def _ask(identifier: str, question: Callable[[], T]) -> T:
+    """What transformers answers; whatever it raises becomes one line."""
+    try:
+        return question()
+    except PhospheneError:
+        raise
+    # transformers raises OSError, ValueError, KeyError, its own and its dependencies' errors for bad
+    # checkpoints.
+    except Exception as problem:
+        reason = " ".join(str(problem).split())[:300]
+        raise WeightsError(
+            f"{PREFIX}{identifier} cannot be loaded ({type(problem).__name__}: {reason})", path=identifier
+        ) from problem
+
+
+@contextmanager
+def _quiet(transformers: Any) -> Iterator[None]:
+    """Without transformers' own progress bars and advice, for as long as it lasts."""
+    logging = transformers.utils.logging
+    bars, level = logging.is_progress_bar_enabled(), logging.get_verbosity()
+    logging.disable_progress_bar()
+    logging.set_verbosity_error()
+    try:
+        yield
+    finally:
+        logging.set_verbosity(level)
+        if bars:
+            logging.enable_progress_bar()
+
+
+def _kind(transformers: Any, config: Any) -> Any:
+    """The class to build: the image half, a classifier where the checkpoint is one, else the bare
+    network.
+    """
+    if config.model_type in IMAGE_HALVES:
+        return getattr(transformers, IMAGE_HALVES[config.model_type])
+    architectures = config.architectures or [""]
+    wanted = architectures[0]
+    mappings = (transformers.MODEL_FOR_IMAGE_CLASSIFICATION_MAPPING, transformers.MODEL_MAPPING)
+    if wanted.endswith("ForImageClassification") and type(config) in mappings[0]:
+        return mappings[0][type(config)]
+    if type(config) in mappings[1]:
+        return mappings[1][type(config)]
+    raise WeightsError(f"a checkpoint of type {config.model_type!r} is no image network that transformers has")
+
+
+def _sensible(config: Mapping[str, Any], identifier: str) -> None:
+    """Refuse a description of a network that is absurdly deep, before anything is built."""
+    for key in ("num_hidden_layers", "depths", "num_attention_heads", "num_register_tokens", "num_channels"):
+        value = config.get(key)
+        for each in value if isinstance(value, list | tuple) else [value]:
+            if isinstance(each, int) and each > MOST_LAYERS:
+                raise WeightsError(
+                    f"{PREFIX}{identifier} says {key} = {each}; at most {MOST_LAYERS} is believed", path=identifier
+                )
+
+
+def _files(identifier: str, where: Mapping[str, Any]) -> list[Path]:
+    """The safetensors files of a checkpoint, fetched if need be."""
+    from transformers.utils import cached_file
+
+    def find(name: str) -> str | None:
+        return cached_file(
+            identifier,
+            name,
+            cache_dir=where.get("cache_dir"),
+            _raise_exceptions_for_missing_entries=False,
+        )
+
+    whole = _ask(identifier, lambda: find("model.safetensors"))
+    if whole:
+        return [Path(whole)]
+    index = _ask(identifier, lambda: find("model.safetensors.index.json"))
+    if not index:
+        raise WeightsError(
+            f"{PREFIX}{identifier} has no model.safetensors, and other formats are not read", path=identifier
+        )
+    parts = _ask(identifier, lambda: sorted(set(json.loads(Path(index).read_text())["weight_map"].values())))
+    found = [_ask(identifier, lambda part=part: find(Path(part).name)) for part in parts]  # type: ignore[misc]
+    return [Path(each) for each in found if each]
+
+
+def _fitting(kind: Any, config: Any, files: list[Path], identifier: str) -> None:
+    """Refuse a description of a network that is larger than its file, before it takes any memory."""
+    import torch
+
+    with torch.device("meta"):
+        own = config.vision_config if config.model_type in IMAGE_HALVES else config
+        model = _ask(identifier, lambda: kind(own))
+    wanted = sum(weight.numel() for weight in model.parameters())
+    size = sum(each.stat().st_size for each in files)
+    # A number takes at least one byte.
+    if wanted > SPARE * size + 1_000_000:
+        raise WeightsError(
+            f"{PREFIX}{identifier} describes a network of {wanted} numbers, but its file has {size} bytes",
+            path=identifier,
+        )
+
+
+def _complete(info: Mapping[str, Any], identifier: str) -> None:
+    for problem in ("missing_keys", "mismatched_keys"):
+        names = sorted(map(str, info.get(problem) or ()))
+        if names:
+            what = "has no tensor" if problem == "missing_keys" else "has the wrong shape for"
+            raise WeightsError(f"{PREFIX}{identifier} {what} {names[0]!r}", path=identifier)
+
+
+def _processor(transformers: Any, identifier: str, where: Mapping[str, Any]) -> dict[str, Any]:
+    """What the checkpoint says of its pictures; without a word, those are in [-1, 1]."""
+    reader = transformers.ImageProcessingMixin.get_image_processor_dict
+    try:
+        found, _ = reader(identifier, **where)
+    except (OSError, ValueError):
+        found = {}
+    plain = not found.get("do_normalize", True)
+    mean, std = ((0.0,) * 3, (1.0,) * 3) if plain else (found.get("image_mean"), found.get("image_std"))
+    colours = [each if isinstance(each, list | tuple) and len(each) == 3 else HALF for each in (mean, std)]
+    if plain:
+        colours = [mean, std]
+    return found | dict(zip(("image_mean", "image_std"), [tuple(map(float, each)) for each in colours], strict=True))
+
+
+def _native(settings: Mapping[str, Any], config: Any) -> int:
+    """The side of the pictures that it was trained on."""
+    for key in ("crop_size", "size"):
+        value = settings.get(key)
+        sides = value.values() if isinstance(value, dict) else [value]
+        whole = [side for side in sides if isinstance(side, int) and 16 <= side <= 2048]
+        if whole:
+            return whole[0]
+    side = getattr(config, "image_size", None)
+    return side if isinstance(side, int) and 16 <= side <= 2048 else 224
+
+
+def _patch(config: Any) -> int | None:
+    side = getattr(config, "patch_size", None)
+    return side if isinstance(side, int) and not getattr(config, "depths", None) else None
+
+
+def _labels(config: Any) -> list[str]:
+    names = config.id2label or {}
+    return [str(names[index]) for index in sorted(names)]
+
+
+def _caller(model: nn.Module) -> Callable[[nn.Module, Tensor], object]:
+    """How the network is run; position embeddings are stretched to the picture where that has to be asked
+    for.
+    """
+    stretch = "interpolate_pos_encoding" in inspect.signature(model.forward).parameters
+
+    def call(module: nn.Module, x: Tensor) -> object:
+        output = module(pixel_values=x, **({"interpolate_pos_encoding": True} if stretch else {}))
+        return output.get("logits")
+
+    return call
+
+
+def _sha256(files: list[Path]) -> str:
+    """The weights' SHA-256; of several files, that of their digests in order."""
+    digests = [store.hashes(each)["sha256"] for each in files]
+    return digests[0] if len(digests) == 1 else hashlib.sha256("".join(digests).encode()).hexdigest()

@@ -1,0 +1,197 @@
+"""The steps that the famous networks are made of: what each computes, and what is known without running it."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from phosphene.nets.ops import frozen
+from phosphene.nets.receptive import Field
+
+Pair = tuple[int, int]
+
+
+def pair(value: int | Pair) -> Pair:
+    """(rows, columns), of which a plain number gives both."""
+    return (value, value) if isinstance(value, int) else value
+
+
+class Operation(nn.Module, ABC):
+    """One step of a network; `channels` is how many it gives, `work` its multiply-adds for each position."""
+
+    channels: int
+    work: int = 0
+
+    @abstractmethod
+    def forward(self, inputs: Sequence[Tensor], spare: bool) -> Tensor:
+        """The step's result; with `spare` nothing else needs the first input, which may be overwritten."""
+
+    def field(self, seen: Sequence[Field], axis: int) -> Field | None:
+        """What each position sees along rows (axis 0) or columns (1), given what the inputs' positions see.
+
+        None without positions.
+        """
+        return seen[0]
+
+
+class Convolution(Operation):
+    """A convolution and its bias, with a ReLU behind it or without.
+
+    `padding` is zeros on each side; `extra` further zeros behind the last row and column only, as TensorFlow
+    pads a picture of even size.
+    """
+
+    def __init__(
+        self,
+        given: int,
+        channels: int,
+        kernel: int | Pair,
+        stride: int = 1,
+        padding: int | Pair = 0,
+        *,
+        extra: int = 0,
+        relu: bool = False,
+    ) -> None:
+        super().__init__()
+        self.channels = channels
+        self.kernel, self.stride, self.padding = pair(kernel), stride, pair(padding)
+        self.extra, self.relu = extra, relu
+        self.work = given * channels * self.kernel[0] * self.kernel[1]
+        self.weight = nn.Parameter(torch.empty(channels, given, *self.kernel))
+        self.bias = nn.Parameter(torch.empty(channels))
+
+    def forward(self, inputs: Sequence[Tensor], spare: bool) -> Tensor:
+        (x,) = inputs
+        if self.extra:
+            x = F.pad(x, (0, self.extra, 0, self.extra))
+        return frozen.convolve(x, self.weight, self.bias, self.stride, self.padding, relu=self.relu)
+
+    def field(self, seen: Sequence[Field], axis: int) -> Field:
+        return seen[0].through(self.kernel[axis], self.stride, self.padding[axis])
+
+
+class ReLU(Operation):
+    """Negative values become zero."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.channels = channels
+
+    def forward(self, inputs: Sequence[Tensor], spare: bool) -> Tensor:
+        return frozen.rectify_(inputs[0] if spare else inputs[0].clone())
+
+
+class MaxPool(Operation):
+    """The largest of each window; with `ceil`, windows may reach over the far edges, as in Caffe."""
+
+    def __init__(self, channels: int, kernel: int, stride: int, padding: int = 0, *, ceil: bool = False) -> None:
+        super().__init__()
+        self.channels, self.kernel, self.stride = channels, kernel, stride
+        self.padding, self.ceil = padding, ceil
+
+    def forward(self, inputs: Sequence[Tensor], spare: bool) -> Tensor:
+        return frozen.max_pool(inputs[0], self.kernel, self.stride, self.padding, ceil=self.ceil)
+
+    def field(self, seen: Sequence[Field], axis: int) -> Field:
+        return seen[0].through(self.kernel, self.stride, self.padding)
+
+
+class MeanPool(Operation):
+    """The mean of each window of `kernel` x `kernel`, one at every position; zeros beyond the edge count."""
+
+    def __init__(self, channels: int, kernel: int) -> None:
+        super().__init__()
+        self.channels, self.kernel = channels, kernel
+
+    def forward(self, inputs: Sequence[Tensor], spare: bool) -> Tensor:
+        return frozen.mean_pool(inputs[0], self.kernel, 1, self.kernel // 2)
+
+    def field(self, seen: Sequence[Field], axis: int) -> Field:
+        return seen[0].through(self.kernel, 1, self.kernel // 2)
+
+
+class LocalNorm(Operation):
+    """Local response normalisation over neighbouring channels (Krizhevsky et al. 2012, section 3.3).
+
+    x / (k + alpha * sum of squares over `window` channels) ** beta. Here as in TensorFlow alpha multiplies
+    the sum; Caffe and PyTorch divide theirs by `window` first.
+    """
+
+    def __init__(self, channels: int, window: int, alpha: float, beta: float, k: float) -> None:
+        super().__init__()
+        self.channels = channels
+        self.set(window, alpha, beta, k)
+        self.work = channels * window
+
+    def set(self, window: int, alpha: float, beta: float, k: float) -> None:
+        """Take other constants, such as those that a model file has."""
+        self.window, self.alpha, self.beta, self.k = window, alpha, beta, k
+
+    def forward(self, inputs: Sequence[Tensor], spare: bool) -> Tensor:
+        return frozen.local_norm(inputs[0], self.window, self.alpha, self.beta, self.k)
+
+
+class Join(Operation):
+    """The channels of all inputs, one after the other."""
+
+    def __init__(self, *given: int) -> None:
+        super().__init__()
+        self.channels = sum(given)
+
+    def forward(self, inputs: Sequence[Tensor], spare: bool) -> Tensor:
+        return torch.cat(list(inputs), dim=1)
+
+    def field(self, seen: Sequence[Field], axis: int) -> Field:
+        field = seen[0]
+        for other in seen[1:]:
+            field = field.union(other)
+        return field
+
+
+class Sum(Operation):
+    """The sum of two inputs, and a ReLU behind it."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.channels = channels
+
+    def forward(self, inputs: Sequence[Tensor], spare: bool) -> Tensor:
+        x, y = inputs
+        return frozen.rectify_(x.add_(y) if spare else x + y)
+
+    def field(self, seen: Sequence[Field], axis: int) -> Field:
+        return seen[0].union(seen[1])
+
+
+class Dense(Operation):
+    """A product with every value of its input, and a bias: it has no positions.
+
+    An input with positions is first brought to `grid` rows and columns of means, by default to one: the
+    mean over all positions.
+    """
+
+    def __init__(self, given: int, channels: int, *, grid: int = 1) -> None:
+        super().__init__()
+        self.channels, self.grid = channels, grid
+        self.weight = nn.Parameter(torch.empty(channels, given * grid * grid))
+        self.bias = nn.Parameter(torch.empty(channels))
+
+    def forward(self, inputs: Sequence[Tensor], spare: bool) -> Tensor:
+        (x,) = inputs
+        if x.dim() == 4 and self.grid == 1:
+            # Of many positions, and one small product: never worth less than float32.
+            x = x.mean(dim=(2, 3), dtype=torch.promote_types(x.dtype, torch.float32))
+        elif x.dim() == 4:
+            x = F.adaptive_avg_pool2d(x, self.grid).flatten(1)
+        return self.apply_to(x)
+
+    def apply_to(self, x: Tensor) -> Tensor:
+        """The product with `n c`, in its precision."""
+        return F.linear(x, self.weight.to(x.dtype), self.bias.to(x.dtype))
+
+    def field(self, seen: Sequence[Field], axis: int) -> None:
+        return None

@@ -1,0 +1,243 @@
+"""The famous networks by name: where each comes from, how it is verified, and how its file becomes a network.
+
+Listing them needs no torch. `docs/networks.md` has the sources and what is known of them.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from phosphene.errors import UnknownNameError, WeightsError
+from phosphene.nets.weights import archives, download, store
+from phosphene.nets.weights.download import Mirror, Progress
+from phosphene.nets.weights.store import Digest, Kept
+
+if TYPE_CHECKING:
+    from phosphene.nets.card import Card
+    from phosphene.nets.zoo.graph import GraphNet
+
+Colour = tuple[float, float, float]
+
+IMAGENET_MEAN, IMAGENET_DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+TORCHVISION = "https://download.pytorch.org/models/"
+TORCHVISION_LICENCE = "BSD-3-Clause"
+PLACES_LICENCE = "CC BY"
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One network. `megabytes` is about what is fetched; `structure` names its plan in `structures.py`."""
+
+    name: str
+    title: str
+    structure: str
+    mean: Colour
+    deviation: Colour
+    labels: str
+    mirrors: tuple[Mirror, ...]
+    file: str
+    digest: Digest
+    megabytes: int
+    licence: str
+
+    @property
+    def most(self) -> int:
+        """The largest size in bytes that is believed of anything on the way to its file."""
+        return (2 * self.megabytes + 16) * 1_000_000
+
+
+@dataclass(frozen=True)
+class Listing:
+    """One line of `phosphene nets list`; `kept` is None for a network that is not here."""
+
+    entry: Entry
+    path: Path | None
+    kept: Kept | None
+
+
+def _bytes(red: float, green: float, blue: float) -> Colour:
+    """A mean on the scale of 0 to 255."""
+    return red / 255, green / 255, blue / 255
+
+
+ONE_BYTE = _bytes(1, 1, 1)
+CAFFE_MEAN = _bytes(123, 117, 104)
+
+
+def _torchvision(name: str, title: str, structure: str, file: str, megabytes: int, *, halves: bool = False) -> Entry:
+    # `halves`: torchvision turns its pictures back to about -1..1 for the weights that came from Google.
+    mean, deviation = ((0.5,) * 3, (0.5,) * 3) if halves else (IMAGENET_MEAN, IMAGENET_DEVIATION)
+    digest = Digest("sha256", file.removesuffix(".pth").rpartition("-")[2])
+    mirrors = (Mirror(TORCHVISION + file),)
+    return Entry(
+        name, title, structure, mean, deviation, "imagenet", mirrors, file, digest, megabytes, TORCHVISION_LICENCE
+    )
+
+
+def _caffe(
+    name: str, title: str, structure: str, labels: str, mirrors: tuple[Mirror, ...], digest: Digest, licence: str
+) -> Entry:
+    file = f"{name}.caffemodel"
+    return Entry(name, title, structure, CAFFE_MEAN, ONE_BYTE, labels, mirrors, file, digest, 54, licence)
+
+
+PLACES205_FILE = "googlelet_places205_train_iter_2400000.caffemodel"  # spelt so by its authors
+
+ENTRIES = {
+    entry.name: entry
+    for entry in (
+        _caffe(
+            "googlenet",
+            "BVLC GoogLeNet, the network of the 2015 notebook",
+            "googlenet",
+            "imagenet",
+            (
+                Mirror("http://dl.caffe.berkeleyvision.org/bvlc_googlenet.caffemodel"),
+                Mirror(
+                    "https://www.deepdetect.com/downloads/platform/pretrained/caffe/googlenet/bvlc_googlenet.caffemodel"
+                ),
+            ),
+            Digest("sha1", "405fc5acd08a3bb12de8ee5e23a96bec22f08204"),
+            "unrestricted",
+        ),
+        _caffe(
+            "googlenet-places205",
+            "GoogLeNet of 205 kinds of places, the buildings of the 2015 article",
+            "googlenet",
+            "places205",
+            (
+                Mirror("http://places.csail.mit.edu/model/googlenet_places205.tar.gz", PLACES205_FILE),
+                Mirror(f"https://s3-us-west-2.amazonaws.com/crowsonkb-deep-dream/{PLACES205_FILE}"),
+            ),
+            Digest("sha1", "d767debf686fa15df1e05fbc9b4598076127134a"),
+            PLACES_LICENCE,
+        ),
+        _caffe(
+            "googlenet-places365",
+            "GoogLeNet of 365 kinds of places",
+            "googlenet",
+            "places365",
+            (Mirror("http://places2.csail.mit.edu/models_places365/googlenet_places365.caffemodel"),),
+            Digest(),
+            PLACES_LICENCE,
+        ),
+        Entry(
+            "inception5h",
+            "TensorFlow's GoogLeNet, the InceptionV1 of Lucid and Distill",
+            "inception5h",
+            _bytes(117, 117, 117),
+            ONE_BYTE,
+            "inception5h",
+            (
+                Mirror(
+                    "https://storage.googleapis.com/download.tensorflow.org/models/inception5h.zip",
+                    "tensorflow_inception_graph.pb",
+                ),
+            ),
+            "tensorflow_inception_graph.pb",
+            Digest("sha1", "c8a5a000ee8d8dd75886f152a50a9c5b53d726a5"),
+            50,
+            "Apache-2.0",
+        ),
+        _torchvision("vgg16", "VGG, 16 layers deep", "vgg16", "vgg16-397923af.pth", 553),
+        _torchvision("vgg19", "VGG, 19 layers deep", "vgg19", "vgg19-dcbb9e9d.pth", 575),
+        _torchvision(
+            "googlenet-torchvision",
+            "GoogLeNet with batch norm",
+            "googlenet-torchvision",
+            "googlenet-1378be20.pth",
+            52,
+            halves=True,
+        ),
+        _torchvision("resnet50", "ResNet, 50 layers deep", "resnet50", "resnet50-0676ba61.pth", 103),
+        _torchvision(
+            "inception-v3",
+            "Inception V3, Google's weights",
+            "inception-v3",
+            "inception_v3_google-0cc3c7bd.pth",
+            109,
+            halves=True,
+        ),
+    )
+}
+
+
+def find(name: str) -> Entry:
+    """The entry called `name`; an unknown name is answered with the nearest ones."""
+    try:
+        return ENTRIES[name]
+    except KeyError:
+        raise UnknownNameError("net", name, ENTRIES) from None
+
+
+def listing() -> Iterator[Listing]:
+    """Every network, and what of it is here."""
+    for entry in ENTRIES.values():
+        found = store.find(entry.name)
+        yield Listing(entry, *found) if found else Listing(entry, None, None)
+
+
+def fetch(name: str, progress: Progress | None = None) -> Path:
+    """The model file of `name`, fetched and verified if it is not here; gives its path.
+
+    `progress` is called with the bytes that are here and those there will be (None if the server does not
+    tell). Raises `WeightsError` with the URL, the expected hash, and how to install the file by hand.
+    """
+    entry = find(name)
+    if found := store.find(name):
+        return found[0]
+    return download.fetch(name, entry.file, entry.mirrors, entry.digest, most=entry.most, progress=progress)
+
+
+def add(name: str, file: Path, *, own: bool = False) -> Path:
+    """Install a model file, or the archive that has it, by hand; gives the path where it is kept.
+
+    Its hash must be the known one. With `own` any weights that fit the network are taken, in any format and
+    with the names of the official file: those of a network trained further, say. Raises `WeightsError`.
+    """
+    entry = find(name)
+    if not file.is_file():
+        raise WeightsError(f"{file} is no file", path=file)
+    with store.lock(name):
+        place = store.folder() / name
+        place.mkdir(parents=True, exist_ok=True)
+        ready = place / f".{entry.file}.added"
+        try:
+            member = next((mirror.member for mirror in entry.mirrors if mirror.member), None)
+            if member is not None and archives.is_archive(file):
+                archives.extract(file, member, ready, entry.most)
+            else:
+                shutil.copyfile(file, ready)
+            if own:
+                from phosphene.nets.zoo import structures
+
+                structures.load(entry, ready, sha256="", called=file.name)
+            return store.keep(name, ready, entry.file, entry.digest, origin=str(file), own=own)
+        finally:
+            ready.unlink(missing_ok=True)
+
+
+def remove(name: str) -> int:
+    """Remove what is here of `name`; gives the bytes that were freed."""
+    return store.remove(find(name).name)
+
+
+def load(name: str, progress: Progress | None = None) -> GraphNet:
+    """The network `name` with its weights, fetched first if it is not here."""
+    entry = find(name)
+    path = fetch(name, progress)
+    found = store.find(name)
+    from phosphene.nets.zoo import structures
+
+    return structures.load(entry, path, sha256=found[1].sha256 if found else "")
+
+
+def card(name: str) -> Card:
+    """The card of `name` without its weights: nothing is fetched or read."""
+    from phosphene.nets.zoo import structures
+
+    return structures.card(find(name), structures.structure(find(name)))

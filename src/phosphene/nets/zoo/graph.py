@@ -1,0 +1,169 @@
+"""Networks written as a table of named steps, run no further than to what is asked for.
+
+One mechanism for all the famous networks: a step names its inputs, so what a layer sees, what it costs and
+which steps it needs follow from the table.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor, nn
+
+from phosphene.nets.base import Net
+from phosphene.nets.card import Card, LayerCard
+from phosphene.nets.ops.modules import Dense, Operation
+from phosphene.nets.receptive import Field
+from phosphene.types import Image
+
+INPUT = "image"
+"""The name that steps have for the picture itself."""
+
+
+@dataclass
+class Table:
+    """A network's steps in order, as they are written down.
+
+    >>> from phosphene.nets.operations import Convolution
+    >>> table = Table()
+    >>> table.add("conv1", Convolution(3, 8, 3, stride=2, padding=1))
+    'conv1'
+    >>> table.channels("conv1"), table.layer_cards()["conv1"].receptive
+    (8, Field(start=-1, size=3, stride=2))
+    """
+
+    steps: dict[str, Operation] = field(default_factory=dict)
+    inputs: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    aliases: dict[str, str] = field(default_factory=dict)
+    _last: str = INPUT
+
+    def add(self, name: str, operation: Operation, *inputs: str) -> str:
+        """Append a step, by default behind the one added last; gives its name."""
+        assert name not in self.steps, f"{name} is there already"
+        self.steps[name] = operation
+        self.inputs[name] = inputs or (self._last,)
+        assert all(each == INPUT or each in self.steps for each in self.inputs[name]), "steps are in order"
+        self._last = name
+        return name
+
+    def channels(self, name: str) -> int:
+        """How many channels a step gives."""
+        return 3 if name == INPUT else self.steps[name].channels
+
+    def layer_cards(self) -> dict[str, LayerCard]:
+        """What is known of every step, under its name and its aliases."""
+        rows, columns = self._fields(axis=0), self._fields(axis=1)
+        cards: dict[str, LayerCard] = {}
+        spent: dict[str, float] = {}
+        for name, operation in self.steps.items():
+            row, column = rows[name], columns[name]
+            reach = row.union(column) if row and column else None  # a field is square
+            spent[name] = operation.work / reach.stride**2 if reach else 0.0
+            cost = sum(spent[each] for each in needed(self.inputs, [name]))
+            cards[name] = LayerCard(name, operation.channels, reach, cost=cost)
+        return cards | {alias: cards[name] for alias, name in self.aliases.items()}
+
+    def _fields(self, axis: int) -> dict[str, Field | None]:
+        fields: dict[str, Field | None] = {INPUT: Field()}
+        for name, operation in self.steps.items():
+            seen = [each for each in (fields[source] for source in self.inputs[name]) if each is not None]
+            fields[name] = operation.field(seen, axis) if seen else None
+        return fields
+
+
+def needed(inputs: Mapping[str, tuple[str, ...]], names: Collection[str]) -> list[str]:
+    """The steps that `names` depend on, and themselves, in order; `inputs` has those of each step, in order.
+
+    >>> needed({"a": (INPUT,), "b": ("a",), "c": ("a",)}, ["c"])
+    ['a', 'c']
+    """
+    wanted = set(names)
+    for name in reversed(list(inputs)):
+        if name in wanted:
+            wanted.update(inputs[name])
+    return [name for name in inputs if name in wanted]
+
+
+@dataclass(frozen=True)
+class _Move:
+    """One step of a run: what it takes, whether it may overwrite that, and what nobody needs after it."""
+
+    name: str
+    inputs: tuple[str, ...]
+    spare: bool
+    done_with: tuple[str, ...]
+
+
+class GraphNet(Net):
+    """A network that a table describes; its weights are those of the table's operations."""
+
+    def __init__(self, card: Card, table: Table) -> None:
+        super().__init__(card)
+        self._index = {name: index for index, name in enumerate(table.steps)}
+        self._operations = nn.ModuleList(table.steps.values())
+        self._inputs = dict(table.inputs)
+        self._plans: dict[frozenset[str], list[_Move]] = {}
+        self.requires_grad_(False)
+        self.eval()
+
+    def operation(self, name: str) -> Operation:
+        """The step called `name`."""
+        found = self._operations[self._index[name]]
+        assert isinstance(found, Operation)
+        return found
+
+    def forward(self, image: Image, layers: Collection[str]) -> dict[str, Tensor]:
+        wanted = {name: self.card.layer(name).name for name in layers}
+        x = self.card.normalise(image).to(self.dtype, memory_format=torch.channels_last)
+        values = {INPUT: x}
+        for move in self._plan(frozenset(wanted.values())):
+            values[move.name] = self.operation(move.name)([values[each] for each in move.inputs], move.spare)
+            for name in move.done_with:
+                del values[name]
+        return {name: values[step] for name, step in wanted.items()}
+
+    def head(self, pooled: Tensor) -> Tensor:
+        classifier = self.operation(str(self.card.classes))
+        assert isinstance(classifier, Dense), "a network with `pooled` computes its classes from that mean"
+        return classifier.apply_to(pooled)
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """The number format of the weights."""
+        return next(self.parameters()).dtype
+
+    def _plan(self, wanted: frozenset[str]) -> list[_Move]:
+        if wanted not in self._plans:
+            steps = needed(self._inputs, wanted)
+            last_use = {source: name for name in steps for source in self._inputs[name]}
+            self._plans[wanted] = [self._move(name, last_use, wanted) for name in steps]
+        return self._plans[wanted]
+
+    def _move(self, name: str, last_use: Mapping[str, str], wanted: frozenset[str]) -> _Move:
+        inputs = self._inputs[name]
+        done_with = tuple(each for each in dict.fromkeys(inputs) if last_use[each] == name and each not in wanted)
+        spare = inputs[0] in done_with and inputs.count(inputs[0]) == 1 and inputs[0] != INPUT
+        return _Move(name, inputs, spare, done_with)
+
+
+@dataclass(frozen=True)
+class Structure:
+    """A network without its weights: the table, and what its card says of the layers."""
+
+    table: Table
+    classes: str
+    pooled: str | None
+    default_target: str
+    native: int
+
+    def net(self, card: Card, tensors: Mapping[str, Tensor]) -> GraphNet:
+        """The network with weights `NAME.weight` and `NAME.bias`, which are taken as they are, not copied."""
+        net = GraphNet(card, self.table)
+        for name, operation in self.table.steps.items():
+            for kind, parameter in list(operation.named_parameters()):
+                tensor = tensors[f"{name}.{kind}"]
+                assert tensor.shape == parameter.shape, f"{name}.{kind} was checked when it was read"
+                setattr(operation, kind, nn.Parameter(tensor, requires_grad=False))
+        return net

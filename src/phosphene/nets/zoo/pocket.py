@@ -1,0 +1,137 @@
+"""The embedded network: small, in the manner of GoogLeNet (Szegedy et al. 2014), trained for this project.
+
+6.5 million weights, trained at 64 x 64 pixels on the 200 classes of Tiny ImageNet, partly against adversarial changes,
+which makes its gradients draw things rather than noise. Batch norm is folded into the weights. `docs/pocket.md` has
+its layers.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from phosphene.nets.base import ChainNet
+from phosphene.nets.card import Card, LayerCard, Usual
+from phosphene.nets.ops import frozen
+from phosphene.nets.receptive import Field
+from phosphene.nets.weights import fit, package
+
+MEAN = (0.45, 0.45, 0.45)
+DEVIATION = (0.225, 0.225, 0.225)
+NATIVE = 64
+
+# Channels of a mixed layer's branches: 1x1, then (reduce, 3x3), then (reduce, 3x3, 3x3), then the pool's projection.
+Branches = tuple[int, tuple[int, int], tuple[int, int, int], int]
+MIXED: dict[str, Branches] = {
+    "mixed3a": (64, (96, 128), (32, 64, 64), 32),
+    "mixed3b": (128, (128, 192), (32, 96, 96), 64),
+    "mixed4a": (192, (96, 208), (32, 64, 64), 48),
+    "mixed4b": (160, (112, 224), (32, 64, 64), 64),
+    "mixed4c": (128, (128, 256), (32, 64, 64), 64),
+    "mixed4d": (112, (144, 288), (32, 64, 64), 64),
+    "mixed4e": (256, (160, 320), (32, 128, 128), 128),
+    "mixed5a": (256, (160, 320), (32, 128, 128), 128),
+    "mixed5b": (384, (192, 384), (48, 128, 128), 128),
+}
+POOLED_BEFORE = ("mixed3a", "mixed4a", "mixed5a")
+CLASSES = 200
+
+
+class ConvReLU(nn.Conv2d):
+    """A convolution, its bias and a ReLU."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        padding = (int(self.padding[0]), int(self.padding[1]))
+        return frozen.convolve(input, self.weight, self.bias, self.stride[0], padding, relu=True)
+
+
+class Mixed(nn.Module):
+    """Four branches of different reach, side by side, behind an optional 2x2 average pool."""
+
+    double_reduce: ConvReLU
+    double_1: ConvReLU
+    double_2: ConvReLU
+    pool_proj: nn.Conv2d
+
+    def __init__(self, channels: int, branches: Branches, pooled: bool) -> None:
+        super().__init__()
+        one, (reduce, three), (double_reduce, double_1, double_2), pool = branches
+        self.pooled = pooled
+        self.channels = one + three + double_2 + pool
+        self.add_module("1x1", ConvReLU(channels, one, 1))
+        self.add_module("3x3_reduce", ConvReLU(channels, reduce, 1))
+        self.add_module("3x3", ConvReLU(reduce, three, 3, padding=1))
+        self.add_module("double_reduce", ConvReLU(channels, double_reduce, 1))
+        self.add_module("double_1", ConvReLU(double_reduce, double_1, 3, padding=1))
+        self.add_module("double_2", ConvReLU(double_1, double_2, 3, padding=1))
+        self.add_module("pool_proj", nn.Conv2d(channels, pool, 1))  # its bias is added behind the pool
+
+    def forward(self, x: Tensor) -> Tensor:
+        if self.pooled:
+            x = frozen.mean_pool(x, 2, 2)
+        bias = self.pool_proj.bias
+        assert bias is not None
+        # To pool what is projected is the same as to project what is pooled, and cheaper.
+        pooled = frozen.mean_pool(frozen.convolve(x, self.pool_proj.weight, None), 3, 1, 1)
+        branches = (
+            getattr(self, "1x1")(x),
+            getattr(self, "3x3")(getattr(self, "3x3_reduce")(x)),
+            self.double_2(self.double_1(self.double_reduce(x))),
+            frozen.rectify_(pooled + bias.view(1, -1, 1, 1)),
+        )
+        return torch.cat(branches, dim=1)
+
+    def receptive(self, field: Field) -> Field:
+        """The field behind this layer; the two 3x3 convolutions reach furthest."""
+        if self.pooled:
+            field = field.through(2, stride=2)
+        return field.through(3, padding=1).through(3, padding=1)
+
+
+def load() -> ChainNet:
+    """The pocket network with its weights, float32, in evaluation mode.
+
+    >>> load()(torch.rand(1, 3, 64, 64), ["mixed4c"])["mixed4c"].shape
+    torch.Size([1, 512, 8, 8])
+    """
+    stages: dict[str, nn.Module] = {
+        "conv1": ConvReLU(3, 64, 6, stride=2, padding=2),
+        "conv2": ConvReLU(64, 128, 3, padding=1),
+    }
+    field = Field().through(6, stride=2, padding=2)
+    receptive = {"conv1": field, "conv2": field.through(3, padding=1)}
+    field, channels = receptive["conv2"], 128
+    for name, branches in MIXED.items():
+        mixed = Mixed(channels, branches, pooled=name in POOLED_BEFORE)
+        stages[name] = mixed
+        field, channels = mixed.receptive(field), mixed.channels
+        receptive[name] = field
+    classifier = nn.Linear(channels, CLASSES)
+
+    tensors, sha256 = package.tensors("pocket_weights/pocket.safetensors")
+    fit.fill(nn.ModuleDict({**stages, "logits": classifier}), tensors, source="pocket.safetensors")
+
+    statistics, _ = package.tensors("pocket_weights/statistics.safetensors")
+    layers, cost = {}, 0.0
+    for name in [*stages, "logits"]:
+        usual = Usual(*(statistics[f"{name}.{key}"] for key in ("mean", "std", "max")))
+        if name in stages:  # each weight of a convolution is multiplied once at every position
+            weights = sum(weight.numel() for weight in stages[name].parameters() if weight.dim() > 1)
+            cost += weights / receptive[name].stride ** 2
+        layers[name] = LayerCard(name, usual.mean.numel(), receptive.get(name), usual, cost)
+    card = Card(
+        name="pocket",
+        title="the embedded network, trained at 64 pixels on Tiny ImageNet",
+        mean=MEAN,
+        deviation=DEVIATION,
+        native=NATIVE,
+        layers=layers,
+        labels=package.labels("pocket_weights/labels.tsv"),
+        classes="logits",
+        pooled="mixed5b",
+        default_target="mixed4d",
+        source="comes with phosphene",
+        sha256=sha256,
+        licence="Apache-2.0",
+    )
+    return ChainNet(card, stages, classifier)

@@ -1,0 +1,129 @@
+"""From an entry of the zoo and a model file to a network: which plan, which reading of the file, which
+card.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from torch import Tensor
+
+from phosphene.errors import WeightsError
+from phosphene.nets.card import Card
+from phosphene.nets.weights import package
+from phosphene.nets.weights.fit import Shelf
+from phosphene.nets.weights.read import Contents, Format, read
+from phosphene.nets.zoo import googlenet, googlenet_torchvision, inception5h, inception_v3, resnet, vgg
+from phosphene.nets.zoo.catalogue import ONE_BYTE, Entry
+from phosphene.nets.zoo.graph import GraphNet, Structure
+
+Reader = Callable[[Structure, Shelf, Contents], Mapping[str, Tensor]]
+
+FORMAT_NAMES: dict[Format, str] = {
+    "caffe": "Caffe model",
+    "tensorflow": "frozen graph",
+    "pytorch": "state dict",
+    "safetensors": "safetensors file",
+}
+
+VGG_CAFFE_MEAN = (123.68 / 255, 116.779 / 255, 103.939 / 255)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A structure without its weights, from its classes and the format, and how each format's tensors
+    become them.
+    """
+
+    build: Callable[[int, Format | None], Structure]
+    readers: Mapping[Format, Reader]
+
+
+def _either(reader: Reader) -> dict[Format, Reader]:
+    """One reading for the two formats that have the same names."""
+    return {"pytorch": reader, "safetensors": reader}
+
+
+def _vgg(depth: int) -> Plan:
+    torchvision = _either(lambda plan, shelf, _: vgg.torchvision_weights(plan, shelf))
+    caffe: dict[Format, Reader] = {"caffe": lambda plan, shelf, _: vgg.caffe_weights(plan, shelf)}
+    return Plan(lambda classes, format: vgg.structure(depth, caffe=format == "caffe"), {**torchvision, **caffe})
+
+
+def _googlenet(structure: Structure, shelf: Shelf, contents: Contents) -> Mapping[str, Tensor]:
+    return googlenet.caffe_weights(structure, shelf, googlenet.TRAINING_ONLY)
+
+
+PLANS = {
+    "googlenet": Plan(
+        lambda classes, format: googlenet.structure(classes), {"caffe": _googlenet, **_either(_googlenet)}
+    ),
+    "inception5h": Plan(
+        lambda classes, format: inception5h.structure(),
+        {"tensorflow": lambda plan, shelf, contents: inception5h.tensorflow_weights(plan, shelf, contents.attributes)},
+    ),
+    "vgg16": _vgg(16),
+    "vgg19": _vgg(19),
+    "googlenet-torchvision": Plan(
+        lambda classes, format: googlenet_torchvision.structure(),
+        _either(lambda plan, shelf, _: googlenet_torchvision.torchvision_weights(plan, shelf)),
+    ),
+    "resnet50": Plan(
+        lambda classes, format: resnet.structure(),
+        _either(lambda plan, shelf, _: resnet.torchvision_weights(plan, shelf)),
+    ),
+    "inception-v3": Plan(
+        lambda classes, format: inception_v3.structure(),
+        _either(lambda plan, shelf, _: inception_v3.torchvision_weights(plan, shelf)),
+    ),
+}
+
+
+def structure(entry: Entry, format: Format | None = None) -> Structure:
+    """The network of an entry without its weights, as a file of this format has it."""
+    return PLANS[entry.structure].build(len(_labels(entry)), format)
+
+
+def card(entry: Entry, structure: Structure, sha256: str = "") -> Card:
+    """The card of an entry's network; `sha256` is that of its model file, empty if none was read."""
+    return Card(
+        name=entry.name,
+        title=entry.title,
+        mean=entry.mean,
+        deviation=entry.deviation,
+        native=structure.native,
+        layers=structure.table.layer_cards(),
+        labels=_labels(entry),
+        classes=structure.classes,
+        pooled=structure.pooled,
+        default_target=structure.default_target,
+        source=entry.mirrors[0].url,
+        sha256=sha256,
+        licence=entry.licence,
+    )
+
+
+def load(entry: Entry, path: Path, sha256: str, *, called: str | None = None) -> GraphNet:
+    """The network of an entry with the weights of the file at `path`, whatever its format.
+
+    `called` is what the file is called in messages. Raises `WeightsError` that names the first layer that does not fit.
+    """
+    contents = read(path)
+    readers = PLANS[entry.structure].readers
+    if contents.format not in readers:
+        wanted = " or a ".join(FORMAT_NAMES[each] for each in readers)
+        raise WeightsError(
+            f"{path} is a {FORMAT_NAMES[contents.format]}, but {entry.name} is read from a {wanted}", path=path
+        )
+    plan = structure(entry, contents.format)
+    weights = readers[contents.format](plan, Shelf(contents.tensors, called or path.name), contents)
+    known = card(entry, plan, sha256)
+    if entry.structure.startswith("vgg") and contents.format == "caffe":
+        known = replace(known, mean=VGG_CAFFE_MEAN, deviation=ONE_BYTE)
+    return plan.net(known, weights)
+
+
+def _labels(entry: Entry) -> tuple[tuple[str, ...], ...]:
+    return package.labels(f"labels/{entry.labels}.tsv")

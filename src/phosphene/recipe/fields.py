@@ -1,0 +1,169 @@
+"""The types of a recipe's fields that several of them share: what they may be, and how they are read from text."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable
+from fractions import Fraction
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, BeforeValidator, Field
+
+from phosphene.errors import SettingError
+from phosphene.recipe.keyframes import read_track
+from phosphene.recipe.settings import meant
+
+_LONGEST_SIDE = 100_000
+_LARGEST_SEED = 2**32 - 1
+_HIGHEST_RATE = 1000
+
+
+def read_size(value: object) -> object:
+    """A size from its text: "1024" is the longest side, "1024x768" is width x height; anything else as it is.
+
+    >>> read_size("1024x768")
+    (768, 1024)
+    """
+    if isinstance(value, list):  # as JSON has it
+        return tuple(value)
+    match = re.fullmatch(r"\s*(\d{1,9})\s*(?:[x×]\s*(\d{1,9})\s*)?", value) if isinstance(value, str) else None
+    if match is None:
+        return value
+    width, height = match.groups()
+    return int(width) if height is None else (int(height), int(width))
+
+
+def read_span(value: object) -> object:
+    """Two numbers from their text, "0.7-1"; anything else as it is.
+
+    >>> read_span("0.7-1")
+    (0.7, 1.0)
+    """
+    if isinstance(value, list):
+        return tuple(value)
+    match = re.fullmatch(r"\s*([\d.]{1,9})\s*-\s*([\d.]{1,9})\s*", value) if isinstance(value, str) else None
+    return value if match is None else tuple(map(float, match.groups()))
+
+
+Side = Annotated[int, Field(ge=1, le=_LONGEST_SIDE)]
+Exactly = Annotated[tuple[Side, Side], meant("WIDTHxHEIGHT or [height, width] in pixels", "WIDTHxHEIGHT")]
+Size = Annotated[Exactly | Annotated[Side, meant("the longest side in pixels", "INTEGER")], BeforeValidator(read_size)]
+Auto = Literal["auto"]
+_Share = Annotated[float, Field(gt=0, le=4)]
+Zoom = Annotated[tuple[_Share, _Share], BeforeValidator(read_span), meant("LEAST-GREATEST, as 0.7-1", "LEAST-GREATEST")]
+_Count = Annotated[int, Field(ge=1, le=30)]
+Octaves = Annotated[
+    _Count | Auto,
+    Field(description="Sizes to dream at, from small to full; auto takes as many as the size has room for."),
+]
+OctaveScale = Annotated[float, Field(gt=1, le=4, description="How much larger each octave is than the one before.")]
+StepSize = Annotated[
+    float, Field(gt=0, le=1, description="How far a step goes, as a share of the range from black to white.")
+]
+ShapeSteps = Annotated[
+    int,
+    Field(
+        ge=1,
+        le=100_000,
+        description="Steps of ascent for the shapes; a quarter as many follow for each octave of detail.",
+    ),
+]
+Views = Annotated[int, Field(ge=1, le=256, description="Random views of each picture that a step looks at.")]
+Jitter = Annotated[
+    int,
+    Field(ge=0, le=512, description="Largest random shift before each step, in pixels; it hides the network's grid."),
+]
+Shaping = Annotated[
+    Literal["laplacian", "normalise", "blur"], Field(description="How the gradient is shaped before a step.")
+]
+NaturalColour = Annotated[
+    float,
+    Field(ge=0, le=4, description="How much a step keeps to the colours of natural pictures; 0 for not at all."),
+]
+Headroom = Annotated[
+    float,
+    Field(
+        ge=0,
+        le=1,
+        description="Distance to black and white at which a step is halved, lest the dream clip; 0 for as in 2015.",
+    ),
+]
+Equalise = Annotated[
+    bool, Field(description="Let all channels of a layer count alike; if not, the loud ones rule it, as in 2015.")
+]
+Resampling = Annotated[
+    Literal["bicubic", "linear"],
+    Field(description="How octaves are made from one another: bicubic and antialiased, or linear as in 2015."),
+]
+Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$"), meant("64 hexadecimal digits")]
+Target = Annotated[str, Field(min_length=1)]
+Seed = Annotated[
+    int,
+    Field(
+        ge=0,
+        le=_LARGEST_SEED,
+        description="What all chance is drawn from: the same seed gives the same picture.",
+    ),
+]
+Precision = Annotated[
+    Literal["auto", "bfloat16", "float16", "float32"],
+    Field(description="Number format of the network; auto is one of 16 bits where they are multiplied faster."),
+]
+Device = Annotated[
+    Literal["auto", "cpu", "cuda", "mps"],
+    Field(description="Where the network runs; auto is a graphics card where there is one, wherever it is rendered."),
+]
+Tile = Annotated[
+    Annotated[int, Field(ge=0, le=_LONGEST_SIDE)] | Auto,
+    Field(description="Side in pixels of the tiles of a large canvas; 0 for never, auto for a memory budget."),
+]
+
+
+def _written(value: object) -> object:
+    """A number that was given for a text, as its text."""
+    return str(value) if isinstance(value, int | float) and not isinstance(value, bool) else value
+
+
+def _is_rate(text: str) -> str:
+    if not 0 < Fraction(text) <= _HIGHEST_RATE:
+        raise ValueError("out of range")
+    return text
+
+
+def _is_track(numbers: int, above: float) -> Callable[[str], str]:
+    def check(text: str) -> str:
+        try:
+            values = read_track(text, numbers).values
+        except SettingError as problem:
+            raise ValueError(str(problem)) from None
+        if not all(number > above for value in values for number in value):
+            raise ValueError("out of range")
+        return text
+
+    return check
+
+
+Rate = Annotated[
+    str,
+    BeforeValidator(_written),
+    AfterValidator(_is_rate),
+    meant("frames a second, above 0 and up to 1000, as 30 or 30000/1001", "NUMBER"),
+]
+Speed = Annotated[
+    str,
+    BeforeValidator(_written),
+    AfterValidator(_is_track(1, above=0)),
+    meant('a number above 0, or keys as in "0s: 1.3; 4s: 1"', "NUMBER|KEYS"),
+]
+Spin = Annotated[
+    str,
+    BeforeValidator(_written),
+    AfterValidator(_is_track(1, above=-math.inf)),
+    meant('a number, or keys as in "0s: 5; 4s: -5"', "NUMBER|KEYS"),
+]
+Drift = Annotated[
+    str,
+    AfterValidator(_is_track(2, above=-math.inf)),
+    meant('two numbers, or keys as in "0s: 0,0; 4s: 0.1,-0.05"', "X,Y|KEYS"),
+]
