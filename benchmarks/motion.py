@@ -68,11 +68,11 @@ def timed(name: str, work: Callable[..., Any]) -> Callable[..., Any]:
 
 def clouds(size: tuple[int, int]) -> torch.Tensor:
     """A picture with something at every scale, 1 3 h w."""
-    chance = torch.Generator().manual_seed(0)
+    rng = torch.Generator().manual_seed(0)
     height, width = size
     image = torch.full((1, 3, height, width), 0.5)
     for level in range(6):
-        noise = torch.randn(1, 3, 3 * 2**level, 5 * 2**level, generator=chance)
+        noise = torch.randn(1, 3, 3 * 2**level, 5 * 2**level, generator=rng)
         image += 0.12 / (1 + level / 2) * F.interpolate(noise, size, mode="bicubic")
     return image.clamp(0, 1)
 

@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 from phosphene.nets.base import ChainNet
-from phosphene.nets.card import Card, LayerCard, Usual
+from phosphene.nets.card import ActivationStatistics, Card, LayerCard
 from phosphene.nets.receptive import Field
 from phosphene.nets.zoo.pocket import ConvReLU
 
@@ -20,7 +20,7 @@ class PoolThen(nn.Sequential):
         super().__init__(nn.AvgPool2d(2), ConvReLU(channels_in, channels, 3, padding=1))
 
 
-def tiny_net(*, usual: bool = True, dtype: torch.dtype = torch.float32) -> ChainNet:
+def tiny_net(*, statistics: bool = True, dtype: torch.dtype = torch.float32) -> ChainNet:
     """Layers low (stride 2), middle (2), high (4) and the logits of three labels."""
     torch.manual_seed(3)
     stages: dict[str, nn.Module] = {
@@ -38,15 +38,15 @@ def tiny_net(*, usual: bool = True, dtype: torch.dtype = torch.float32) -> Chain
     }
     channels = {"low": 8, "middle": 12, "high": 16, "logits": 3}
     layers = {
-        name: LayerCard(name, channels[name], field, _usual(channels[name]) if usual else None)
+        name: LayerCard(name, channels[name], field, _statistics(channels[name]) if statistics else None)
         for name, field in fields.items()
     }
     card = Card(
         name="tiny",
         title="a seeded network for tests",
         mean=(0.5, 0.4, 0.3),
-        deviation=(0.2, 0.25, 0.3),
-        native=16,
+        std=(0.2, 0.25, 0.3),
+        input_size=16,
         layers=layers,
         labels=LABELS,
         classes="logits",
@@ -63,5 +63,5 @@ def tiny_net(*, usual: bool = True, dtype: torch.dtype = torch.float32) -> Chain
     return net
 
 
-def _usual(channels: int) -> Usual:
-    return Usual(torch.rand(channels), 0.2 + torch.rand(channels), 3 + torch.rand(channels))
+def _statistics(channels: int) -> ActivationStatistics:
+    return ActivationStatistics(torch.rand(channels), 0.2 + torch.rand(channels), 3 + torch.rand(channels))

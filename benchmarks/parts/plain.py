@@ -87,11 +87,11 @@ def plain_step(name: str, target: str) -> Step:
     seen: dict[str, Tensor] = {}
     for key, layer in layers.items():
         layer.register_forward_hook(lambda _, __, output, key=key: seen.__setitem__(key, output))
-    mean, deviation = torch.full((1, 3, 1, 1), 0.45), torch.full((1, 3, 1, 1), 0.225)
+    mean, std = torch.full((1, 3, 1, 1), 0.45), torch.full((1, 3, 1, 1), 0.225)
 
     def step(image: Tensor) -> None:
         leaf = image.clone().requires_grad_()
-        net((leaf - mean) / deviation)
+        net((leaf - mean) / std)
         loss = seen[target].square().mean()
         loss.backward()
         assert leaf.grad is not None

@@ -76,7 +76,7 @@ def dream_steps(
     chosen = {**settings_of(PRESETS, preset), **settings}
     if target is not None:
         chosen["target"] = str(target)
-    request = recipes.ask(DreamRecipe, chosen, source=Photo())  # what is wrong is said before a file is read
+    request = recipes.validate(DreamRecipe, chosen, source=Photo())  # what is wrong is said before a file is read
     grounded = ground(request, net=net, equalise=request.equalise)
     named, photo = sources.given(source)
     return dreaming(request.model_copy(update={"source": named}), grounded, photo)
@@ -108,7 +108,7 @@ def imagine_steps(target: str | Objective, *, preset: str | None = None, **setti
     """`imagine` as work that can be followed step by step; all is checked before this returns."""
     settings, net = _own_net(settings)
     chosen = {**settings_of(IMAGINE_PRESETS, preset), **settings, "target": str(target)}
-    request = recipes.ask(ImagineRecipe, chosen)
+    request = recipes.validate(ImagineRecipe, chosen)
     return imagined(request, ground(request, net=net))
 
 
@@ -134,7 +134,7 @@ def sheet_steps(targets: str | Sequence[str | Objective], **settings: object) ->
     settings, net = _own_net(settings)
     several = [targets] if isinstance(targets, str) else targets
     listed = tuple(each for target in several for each in spread(str(target)))
-    return sheeted(recipes.ask(SheetRecipe, settings, targets=listed), net=net)
+    return sheeted(recipes.validate(SheetRecipe, settings, targets=listed), net=net)
 
 
 def zoom(
@@ -161,7 +161,7 @@ def zoom(
     chosen = {**settings_of(ZOOM_PRESETS, preset), **settings}
     if target is not None:
         chosen["target"] = str(target)
-    request = recipes.ask(ZoomRecipe, chosen, source=Photo())  # what is wrong is said before a file is read
+    request = recipes.validate(ZoomRecipe, chosen, source=Photo())  # what is wrong is said before a file is read
     named, photo = sources.given(source)
     return zooming(request.model_copy(update={"source": named}), photo)
 
@@ -182,7 +182,7 @@ def morph(ideas: Sequence[str | Objective], **settings: object) -> FilmRendering
 
     Source: Mordvintsev et al., "Differentiable Image Parameterizations" (Distill 2018).
     """
-    return morphing(recipes.ask(MorphRecipe, settings, ideas=tuple(map(str, ideas))))
+    return morphing(recipes.validate(MorphRecipe, settings, ideas=tuple(map(str, ideas))))
 
 
 def video(
@@ -204,7 +204,7 @@ def video(
         PhospheneError: a subclass, for a clip, target or setting that is wrong.
     """
     chosen = settings if target is None else {**settings, "target": str(target)}
-    request = recipes.ask(VideoRecipe, chosen, source=Clip())
+    request = recipes.validate(VideoRecipe, chosen, source=Clip())
     clip = sources.given_clip(source)
     return dreaming_on(request.model_copy(update={"source": clip}), Path(source))
 

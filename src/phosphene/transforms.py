@@ -73,8 +73,8 @@ def views(
 
         share = uniform(*zoom)
         angle = uniform(-rotate, rotate) * (math.pi / 180)
-        room = (1 - share).abs()
-        across, down = room * uniform(-1, 1), room * uniform(-1, 1)
+        slack = (1 - share).abs()
+        across, down = slack * uniform(-1, 1), slack * uniform(-1, 1)
         mirror = 1 - 2 * torch.randint(2, (n,), generator=generator) if flip else torch.ones(n)
         # Positions run from -1 to 1 along both sides, so that a turn of a picture that is not square needs its aspect.
         aspect = image.shape[-1] / image.shape[-2]

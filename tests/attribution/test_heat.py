@@ -88,9 +88,9 @@ def test_evidence_for_a_class_is_its_class_activation_map(net: Net) -> None:
     with torch.no_grad():
         pooled = net(shown, ["mixed5b"])["mixed5b"]
         at_each = net.head(pooled[0].flatten(1).t())[:, index] - net.head(torch.zeros(1, 1024))[0, index]
-    usual = net.card.layers["logits"].usual
-    assert usual is not None
-    expected = (at_each / usual.deviation[index]).view(found.shape)
+    statistics = net.card.layers["logits"].statistics
+    assert statistics is not None
+    expected = (at_each / statistics.std[index]).view(found.shape)
     torch.testing.assert_close(found, expected, rtol=1e-3, atol=1e-3)
 
 

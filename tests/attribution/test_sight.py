@@ -49,7 +49,7 @@ def test_a_cup_of_espresso(cup: Sight) -> None:
     assert cup.labels[0][:2] == ("espresso", "class:espresso")
     assert cup.labels[0].probability > 0.5
     assert cup.net == "pocket"
-    assert cup.usual
+    assert cup.statistics
 
 
 def test_a_cat_is_among_the_first_five(net: Net) -> None:
@@ -127,8 +127,8 @@ def test_transparent_parts_are_not_seen(net: Net) -> None:
 
 
 def test_a_net_without_usual_levels_compares_channels_with_one_another() -> None:
-    sight = see(data.coffee(), net=tiny_net(usual=False), count=3)
-    assert (sight.usual, sight.layers) == (False, ())
+    sight = see(data.coffee(), net=tiny_net(statistics=False), count=3)
+    assert (sight.statistics, sight.layers) == (False, ())
     assert len(sight.channels) == 3
     assert len(sight.labels) == 3
 
@@ -150,11 +150,11 @@ def test_a_label_that_two_classes_share_is_asked_for_by_another_name() -> None:
 def test_silent_channels_are_left_out() -> None:
     net = tiny_net()
     layers = dict(net.card.layers)
-    usual = layers["low"].usual
-    assert usual is not None
-    deviation = usual.deviation.clone()
-    deviation[1:] = 0
-    layers["low"] = dataclasses.replace(layers["low"], usual=dataclasses.replace(usual, deviation=deviation))
+    statistics = layers["low"].statistics
+    assert statistics is not None
+    std = statistics.std.clone()
+    std[1:] = 0
+    layers["low"] = dataclasses.replace(layers["low"], statistics=dataclasses.replace(statistics, std=std))
     sight = see(data.coffee(), net=with_card(net, layers=layers), count=100)
     assert {each.target for each in sight.channels if each.target.startswith("low")} <= {"low:0"}
 
@@ -186,6 +186,6 @@ def test_sizes_shown_keep_proportions_and_cover_all_positions(net: Net, size: tu
     card: Card = net.card
     height, width = view_size(size, card, factor)
     assert height % 16 == width % 16 == 0
-    assert height * width == pytest.approx((card.native * factor) ** 2, rel=0.25)
+    assert height * width == pytest.approx((card.input_size * factor) ** 2, rel=0.25)
     proportion = min(max(size[0] / size[1], 1 / 4), 4)
     assert height / width == pytest.approx(proportion, rel=0.25)

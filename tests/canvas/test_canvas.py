@@ -18,10 +18,10 @@ from phosphene.canvas.pixels import PixelCanvas
 from phosphene.types import Image, Size
 
 NOISE: dict[str, Callable[[Size, int, torch.Generator], Canvas]] = {
-    "pixels": lambda size, count, chance: PixelCanvas(size, count, generator=chance),
-    "fourier": lambda size, count, chance: FourierCanvas(size, count, generator=chance),
-    "fourier, rgb": lambda size, count, chance: FourierCanvas(size, count, decorrelate=False, generator=chance),
-    "fourier, steep": lambda size, count, chance: FourierCanvas(size, count, decay=2.0, generator=chance),
+    "pixels": lambda size, count, rng: PixelCanvas(size, count, generator=rng),
+    "fourier": lambda size, count, rng: FourierCanvas(size, count, generator=rng),
+    "fourier, rgb": lambda size, count, rng: FourierCanvas(size, count, decorrelate=False, generator=rng),
+    "fourier, steep": lambda size, count, rng: FourierCanvas(size, count, decay=2.0, generator=rng),
 }
 HOLDING: dict[str, Callable[[Image], Canvas]] = {
     "pixels": PixelCanvas.from_image,

@@ -41,8 +41,8 @@ def test_no_more_lies_free_than_there_is_room_for() -> None:
     shape = torch.Size([1])
     with keeper.step(shape, LARGE):
         pass
-    for room, given_back in ((10 * LARGE, False), (LARGE, True)):
-        with keeper.step(shape, room) as watch:
+    for slack, given_back in ((10 * LARGE, False), (LARGE, True)):
+        with keeper.step(shape, slack) as watch:
             torch.ones(3 * LARGE, dtype=torch.uint8)
             free = allocator.resident()
             watch()

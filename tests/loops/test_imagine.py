@@ -117,9 +117,9 @@ def test_large_canvases_grow_by_octaves_only_where_there_is_more_to_draw() -> No
 
 
 def test_a_net_without_usual_levels_has_no_prior_of_them() -> None:
-    plain = [steps_of("dog", net=tiny_net(usual=False))[-1].image for _ in range(2)]
+    plain = [steps_of("dog", net=tiny_net(statistics=False))[-1].image for _ in range(2)]
     assert torch.equal(plain[0], plain[1])
-    unbound = steps_of("dog", replace(QUICK, natural=0.0), net=tiny_net(usual=False))[-1].image
+    unbound = steps_of("dog", replace(QUICK, natural=0.0), net=tiny_net(statistics=False))[-1].image
     assert torch.equal(plain[0], unbound)
 
 
@@ -143,9 +143,9 @@ def test_diversity_makes_pictures_differ_more() -> None:
 def test_neither_the_net_nor_global_chance_is_touched() -> None:
     net = tiny_net()
     before = [weight.clone() for weight in net.parameters()]
-    chance = torch.random.get_rng_state()
+    rng = torch.random.get_rng_state()
     steps_of("dog", net=net)
-    assert torch.equal(torch.random.get_rng_state(), chance)
+    assert torch.equal(torch.random.get_rng_state(), rng)
     assert all(torch.equal(old, new) for old, new in zip(before, net.parameters(), strict=True))
     assert not any(weight.requires_grad for weight in net.parameters())
 

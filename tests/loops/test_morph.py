@@ -13,7 +13,7 @@ from torch import Tensor
 import phosphene as ph
 from phosphene.errors import SettingError
 from phosphene.loops.frames import Frame, State, unpack
-from phosphene.loops.morph import MorphSettings, morph_frames, stations
+from phosphene.loops.morph import MorphSettings, keyframes, morph_frames
 from phosphene.loops.stages import ImagineSettings
 from phosphene.objectives.base import resolve
 from phosphene.objectives.expr import parse
@@ -42,9 +42,9 @@ def steps_between(images: list[Tensor]) -> Tensor:
 
 
 def test_stations_lead_from_idea_to_idea() -> None:
-    assert stations(3, 1).tolist() == [[1, 0, 0], [0.5, 0.5, 0], [0, 1, 0], [0, 0.5, 0.5], [0, 0, 1]]
-    assert stations(2, 0, loop=True).tolist() == [[1, 0], [0, 1], [1, 0]]
-    assert torch.allclose(stations(4, 3, loop=True).sum(dim=1), torch.ones(17))
+    assert keyframes(3, 1).tolist() == [[1, 0, 0], [0.5, 0.5, 0], [0, 1, 0], [0, 0.5, 0.5], [0, 0, 1]]
+    assert keyframes(2, 0, loop=True).tolist() == [[1, 0], [0, 1], [1, 0]]
+    assert torch.allclose(keyframes(4, 3, loop=True).sum(dim=1), torch.ones(17))
 
 
 def test_each_end_shows_its_idea() -> None:

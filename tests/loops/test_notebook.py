@@ -72,8 +72,8 @@ def shifts_of(settings: DreamSettings) -> list[tuple[int, int]]:
     shifts = []
     for octave in range(settings.octaves):
         for step in range(settings.steps):
-            chance = random.Random(f"{settings.seed}/{octave}/{step}")
-            shifts.append((chance.randint(-32, 32), chance.randint(-32, 32)))
+            rng = random.Random(f"{settings.seed}/{octave}/{step}")
+            shifts.append((rng.randint(-32, 32), rng.randint(-32, 32)))
     return shifts
 
 

@@ -124,8 +124,8 @@ def test_a_closed_trip_ends_where_it_begins() -> None:
     def gap(frames: list[Frame]) -> float:
         return float((frames[-1].image - frames[0].image).abs().mean())
 
-    usual = float((closed[1].image - closed[0].image).abs().mean())
-    assert gap(closed) < 1.5 * usual
+    statistics = float((closed[1].image - closed[0].image).abs().mean())
+    assert gap(closed) < 1.5 * statistics
     assert gap(closed) < gap(open_ended) / 2
 
 

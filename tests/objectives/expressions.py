@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from hypothesis import strategies as st
 
-from phosphene.nets.card import Card, LayerCard, Usual
+from phosphene.nets.card import ActivationStatistics, Card, LayerCard
 from phosphene.nets.receptive import Field
 from phosphene.objectives.base import Leaf, Objective, Scaled, Sum
 from phosphene.objectives.features import Channel, Class, Neuron, Word
@@ -33,15 +33,15 @@ def card(*, classes: bool = True) -> Card:
     """A card of layers and labels with odd names; of `conv1` no usual level is known."""
     layers = {}
     for number, (name, channels) in enumerate(CHANNELS.items()):
-        deviation = torch.linspace(0.5, 2.0, channels) * (number + 1)
-        usual = None if name == "conv1" else Usual(deviation * 0.5, deviation, deviation * 8)
-        layers[name] = LayerCard(name, channels, None if name == "logits" else Field(), usual)
+        std = torch.linspace(0.5, 2.0, channels) * (number + 1)
+        statistics = None if name == "conv1" else ActivationStatistics(std * 0.5, std, std * 8)
+        layers[name] = LayerCard(name, channels, None if name == "logits" else Field(), statistics)
     return Card(
         name="small",
         title="a net that is only a card",
         mean=(0.5, 0.5, 0.5),
-        deviation=(0.25, 0.25, 0.25),
-        native=16,
+        std=(0.25, 0.25, 0.25),
+        input_size=16,
         layers=layers,
         labels=LABELS if classes else (),
         classes="logits" if classes else None,

@@ -90,11 +90,11 @@ def test_any_expression_resolves_or_is_answered_in_one_line(objective: Objective
 
 def test_leaves_carry_the_usual_level_of_their_layer() -> None:
     objective = resolve(parse("mixed4c + mixed4c:1 + mixed4c:1@0,0 + conv1"), CARD)
-    usuals = [leaf.usual for _, leaf in objective.terms()]
-    assert all(usual is CARD.layers["mixed4c"].usual for usual in usuals[:3])
+    usuals = [leaf.statistics for _, leaf in objective.terms()]
+    assert all(statistics is CARD.layers["mixed4c"].statistics for statistics in usuals[:3])
     assert usuals[3] is None
     plain = resolve(objective, CARD, normalised=False)
-    assert all(leaf.usual is None for _, leaf in plain.terms())
+    assert all(leaf.statistics is None for _, leaf in plain.terms())
     assert plain == objective
 
 

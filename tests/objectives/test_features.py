@@ -11,12 +11,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from phosphene.nets.card import Usual
+from phosphene.nets.card import ActivationStatistics
 from phosphene.objectives import Channel, Class, Guide, Layer, Leaf, Neuron
 from phosphene.types import Region
 
 C, H, W = 4, 7, 9
-USUAL = Usual(mean=torch.full((C,), 0.3), deviation=torch.tensor([0.5, 1.0, 2.0, 0.0]), maximum=torch.full((C,), 9.0))
+USUAL = ActivationStatistics(
+    mean=torch.full((C,), 0.3), std=torch.tensor([0.5, 1.0, 2.0, 0.0]), maximum=torch.full((C,), 9.0)
+)
 
 
 def random(*shape: int, dtype: torch.dtype = torch.float64, seed: int = 0) -> Tensor:
@@ -26,24 +28,24 @@ def random(*shape: int, dtype: torch.dtype = torch.float64, seed: int = 0) -> Te
 
 SPATIAL: list[Leaf] = [
     leaf
-    for usual in (None, USUAL)
+    for statistics in (None, USUAL)
     for leaf in (
-        Layer("a", usual=usual),
+        Layer("a", statistics=statistics),
         Layer("a", summed=True),
-        Channel("a", 1, usual=usual),
-        Channel("a", 3, usual=usual),
-        Neuron("a", 2, 0.5, 0.99, usual=usual),
-        Neuron("a", 2, 1.0, 0.0, usual=usual),
-        Guide("g.jpg", "a", usual=usual, columns=random(C, 5, dtype=torch.float32, seed=1)),
+        Channel("a", 1, statistics=statistics),
+        Channel("a", 3, statistics=statistics),
+        Neuron("a", 2, 0.5, 0.99, statistics=statistics),
+        Neuron("a", 2, 1.0, 0.0, statistics=statistics),
+        Guide("g.jpg", "a", statistics=statistics, columns=random(C, 5, dtype=torch.float32, seed=1)),
     )
 ]
 CLASSES: list[Leaf] = [Class("banana", "logits", 2), Class("banana", "logits", 1, USUAL)]
-NAMED = [pytest.param(leaf, id=f"{leaf}{'-usual' * bool(leaf.usual)}") for leaf in SPATIAL]
+NAMED = [pytest.param(leaf, id=f"{leaf}{'-usual' * bool(leaf.statistics)}") for leaf in SPATIAL]
 
 
 def test_a_layer_scores_the_mean_log_response_of_its_channels() -> None:
     a = random(2, C, H, W)
-    unit = (a[:, :3] / USUAL.deviation[:3, None, None]).square()  # channel 3 never responds, and is left out
+    unit = (a[:, :3] / USUAL.std[:3, None, None]).square()  # channel 3 never responds, and is left out
     expected = 0.5 * (0.05 + unit.mean(dim=(2, 3))).log().mean(dim=1)
     torch.testing.assert_close(Layer("a", USUAL).score(a), expected)
     torch.testing.assert_close(Layer("a", summed=True).score(a), 0.5 * a.square().sum(dim=(1, 2, 3)))
@@ -53,22 +55,22 @@ def test_no_channel_outweighs_another_by_being_loud() -> None:
     a = random(1, C, H, W)
     loud = a.clone()
     loud[:, 2] *= 100
-    for usual in (USUAL, None):
+    for statistics in (USUAL, None):
         shares = []
         for activation in (a, loud):
             activation = activation.clone().requires_grad_()
-            (gradient,) = torch.autograd.grad(Layer("a", usual).score(activation).sum(), activation)
+            (gradient,) = torch.autograd.grad(Layer("a", statistics).score(activation).sum(), activation)
             shares.append((gradient * activation).sum(dim=(0, 2, 3)))  # what growing by 1 % brings, channel by channel
         assert shares[1][2] < 2 * shares[1][0]
         assert shares[1][2] < 2 * shares[0][2]
 
 
 def test_a_nearly_silent_channel_does_not_rule_the_layer() -> None:
-    nearly = replace(USUAL, deviation=torch.tensor([0.5, 1.0, 2.0, 1e-6]))
+    nearly = replace(USUAL, std=torch.tensor([0.5, 1.0, 2.0, 1e-6]))
     a = random(2, C, H, W)
     torch.testing.assert_close(Layer("a", nearly).score(a), Layer("a", USUAL).score(a))
     assert Channel("a", 3, nearly).score(a).abs().max() < 10
-    silent = replace(USUAL, deviation=torch.zeros(C))
+    silent = replace(USUAL, std=torch.zeros(C))
     assert Layer("a", silent).score(a).isfinite().all()
 
 
@@ -104,12 +106,12 @@ def test_parts_of_the_positions_add_up_to_the_whole(leaf: Leaf, data: st.DataObj
     for top, bottom in pairwise(rows):
         for left, right in pairwise(columns):
             part = whole[:, :, top:bottom, left:right]
-            sums = leaf.add_up(part, Region(top, left, height, width))
+            sums = leaf.reduce(part, Region(top, left, height, width))
             assert sums.requires_grad  # also where this leaf has nothing to say
             parts = parts + sums
-    torch.testing.assert_close(parts, leaf.add_up(whole))
+    torch.testing.assert_close(parts, leaf.reduce(whole))
     (expected,) = torch.autograd.grad(leaf.score(whole).sum(), whole)
-    (gradient,) = torch.autograd.grad(leaf.judge(parts).sum(), whole)
+    (gradient,) = torch.autograd.grad(leaf.finalize(parts).sum(), whole)
     torch.testing.assert_close(gradient, expected)
 
 
@@ -117,7 +119,7 @@ def test_parts_of_the_positions_add_up_to_the_whole(leaf: Leaf, data: st.DataObj
 def test_gradients_of_spatial_leaves_are_true(leaf: Leaf) -> None:
     a = random(2, C, 2, 2).requires_grad_()
     assert torch.autograd.gradcheck(leaf.score, (a,))
-    assert torch.autograd.gradcheck(lambda a: leaf.add_up(a, Region(4, 3, 5, 9)), (a,))
+    assert torch.autograd.gradcheck(lambda a: leaf.reduce(a, Region(4, 3, 5, 9)), (a,))
 
 
 @pytest.mark.parametrize("leaf", [*CLASSES, Layer("logits", USUAL), Channel("logits", 1)])
@@ -174,7 +176,7 @@ def test_a_batch_is_scored_picture_by_picture() -> None:
 def test_the_layer_keeps_nothing_but_the_activation() -> None:
     kept: list[Tensor] = []
     a = random(1, 8, 64, 64, dtype=torch.bfloat16).requires_grad_()
-    usual = Usual(torch.ones(8), torch.ones(8), torch.ones(8))
+    statistics = ActivationStatistics(torch.ones(8), torch.ones(8), torch.ones(8))
     with torch.autograd.graph.saved_tensors_hooks(lambda t: (kept.append(t), t)[1], lambda t: t):
-        Layer("a", usual).score(a)
+        Layer("a", statistics).score(a)
     assert [t.dtype for t in kept if t.numel() > 8] == [torch.bfloat16]

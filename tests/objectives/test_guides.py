@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from phosphene.errors import ExpressionError
-from phosphene.nets.card import Usual
+from phosphene.nets.card import ActivationStatistics
 from phosphene.objectives import Guide, guides, parse, resolve
 from tests.objectives.expressions import card
 
@@ -27,10 +27,10 @@ def test_the_gradient_is_the_best_matching_column() -> None:
 def test_with_usual_levels_both_pictures_are_in_usual_deviations() -> None:
     a = torch.rand(1, 3, 4, 4, generator=torch.Generator().manual_seed(0))
     columns = torch.rand(3, 5, generator=torch.Generator().manual_seed(1))
-    deviation = torch.tensor([0.5, 2.0, 8.0])
-    usual = Usual(deviation, deviation, deviation)
-    plain = Guide("g.jpg", "a", columns=columns / deviation[:, None]).score(a / deviation[:, None, None])
-    torch.testing.assert_close(Guide("g.jpg", "a", usual, columns).score(a), plain / 3)
+    std = torch.tensor([0.5, 2.0, 8.0])
+    statistics = ActivationStatistics(std, std, std)
+    plain = Guide("g.jpg", "a", columns=columns / std[:, None]).score(a / std[:, None, None])
+    torch.testing.assert_close(Guide("g.jpg", "a", statistics, columns).score(a), plain / 3)
 
 
 def test_large_pictures_are_compared_in_blocks(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -151,11 +151,11 @@ def test_recipes_are_frozen() -> None:
 
 def test_settings_are_asked_for_by_name() -> None:
     photo = Photo(path="sky.jpg")
-    assert recipes.ask(DreamRecipe, {"size": "640x480", "steps": 3}, source=photo).size == (480, 640)
+    assert recipes.validate(DreamRecipe, {"size": "640x480", "steps": 3}, source=photo).size == (480, 640)
     with pytest.raises(UnknownNameError, match="no setting named 'jiter' in dream recipes; did you mean 'jitter'"):
-        recipes.ask(DreamRecipe, {"jiter": 3}, source=photo)
+        recipes.validate(DreamRecipe, {"jiter": 3}, source=photo)
     with pytest.raises(SettingError, match="jitter must be a whole number from 0 to 512, but is -1") as caught:
-        recipes.ask(DreamRecipe, {"jitter": -1}, source=photo)
+        recipes.validate(DreamRecipe, {"jitter": -1}, source=photo)
     assert (caught.value.setting, caught.value.value) == ("jitter", -1)
 
 
@@ -169,22 +169,22 @@ def test_an_override_chooses_anew_what_was_automatic() -> None:
 
 def test_the_path_of_the_photo_is_told_from_the_folder_of_the_result() -> None:
     recipe = DreamRecipe(source=Photo(path="/photos/2015/sky.jpg"))
-    source = recipes.beside(recipe, "/photos/dreams").source
+    source = recipes.relative_to(recipe, "/photos/dreams").source
     assert isinstance(source, Photo)
     assert source.path == "../2015/sky.jpg"
 
 
 @pytest.mark.parametrize("name", PRESETS)
 def test_presets_are_settings(name: str) -> None:
-    recipes.ask(DreamRecipe, PRESETS[name].settings, source=Photo(path="a.jpg"))
+    recipes.validate(DreamRecipe, PRESETS[name].settings, source=Photo(path="a.jpg"))
     assert PRESETS[name].about.endswith(".")
 
 
 def test_presets_of_the_other_kinds_fit_their_recipes() -> None:
     for preset in IMAGINE_PRESETS.values():
-        recipes.ask(ImagineRecipe, preset.settings, target="banana")
+        recipes.validate(ImagineRecipe, preset.settings, target="banana")
     for preset in ZOOM_PRESETS.values():
-        recipes.ask(ZoomRecipe, preset.settings, source=Photo(path="a.jpg"))
+        recipes.validate(ZoomRecipe, preset.settings, source=Photo(path="a.jpg"))
 
 
 @pytest.mark.parametrize("kind", recipes.KINDS.values())

@@ -135,7 +135,7 @@ def test_again_gives_the_same_pixels_from_every_format(name: str, photo: Path, t
 def test_again_from_json_from_a_recipe_and_from_a_picture(photo: Path, tmp_path: Path) -> None:
     first = ph.dream(photo, **QUICK)
     path = tmp_path / "recipe.json"
-    path.write_text(recipes.dumps(recipes.beside(first.recipe, tmp_path)))
+    path.write_text(recipes.dumps(recipes.relative_to(first.recipe, tmp_path)))
     for again in (ph.again(path), ph.again(first), ph.again(first.recipe)):
         assert torch.equal(pixels(again), first.image)
 
@@ -248,7 +248,7 @@ def test_a_network_of_ones_own_dreams_and_is_known_again(photo: Path, tmp_path: 
     module.add_module("low", nn.Conv2d(3, 8, 3, stride=2, padding=1))
     module.add_module("bend", nn.ReLU())
     module.add_module("high", nn.Conv2d(8, 8, 3, padding=1))
-    net = ph.wrap(module, mean=(0.5, 0.5, 0.5), std=(0.25, 0.25, 0.25), name="mine", native=32)
+    net = ph.wrap(module, mean=(0.5, 0.5, 0.5), std=(0.25, 0.25, 0.25), name="mine", input_size=32)
     dreamt = ph.dream(photo, net=net, target="high", octaves=1, steps=2)
     assert dreamt.recipe.net.name == "mine"
     dreamt.save(tmp_path / "mine.png")

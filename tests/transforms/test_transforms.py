@@ -12,7 +12,7 @@ from phosphene.errors import SettingError
 from phosphene.types import Image
 
 
-def chance(seed: int = 0) -> torch.Generator:
+def rng(seed: int = 0) -> torch.Generator:
     return torch.Generator().manual_seed(seed)
 
 
@@ -24,8 +24,8 @@ def ramp(height: int, width: int) -> Image:
 
 
 def test_a_whole_view_of_the_same_size_is_the_picture() -> None:
-    image = torch.rand(2, 3, 13, 18, generator=chance())
-    seen = transforms.views(1, (13, 18), generator=chance())(image)
+    image = torch.rand(2, 3, 13, 18, generator=rng())
+    seen = transforms.views(1, (13, 18), generator=rng())(image)
     torch.testing.assert_close(seen, image, rtol=0, atol=1e-5)
 
 
@@ -40,7 +40,7 @@ def test_a_whole_view_of_the_same_size_is_the_picture() -> None:
 def test_views_have_their_number_and_size_and_stay_in_range(
     pictures: int, count: int, height: int, width: int, side: int, low: float
 ) -> None:
-    look = transforms.views(count, (side, side + 1), zoom=(low, 1.0), rotate=30, flip=True, generator=chance())
+    look = transforms.views(count, (side, side + 1), zoom=(low, 1.0), rotate=30, flip=True, generator=rng())
     seen = look(torch.rand(pictures, 3, height, width))
     assert seen.shape == (pictures * count, 3, side, side + 1)
     assert seen.min() >= -1e-6
@@ -49,21 +49,21 @@ def test_views_have_their_number_and_size_and_stay_in_range(
 
 def test_views_of_one_picture_are_neighbours() -> None:
     image = torch.cat((torch.zeros(1, 3, 9, 9), torch.ones(1, 3, 9, 9)))
-    seen = transforms.views(3, (5, 5), zoom=(0.5, 1.0), rotate=20, generator=chance())(image)
+    seen = transforms.views(3, (5, 5), zoom=(0.5, 1.0), rotate=20, generator=rng())(image)
     torch.testing.assert_close(seen[:3], torch.zeros(3, 3, 5, 5))
     torch.testing.assert_close(seen[3:], torch.ones(3, 3, 5, 5))
 
 
 def test_a_closer_view_shows_less_of_the_picture() -> None:
     def span(zoom: float) -> float:
-        seen = transforms.views(1, (16, 16), zoom=(zoom, zoom), generator=chance())(ramp(64, 64))
+        seen = transforms.views(1, (16, 16), zoom=(zoom, zoom), generator=rng())(ramp(64, 64))
         return float(seen[0, 0].max() - seen[0, 0].min())
 
     assert span(0.25) < 0.3 < span(0.5) < 0.55 < span(1.0)
 
 
 def test_half_of_the_views_are_mirrored() -> None:
-    seen = transforms.views(64, (8, 8), flip=True, generator=chance())(ramp(8, 8))
+    seen = transforms.views(64, (8, 8), flip=True, generator=rng())(ramp(8, 8))
     mirrored = (seen[:, 0, 0, 0] > seen[:, 0, 0, -1]).float().mean()
     assert 0.25 < mirrored < 0.75
 
@@ -72,7 +72,7 @@ def test_a_turn_of_a_wide_picture_keeps_its_proportions() -> None:
     """A disc stays a disc: as many of its pixels above one another as beside one another."""
     down, across = torch.meshgrid(torch.arange(60) - 29.5, torch.arange(120) - 59.5, indexing="ij")
     disc = (torch.hypot(down, across) < 20).float().expand(1, 3, 60, 120)
-    turned = transforms.views(16, (60, 120), rotate=90, generator=chance())(disc)[:, 0] > 0.5
+    turned = transforms.views(16, (60, 120), rotate=90, generator=rng())(disc)[:, 0] > 0.5
     turned = turned[:, :, 35:85]  # without its mirror images, seen beyond the edges
     heights, widths = turned.any(dim=2).sum(dim=1), turned.any(dim=1).sum(dim=1)
     assert (heights - 40).abs().max() <= 2
@@ -81,14 +81,14 @@ def test_a_turn_of_a_wide_picture_keeps_its_proportions() -> None:
 
 def test_fine_patterns_are_averaged_and_not_skipped_over() -> None:
     board = (torch.arange(64)[:, None] + torch.arange(64)[None]) % 2
-    seen = transforms.views(4, (16, 16), zoom=(0.9, 1.0), generator=chance())(board.float().expand(1, 3, 64, 64))
+    seen = transforms.views(4, (16, 16), zoom=(0.9, 1.0), generator=rng())(board.float().expand(1, 3, 64, 64))
     assert (seen - 0.5).abs().max() < 0.15
 
 
 @pytest.mark.parametrize("name", ["views", "shift", "tint", "noise"])
 def test_chance_comes_from_the_generator_alone(name: str) -> None:
     def seen(seed: int) -> Image:
-        drawn = chance(seed)
+        drawn = rng(seed)
         made = {
             "views": transforms.views(2, (8, 8), zoom=(0.5, 1.0), rotate=9, flip=True, generator=drawn),
             "shift": transforms.shift(4, generator=drawn),
@@ -103,7 +103,7 @@ def test_chance_comes_from_the_generator_alone(name: str) -> None:
 
 
 def test_all_are_differentiable_and_compose_in_order() -> None:
-    drawn = chance()
+    drawn = rng()
     look = transforms.compose(
         [
             transforms.pad(2),
@@ -122,7 +122,7 @@ def test_all_are_differentiable_and_compose_in_order() -> None:
 
 def test_shift_and_pad_keep_every_pixel() -> None:
     image = torch.rand(1, 3, 6, 7)
-    moved = transforms.shift(5, generator=chance())(image)
+    moved = transforms.shift(5, generator=rng())(image)
     assert torch.equal(moved.flatten().sort().values, image.flatten().sort().values)
     assert torch.equal(transforms.pad(3)(image)[..., 3:-3, 3:-3], image)
 
@@ -130,4 +130,4 @@ def test_shift_and_pad_keep_every_pixel() -> None:
 @pytest.mark.parametrize("zoom", [(0.0, 1.0), (1.0, 0.5), (-1.0, 1.0)])
 def test_a_zoom_out_of_range_is_refused(zoom: tuple[float, float]) -> None:
     with pytest.raises(SettingError, match="zoom must be two numbers above 0"):
-        transforms.views(1, (8, 8), zoom=zoom, generator=chance())
+        transforms.views(1, (8, 8), zoom=zoom, generator=rng())

@@ -60,7 +60,7 @@ class Sight:
     labels: tuple[SeenLabel, ...]
     layers: tuple[SeenLayer, ...]
     channels: tuple[SeenChannel, ...]
-    usual: bool
+    statistics: bool
 
 
 @torch.no_grad()
@@ -101,7 +101,7 @@ def see(source: object, *, net: str | Net = "pocket", count: int = 5) -> Sight:
         labels=_labels(image, net, count),
         layers=_layers(responses, card)[:count],
         channels=_channels(responses, card, count),
-        usual=any(card.layers[name].usual for name in names),
+        statistics=any(card.layers[name].statistics for name in names),
     )
 
 
@@ -140,11 +140,11 @@ def _class_target(card: Card, index: int) -> str:
 def _layers(responses: Mapping[str, Features], card: Card) -> tuple[SeenLayer, ...]:
     found = []
     for name, features in responses.items():
-        usual = card.layers[name].usual
-        if usual is None:
+        statistics = card.layers[name].statistics
+        if statistics is None:
             continue
-        weight = inverse_variance(usual).to(features)
-        expected = weight.count_nonzero() + (usual.mean.to(features).square() * weight).sum()
+        weight = inverse_variance(statistics).to(features)
+        expected = weight.count_nonzero() + (statistics.mean.to(features).square() * weight).sum()
         energy = (features.square().mean(dim=(0, 2, 3)) * weight).sum()
         found.append(SeenLayer(str(Layer(name)), (energy / expected).sqrt().item()))
     return tuple(sorted(found, key=lambda each: -each.times_usual))
@@ -174,14 +174,14 @@ def _channels(responses: Mapping[str, Features], card: Card, count: int) -> tupl
 
 def _beyond(average: Float[Tensor, "c h w"], card: Card, name: str) -> Float[Tensor, " c"]:
     """How many deviations each channel is beyond its usual level, or else its layer's channels; 0 if it is not."""
-    usual = card.layers[name].usual
+    statistics = card.layers[name].statistics
     most_and_mean = torch.stack((average.amax(dim=(1, 2)), average.mean(dim=(1, 2))))
-    if usual is None:
+    if statistics is None:
         level = most_and_mean.mean(dim=1, keepdim=True)
-        deviation = (most_and_mean - level).square().mean(dim=1, keepdim=True).sqrt()
-        unit = torch.where(deviation > 0, 1 / deviation, 0)
+        std = (most_and_mean - level).square().mean(dim=1, keepdim=True).sqrt()
+        unit = torch.where(std > 0, 1 / std, 0)
     else:
-        level, unit = usual.mean.to(average), inverse_variance(usual).to(average).sqrt()
+        level, unit = statistics.mean.to(average), inverse_variance(statistics).to(average).sqrt()
     return ((most_and_mean - level) * unit).clamp(min=0).prod(dim=0).sqrt()
 
 

@@ -33,8 +33,8 @@ def step_matrix(strength: float) -> Float[Tensor, "3 3"]:
     >>> torch.allclose(step_matrix(0.0), torch.eye(3))
     True
     """
-    directions, deviations, _ = torch.linalg.svd(torch.tensor(COVARIANCE_ROOT, dtype=torch.float64))
-    matrix = directions @ torch.diag(deviations**strength) @ directions.T
+    directions, stds, _ = torch.linalg.svd(torch.tensor(COVARIANCE_ROOT, dtype=torch.float64))
+    matrix = directions @ torch.diag(stds**strength) @ directions.T
     return (matrix / matrix.diagonal().mean()).float()
 
 

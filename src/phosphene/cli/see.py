@@ -64,7 +64,7 @@ def _record(sight: Sight) -> dict[str, object]:
         "labels": [each._asdict() for each in sight.labels],
         "layers": [each._asdict() for each in sight.layers],
         "channels": [{**each._asdict(), "neuron": each.neuron} for each in sight.channels],
-        "usual": sight.usual,
+        "usual": sight.statistics,
     }
 
 

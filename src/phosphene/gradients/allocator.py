@@ -55,7 +55,7 @@ class Keeper:
             weakref.finalize(self, _keepers.leave).atexit = False
 
     @contextmanager
-    def step(self, shape: torch.Size, room: float = math.inf) -> Iterator[Watch]:
+    def step(self, shape: torch.Size, slack: float = math.inf) -> Iterator[Watch]:
         """For a step on pictures of this shape, which may keep `room` bytes more than it needs.
 
         In the first, large blocks come from the system, and go back to it. What this gives is to be called now and then
@@ -70,11 +70,11 @@ class Keeper:
             self._least = resident()
         else:
             self._least = min(self._least, resident())
-            yield partial(self._watch, room)
+            yield partial(self._watch, slack)
 
-    def _watch(self, room: float) -> None:
+    def _watch(self, slack: float) -> None:
         libc = _glibc()
-        if libc is not None and resident() > self._least + room:
+        if libc is not None and resident() > self._least + slack:
             libc.malloc_trim(0)
             self._least = resident()
 

@@ -23,7 +23,7 @@ from torch.nn import functional as F
 from phosphene.errors import SettingError
 from phosphene.gradients import allocator
 from phosphene.gradients import precision as precisions
-from phosphene.gradients.footprint import Held, held
+from phosphene.gradients.footprint import Footprint, footprint
 from phosphene.gradients.tiles import Tile, cut
 from phosphene.nets.base import Net
 from phosphene.nets.receptive import Field
@@ -42,13 +42,13 @@ KEPT = 0.7
 PIECES = 1.5
 """How much memory is taken for each byte that is needed at once, because what is free lies in pieces."""
 
-ROOM = 2.0
+SLACK = 2.0
 """How much memory may lie free during a step on a whole canvas, for each byte that it needs at once."""
 
-LEAST_ROOM = 384 << 20
+MIN_SLACK = 384 << 20
 """Free memory in bytes that is never worth giving back."""
 
-TILES_ROOM, LITTLE_ROOM = 1.0, 0.42
+TILES_SLACK, LITTLE_SLACK = 1.0, 0.42
 """Shares of `MEMORY_BUDGET` that may lie free while a canvas is gone through in tiles. The little room costs a tenth
 more time, and has to do where more than `SPARING` of the budget is kept of tiles."""
 
@@ -65,7 +65,7 @@ class Layout:
 
     own: int
     keep: bool = False
-    room: float = math.inf
+    slack: float = math.inf
 
 
 class Engine:
@@ -136,7 +136,7 @@ class Engine:
         pad = (0, max(0, least - width), 0, max(0, least - height))
         layout = Layout(0) if any(pad) else self.layout((height, width), len(image))
         canvas = image.to(self.device)
-        with self._memory.step(image.shape, layout.room) as watch:
+        with self._memory.step(image.shape, layout.slack) as watch:
             scores, gradient = self._tiled(canvas, layout, watch) if layout.own else self._whole(canvas, pad, watch)
         return scores.to(image.device), gradient.to(image.device)
 
@@ -157,16 +157,18 @@ class Engine:
         field, pixels = self._field(), size[0] * size[1] * count
         if field is None:
             return Layout(0)
-        planned, kept = pixels * self._held.peak, pixels * OVERLAP * self._held.kept
+        planned, kept = pixels * self._footprint.peak, pixels * OVERLAP * self._footprint.kept
         if self.tile == 0 or (planned <= MEMORY_BUDGET if self.tile == "auto" else self.tile >= max(size)):
-            return Layout(0, room=max(LEAST_ROOM, planned * ROOM))
+            return Layout(0, slack=max(MIN_SLACK, planned * SLACK))
         keep = not self._linear and kept <= MEMORY_BUDGET * KEPT
-        room = MEMORY_BUDGET * (LITTLE_ROOM if keep and kept > MEMORY_BUDGET * SPARING else TILES_ROOM)
+        slack = MEMORY_BUDGET * (LITTLE_SLACK if keep and kept > MEMORY_BUDGET * SPARING else TILES_SLACK)
         if self.tile != "auto":
-            return Layout(self.tile, keep, room)
-        seen = (MEMORY_BUDGET - kept * keep) / ((self._held.tile if keep else self._held.peak) * count * PIECES)
+            return Layout(self.tile, keep, slack)
+        seen = (MEMORY_BUDGET - kept * keep) / (
+            (self._footprint.tile if keep else self._footprint.peak) * count * PIECES
+        )
         reach = field.before + field.after if self.halo is None else 2 * self.halo
-        return Layout(max(field.stride * 8, math.floor(math.sqrt(seen)) - reach), keep, room)
+        return Layout(max(field.stride * 8, math.floor(math.sqrt(seen)) - reach), keep, slack)
 
     def _whole(self, image: Image, pad: tuple[int, int, int, int], watch: allocator.Watch) -> tuple[Scores, Image]:
         leaf = image.detach().requires_grad_()
@@ -204,7 +206,7 @@ class Engine:
             look = kept.popleft() if layout.keep else self._look(image, tile, terms)
             parts.append([part.detach() for part in look.parts])
             _crop(gradient, tile).add_(look.back(directions, self._scale(image)))
-        scores = [term.coefficient * term.judge(whole) for term, whole in zip(terms, _total(parts), strict=True)]
+        scores = [term.coefficient * term.finalize(whole) for term, whole in zip(terms, _total(parts), strict=True)]
         return torch.stack(scores).sum(dim=0), gradient
 
     def _look(self, image: Image, tile: Tile, terms: list[_Term], *, back: bool = True) -> _Look:
@@ -219,14 +221,14 @@ class Engine:
         for coefficient, leaf in self.objective.terms():
             if leaf.layer != card.classes:
                 stride = self._stride(leaf.layer)
-                yield _Term(coefficient, leaf.layer, stride, shapes[leaf.layer], leaf.add_up, leaf.judge)
+                yield _Term(coefficient, leaf.layer, stride, shapes[leaf.layer], leaf.reduce, leaf.finalize)
                 continue
             layer = str(card.pooled)
 
-            def judge_class(pooled: Tensor, leaf: Leaf = leaf) -> Scores:
+            def finalize_class(pooled: Tensor, leaf: Leaf = leaf) -> Scores:
                 return leaf.score(self.net.head(pooled))
 
-            yield _Term(coefficient, layer, self._stride(layer), shapes[layer], _mean, judge_class)
+            yield _Term(coefficient, layer, self._stride(layer), shapes[layer], _mean, finalize_class)
 
     def _scale(self, image: Image) -> float:
         """What scores are multiplied by on the way back: in float16, a mean's gradient would vanish among its many
@@ -270,7 +272,7 @@ class Engine:
     def _least_side(self) -> int:
         """The smallest side that gives every layer a position."""
         field = self._field()
-        step = field.stride if field else self.net.card.native
+        step = field.stride if field else self.net.card.input_size
         for side in range(step, 64 * step, step):
             try:
                 shapes = self._shapes((side, side))
@@ -281,8 +283,8 @@ class Engine:
         raise AssertionError("no canvas is large enough for this network")
 
     @cached_property
-    def _held(self) -> Held:
-        return held(self._shape_net, self._spatial_layers, max(256, self._least_side))
+    def _footprint(self) -> Footprint:
+        return footprint(self._shape_net, self._spatial_layers, max(256, self._least_side))
 
     @property
     def _linear(self) -> bool:
@@ -298,13 +300,13 @@ class _Term:
     layer: str
     stride: int
     total: Size
-    add_up: Callable[[Tensor, Region], Tensor]
-    judge: Callable[[Tensor], Scores]
+    reduce: Callable[[Tensor, Region], Tensor]
+    finalize: Callable[[Tensor], Scores]
 
     def pool(self, activations: Mapping[str, Tensor], tile: Tile) -> Tensor:
         """What the positions that `tile` owns add, `n k`."""
         rows, columns, region = tile.region(self.stride, self.total)
-        return self.add_up(activations[self.layer][:, :, rows, columns], region)
+        return self.reduce(activations[self.layer][:, :, rows, columns], region)
 
     def direction(self, pooled: Tensor | None) -> Tensor:
         """The gradient of the term with respect to its sums; where it is linear, it is the same everywhere."""
@@ -312,7 +314,7 @@ class _Term:
             return torch.tensor(self.coefficient)
         leaf = pooled.detach().requires_grad_()
         with torch.enable_grad():
-            (direction,) = torch.autograd.grad(self.coefficient * self.judge(leaf).sum(), leaf)
+            (direction,) = torch.autograd.grad(self.coefficient * self.finalize(leaf).sum(), leaf)
         return direction
 
 

@@ -17,7 +17,7 @@ from phosphene.nets.base import Net
 
 
 @dataclass(frozen=True)
-class Held:
+class Footprint:
     """Bytes for each pixel of the canvas: the `peak` of a step, that of a tile's whose masks are kept as bits, and what
     is `kept` of a tile that waits for its way back.
     """
@@ -27,7 +27,7 @@ class Held:
     kept: float
 
 
-def held(net: Net, layers: Collection[str], side: int) -> Held:
+def footprint(net: Net, layers: Collection[str], side: int) -> Footprint:
     """What a step towards `layers` holds, on a canvas of `side` x `side` pixels; `net` is on the meta device."""
     image = torch.empty(1, 3, side, side, device="meta", requires_grad=True)
     with torch.enable_grad():
@@ -38,7 +38,7 @@ def held(net: Net, layers: Collection[str], side: int) -> Held:
             activations = net(image, layers)
             kept = tiled.alive()
             _back(activations, image)
-    return Held(ledger.peak / side**2, tiled.peak / side**2, kept / side**2)
+    return Footprint(ledger.peak / side**2, tiled.peak / side**2, kept / side**2)
 
 
 def _back(activations: Mapping[str, Tensor], image: Tensor) -> None:

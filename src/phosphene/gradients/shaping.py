@@ -24,7 +24,7 @@ LEVELS = 4
 SMALLEST_LEVEL = 8
 """Sides in pixels under which a level is not split further: its deviation would be that of a handful of values."""
 
-BLUR_DEVIATION = 1.0
+BLUR_STD = 1.0
 """Of the Gaussian that "blur" takes, in pixels: removes the checkerboard of stride 2 and leaves lines alone."""
 
 TINY = 1e-20
@@ -56,18 +56,18 @@ def laplacian(gradient: Image) -> Image:
         low = F.interpolate(rest, half, mode="bilinear", antialias=True)
         bands.append(rest.sub_(_enlarge(low, rest)))
         rest = low
-    total = rest.div_(_deviation(rest))
+    total = rest.div_(_std(rest))
     for band in reversed(bands):
-        total = band.div_(_deviation(band)).add_(_enlarge(total, band))
+        total = band.div_(_std(band)).add_(_enlarge(total, band))
     return normalise(total)
 
 
 @shapings.register("blur")
 def blur(gradient: Image) -> Image:
     """Blur the gradient a little, then `normalise` it."""
-    radius = round(3 * BLUR_DEVIATION)
+    radius = round(3 * BLUR_STD)
     offsets = torch.arange(-radius, radius + 1, dtype=gradient.dtype, device=gradient.device)
-    kernel = torch.exp(-0.5 * (offsets / BLUR_DEVIATION) ** 2)
+    kernel = torch.exp(-0.5 * (offsets / BLUR_STD) ** 2)
     kernel /= kernel.sum()
     n, _, height, width = gradient.shape
     planes = gradient.view(n * 3, 1, height, width)
@@ -88,5 +88,5 @@ def _enlarge(low: Tensor, like: Tensor) -> Tensor:
     return F.interpolate(low, like.shape[-2:], mode="bilinear", align_corners=False)
 
 
-def _deviation(band: Tensor) -> Tensor:
+def _std(band: Tensor) -> Tensor:
     return band.std(dim=(1, 2, 3), keepdim=True, correction=0).clamp_min_(TINY)

@@ -189,9 +189,9 @@ def ascend(image: Image, direction: Image, step_size: float, headroom: float) ->
     moved = torch.empty_like(image)
     planes = zip(image.flatten(0, 1), direction.flatten(0, 1), moved.flatten(0, 1), strict=True)
     for pixels, step, out in planes:
-        room = torch.where(step > 0, 1 - pixels, pixels)
-        room.div_(room + headroom).mul_(step)
-        torch.add(pixels, room, alpha=step_size * (1 + headroom), out=out).clamp_(0, 1)
+        scaled = torch.where(step > 0, 1 - pixels, pixels)
+        scaled.div_(scaled + headroom).mul_(step)
+        torch.add(pixels, scaled, alpha=step_size * (1 + headroom), out=out).clamp_(0, 1)
     return moved
 
 
@@ -206,8 +206,8 @@ def resize(image: Tensor, size: Size, resampling: str = "bicubic") -> Tensor:
 
 def _jitter(settings: DreamSettings, octave: int, step: int) -> tuple[int, int]:
     # Chance is a function of where the loop is, so that there is no hidden state to resume.
-    chance = random.Random(f"{settings.seed}/{octave}/{step}")
-    return chance.randint(-settings.jitter, settings.jitter), chance.randint(-settings.jitter, settings.jitter)
+    rng = random.Random(f"{settings.seed}/{octave}/{step}")
+    return rng.randint(-settings.jitter, settings.jitter), rng.randint(-settings.jitter, settings.jitter)
 
 
 def _check(setting: str, value: float, holds: bool, wanted: str) -> None:

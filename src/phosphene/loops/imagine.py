@@ -25,7 +25,7 @@ from torch.nn import functional as F
 
 from phosphene.canvas.fourier import FourierCanvas
 from phosphene.gradients import precision as precisions
-from phosphene.loops.scorer import Beholder, Habits
+from phosphene.loops.scorer import Augmentation, Scorer
 from phosphene.loops.stages import ImagineSettings, Octave, check, is_placed, octaves
 from phosphene.loops.step import Step
 from phosphene.nets.base import Net
@@ -89,17 +89,17 @@ def imagine_steps(
     check("count", count, count >= 1, "1 or more")
     check("size", size, min(size) >= 1, "1 or more pixels on each side")
     dtype = precisions.choose(precision, next(net.parameters()).device)
-    beholder = Beholder(net, objective, habits(settings, flip=not is_placed(objective)), dtype)
-    plan = octaves(net.card.native, objective, settings, count=count, size=size)
+    scorer = Scorer(net, objective, augmentation(settings, flip=not is_placed(objective)), dtype)
+    plan = octaves(net.card.input_size, objective, settings, count=count, size=size)
     work = sum(octave.cost * octave.steps for octave in plan)
     reached = state if isinstance(state, ImagineState) else _begin(plan[0], settings, seed)
     while True:
         octave = plan[reached.octave]
         canvas = canvas_of(reached.spectrum, octave.size, settings.decay)
         for step in range(reached.step, octave.steps):
-            chance = chance_at(seed, reached.octave, step)
+            rng = rng_at(seed, reached.octave, step)
             image = canvas()
-            scores, direction = beholder(image, octave.glances, chance)
+            scores, direction = scorer(image, octave.view_specs, rng)
             direction += octave.smooth * curvature(image.detach())
             (gradient,) = torch.autograd.grad(image, canvas.spectrum, direction)
             reached = adam(reached, gradient, octave.rate * fall(step / octave.steps, LAST_RATE))
@@ -120,7 +120,7 @@ def imagine_steps(
             )
         if reached.octave == len(plan) - 1:
             return
-        reached = _next(beholder, plan, reached, settings, seed)
+        reached = _next(scorer, plan, reached, settings, seed)
 
 
 def resize(image: Image, size: Size) -> Float[Tensor, "n 3 height width"]:
@@ -145,21 +145,21 @@ def curvature(image: Image) -> Image:
 
 
 def _begin(octave: Octave, settings: ImagineSettings, seed: int) -> ImagineState:
-    chance = chance_at(seed, 0, -1)
-    canvas = FourierCanvas(octave.size, octave.pictures, decay=settings.decay, generator=chance)
+    rng = rng_at(seed, 0, -1)
+    canvas = FourierCanvas(octave.size, octave.pictures, decay=settings.decay, generator=rng)
     return at_rest(0, canvas.spectrum.detach())
 
 
 def _next(
-    beholder: Beholder, plan: list[Octave], reached: ImagineState, settings: ImagineSettings, seed: int
+    scorer: Scorer, plan: list[Octave], reached: ImagineState, settings: ImagineSettings, seed: int
 ) -> ImagineState:
     """The beginning of the next octave: the best pictures, on its canvas."""
     old, new = plan[reached.octave], plan[reached.octave + 1]
     with torch.no_grad():
         image = canvas_of(reached.spectrum, old.size, settings.decay)()
     if new.pictures < old.pictures:
-        chance = chance_at(seed, reached.octave + 1, -1)
-        image = image[_first_of_each(beholder.judge(image, old.glances[0], chance, JUDGED), new.pictures)]
+        rng = rng_at(seed, reached.octave + 1, -1)
+        image = image[_first_of_each(scorer.evaluate(image, old.view_specs[0], rng, JUDGED), new.pictures)]
     canvas = FourierCanvas.from_image(resize(image, new.size), decay=settings.decay)
     return at_rest(reached.octave + 1, canvas.spectrum.detach())
 
@@ -197,9 +197,9 @@ def _first_of_each(scores: Scores, count: int) -> Tensor:
     return groups.argmax(dim=1) + groups.shape[1] * torch.arange(count)
 
 
-def habits(settings: ImagineSettings, *, flip: bool) -> Habits:
+def augmentation(settings: ImagineSettings, *, flip: bool) -> Augmentation:
     """How pictures are looked at while they are imagined with these settings."""
-    return Habits(
+    return Augmentation(
         rotate=settings.rotate,
         flip=flip,
         tint=settings.tint,
@@ -215,6 +215,6 @@ def fall(done: float, last: float) -> float:
     return last + (1 - last) * 0.5 * (1 + math.cos(math.pi * done))
 
 
-def chance_at(seed: int, octave: int, step: int) -> torch.Generator:
+def rng_at(seed: int, octave: int, step: int) -> torch.Generator:
     """All chance of a step: a function of where the loop is, so that there is no hidden state to resume."""
     return torch.Generator().manual_seed(random.Random(f"{seed}/{octave}/{step}").getrandbits(63))

@@ -33,16 +33,16 @@ class Levels:
     """The levels of a picture: of each band the `deviations`, the finest first; of its colours `mean` and `root`, the
     symmetric square root of their covariance."""
 
-    deviations: Float[Tensor, " bands"]
+    stds: Float[Tensor, " bands"]
     mean: Float[Tensor, " 3"]
     root: Float[Tensor, "3 3"]
 
 
 def measure(image: Image) -> Levels:
     """The levels of a picture (1 3 h w)."""
-    deviations = torch.stack([band.std(correction=0) for band in _split(image)])
+    stds = torch.stack([band.std(correction=0) for band in _split(image)])
     mean, root = _colours(image)
-    return Levels(deviations, mean, root)
+    return Levels(stds, mean, root)
 
 
 def keep_level(image: Image, levels: Levels, strength: float) -> Image:
@@ -53,7 +53,7 @@ def keep_level(image: Image, levels: Levels, strength: float) -> Image:
     if strength == 0:
         return image
     total: Tensor | None = None
-    for band, wanted in zip(reversed(_split(image)), levels.deviations.flip(0), strict=True):
+    for band, wanted in zip(reversed(_split(image)), levels.stds.flip(0), strict=True):
         gain = (wanted / band.std(correction=0).clamp_min(1e-6)).pow(strength).clamp(1 / MOST, MOST)
         if total is None:  # of the coarsest, the mean is not contrast
             middle = band.mean(dim=(2, 3), keepdim=True)

@@ -96,21 +96,21 @@ def picture(spectrum: Float[Tensor, "n 3 h half 2"], size: Size, decay: float) -
     return torch.sigmoid(torch.einsum("ij,njhw->nihw", colours, planes))
 
 
-def transformed(image: Image, chance: random.Random) -> Float[Tensor, "n 3 height width"]:
+def transformed(image: Image, rng: random.Random) -> Float[Tensor, "n 3 height width"]:
     """Padded with grey, jittered, scaled, turned and jittered again, all pictures alike."""
-    image = _jitter(F.pad(image, (PAD,) * 4, value=GREY), FIRST_JITTER, chance)
-    scale = chance.choice(SCALES)
+    image = _jitter(F.pad(image, (PAD,) * 4, value=GREY), FIRST_JITTER, rng)
+    scale = rng.choice(SCALES)
     size = [max(1, round(side * scale)) for side in image.shape[-2:]]
     image = F.interpolate(image, size, mode="bilinear", align_corners=False)
-    angle = math.radians(chance.choice(ANGLES))
+    angle = math.radians(rng.choice(ANGLES))
     aspect = image.shape[-1] / image.shape[-2]
     turn = [[math.cos(angle), -math.sin(angle) / aspect, 0], [math.sin(angle) * aspect, math.cos(angle), 0]]
     grid = F.affine_grid(torch.tensor(turn).expand(len(image), 2, 3), list(image.shape), align_corners=False)
-    return _jitter(F.grid_sample(image, grid, align_corners=False), LAST_JITTER, chance)
+    return _jitter(F.grid_sample(image, grid, align_corners=False), LAST_JITTER, rng)
 
 
-def _jitter(image: Tensor, pixels: int, chance: random.Random) -> Tensor:
+def _jitter(image: Tensor, pixels: int, rng: random.Random) -> Tensor:
     """A random crop that is smaller by `pixels`."""
-    top, left = chance.randint(0, pixels), chance.randint(0, pixels)
+    top, left = rng.randint(0, pixels), rng.randint(0, pixels)
     height, width = image.shape[-2] - pixels, image.shape[-1] - pixels
     return image[:, :, top : top + height, left : left + width]

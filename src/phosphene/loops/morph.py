@@ -25,9 +25,9 @@ from phosphene.canvas.fourier import FourierCanvas
 from phosphene.errors import SettingError
 from phosphene.gradients.engine import Engine
 from phosphene.loops.frames import Frame, State, number
-from phosphene.loops.imagine import adam, at_rest, canvas_of, chance_at, curvature, fall, habits, resize
+from phosphene.loops.imagine import adam, at_rest, augmentation, canvas_of, curvature, fall, resize, rng_at
 from phosphene.loops.levels import Levels, keep_level, measure
-from phosphene.loops.scorer import Beholder
+from phosphene.loops.scorer import Scorer
 from phosphene.loops.several import Several
 from phosphene.loops.stages import ImagineSettings, Octave, octaves
 from phosphene.nets.base import Net
@@ -83,7 +83,7 @@ def morph_frames(
     With the `state` of a frame it goes on behind that one, and nothing is imagined again. `on_progress` is told the
     share of the imagining that is done, 0 to 1, after each of its steps.
     """
-    weights = stations(len(ideas), settings.between, loop=settings.loop)
+    weights = keyframes(len(ideas), settings.between, loop=settings.loop)
     if state is None:
         shared, own = _imagined(net, ideas, weights, settings, dtype, on_progress)
         first = 0
@@ -93,19 +93,19 @@ def morph_frames(
     levels: dict[int, Levels] = {}
     for index in range(first, settings.frames):
         place = _place(index, settings, len(ideas))
-        station = min(int(place), len(own) - 2)
-        share = place - station
-        for near in (station, station + 1):
+        keyframe = min(int(place), len(own) - 2)
+        share = place - keyframe
+        for near in (keyframe, keyframe + 1):
             levels.setdefault(near, measure(_picture(shared + own[near], last, settings)))
-        image = _picture(shared + torch.lerp(own[station], own[station + 1], share), last, settings)
+        image = _picture(shared + torch.lerp(own[keyframe], own[keyframe + 1], share), last, settings)
         # What two pictures do not have in common is fainter between them.
-        image = keep_level(image, _between(levels[station], levels[station + 1], share), 1.0)
+        image = keep_level(image, _between(levels[keyframe], levels[keyframe + 1], share), 1.0)
         image = resize(image, settings.size)
         kept = {"index": number(index + 1), "shared": shared, "own": own}
         yield Frame(image, index, settings.frames, float(index / settings.fps), math.nan, kept)
 
 
-def stations(ideas: int, between: int, *, loop: bool = False) -> Tensor:
+def keyframes(ideas: int, between: int, *, loop: bool = False) -> Tensor:
     """How much each idea counts at each station, `stations ideas`; each row adds up to 1.
 
     >>> stations(2, 1)
@@ -150,22 +150,22 @@ def _imagined(
     """The spectra of the stations on the last octave's canvas: what they share, and each one's own."""
     aims = _Aims(ideas, weights)
     # Not mirrored: which way a thing looks is to be the same in all stations, and they are to be alike.
-    beholder = Beholder(net, aims, habits(replace(settings.look, diversity=0.0), flip=False), dtype)
+    scorer = Scorer(net, aims, augmentation(replace(settings.look, diversity=0.0), flip=False), dtype)
     plan = _octaves(net, ideas, weights, settings)
     done, work = 0, sum(octave.cost * octave.steps for octave in plan)
-    chance = chance_at(settings.seed, 0, -1)
+    rng = rng_at(settings.seed, 0, -1)
     decay = settings.look.decay
-    shared = FourierCanvas(plan[0].size, 1, decay=decay, generator=chance).spectrum.detach()
+    shared = FourierCanvas(plan[0].size, 1, decay=decay, generator=rng).spectrum.detach()
     spectra = torch.cat((shared, torch.zeros(len(weights), *shared.shape[1:])))
-    weights = weights * _units(net, ideas, FourierCanvas(plan[0].size, 1, decay=decay, generator=chance)().detach())
+    weights = weights * _units(net, ideas, FourierCanvas(plan[0].size, 1, decay=decay, generator=rng)().detach())
     rates = torch.tensor([settings.shared] + [1 - settings.shared] * len(weights)).view(-1, 1, 1, 1, 1)
     for number_of, octave in enumerate(plan):
         if number_of:
             spectra = _enlarged(spectra, plan[number_of - 1], octave, settings)
         reached = at_rest(number_of, spectra)
         for step in range(octave.steps):
-            chance = chance_at(settings.seed, number_of, step)
-            gradient = _gradient(beholder, aims, reached.spectrum, weights, octave, settings, chance)
+            rng = rng_at(settings.seed, number_of, step)
+            gradient = _gradient(scorer, aims, reached.spectrum, weights, octave, settings, rng)
             reached = adam(reached, gradient, rates * (2 * octave.rate * fall(step / octave.steps, LAST_RATE)))
             done += octave.cost
             on_progress(done / work)
@@ -176,13 +176,13 @@ def _imagined(
 
 
 def _gradient(
-    beholder: Beholder,
+    scorer: Scorer,
     aims: _Aims,
     spectra: Tensor,
     weights: Tensor,
     octave: Octave,
     settings: MorphSettings,
-    chance: torch.Generator,
+    rng: torch.Generator,
 ) -> Tensor:
     """In which direction the shared spectrum, and each station's own, should change."""
     own = []
@@ -190,7 +190,7 @@ def _gradient(
         canvas = canvas_of(spectra[:1] + spectra[1 + batch], octave.size, settings.look.decay)
         image = canvas()
         aims.weights = weights[batch]
-        _, direction = beholder(image, octave.glances, chance)
+        _, direction = scorer(image, octave.view_specs, rng)
         direction = direction + octave.smooth * curvature(image.detach())
         (gradient,) = torch.autograd.grad(image, canvas.spectrum, direction)
         own.append(gradient)
@@ -220,7 +220,7 @@ def _units(net: Net, ideas: tuple[Objective, ...], image: Image) -> Tensor:
 
 
 def _octaves(net: Net, ideas: tuple[Objective, ...], weights: Tensor, settings: MorphSettings) -> list[Octave]:
-    return octaves(net.card.native, _Aims(ideas, weights), settings.look, count=len(weights), size=settings.size)
+    return octaves(net.card.input_size, _Aims(ideas, weights), settings.look, count=len(weights), size=settings.size)
 
 
 def _picture(spectrum: Tensor, octave: Octave, settings: MorphSettings) -> Image:
@@ -237,6 +237,4 @@ def _place(index: int, settings: MorphSettings, ideas: int) -> float:
 
 
 def _between(one: Levels, other: Levels, share: float) -> Levels:
-    return Levels(
-        one.deviations.lerp(other.deviations, share), one.mean.lerp(other.mean, share), one.root.lerp(other.root, share)
-    )
+    return Levels(one.stds.lerp(other.stds, share), one.mean.lerp(other.mean, share), one.root.lerp(other.root, share))

@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass, replace
 
 from phosphene.errors import SettingError
-from phosphene.loops.scorer import Glance
+from phosphene.loops.scorer import ViewSpec
 from phosphene.objectives.base import Objective
 from phosphene.objectives.features import Neuron
 from phosphene.types import Size
@@ -86,15 +86,17 @@ class Octave:
     steps: int
     rate: float
     smooth: float
-    glances: tuple[Glance, ...]
+    view_specs: tuple[ViewSpec, ...]
 
     @property
     def cost(self) -> int:
         """Of one step: the pixels that the network sees."""
-        return self.pictures * sum(glance.views * math.prod(glance.size) for glance in self.glances)
+        return self.pictures * sum(view_spec.views * math.prod(view_spec.size) for view_spec in self.view_specs)
 
 
-def octaves(native: int, objective: Objective, settings: ImagineSettings, *, count: int, size: Size) -> list[Octave]:
+def octaves(
+    input_size: int, objective: Objective, settings: ImagineSettings, *, count: int, size: Size
+) -> list[Octave]:
     """The parts of the work for a network of this native side, in their order.
 
     A class is a thing of a certain size in the picture: it is sketched, drawn, and refined once. What may be anywhere
@@ -102,29 +104,29 @@ def octaves(native: int, objective: Objective, settings: ImagineSettings, *, cou
     side, up to `LARGEST`. A neuron has its place: views of it are not moved far, and see more in each octave instead.
     """
     whole, placed = is_anywhere(objective), is_placed(objective)
-    side = native * CANVAS
-    seen = _shaped(native, size, multiple=native // 4)
-    glance = Glance(settings.views, seen, settings.zoom)
-    shape = Octave(_shaped(side, size), count, settings.steps, settings.rate, settings.smooth, (glance,))
+    side = input_size * CANVAS
+    seen = _shaped(input_size, size, multiple=input_size // 4)
+    view_spec = ViewSpec(settings.views, seen, settings.zoom)
+    shape = Octave(_shaped(side, size), count, settings.steps, settings.rate, settings.smooth, (view_spec,))
     plan = [shape]
     if settings.sketches > 1 and not whole:
-        few = replace(glance, views=math.ceil(settings.views / settings.sketches))
-        sketched = replace(shape, pictures=count * settings.sketches, steps=settings.sketch_steps, glances=(few,))
+        few = replace(view_spec, views=math.ceil(settings.views / settings.sketches))
+        sketched = replace(shape, pictures=count * settings.sketches, steps=settings.sketch_steps, view_specs=(few,))
         plan.insert(0, sketched)
     wanted = min(LARGEST, math.sqrt(math.prod(size))) if whole else 0.0
     steps, smooth, octave = max(1, settings.steps // DETAIL), settings.smooth, 0
     while octave == 0 or side * 1.5 < wanted:
         octave, side = octave + 1, side * 2
         smooth *= 1 if whole else 2  # a thing's detail would be drowned by grain; a texture may be grainy
-        near = native / side
-        close = Glance(max(1, settings.views // 2), seen, (CLOSE[0] * near, CLOSE[1] * near))
-        glances: tuple[Glance, ...] = (replace(glance, views=max(1, settings.views // 2)), close)
+        near = input_size / side
+        close = ViewSpec(max(1, settings.views // 2), seen, (CLOSE[0] * near, CLOSE[1] * near))
+        view_specs: tuple[ViewSpec, ...] = (replace(view_spec, views=max(1, settings.views // 2)), close)
         if placed:
-            larger = _shaped(native * 2, size, multiple=native // 4)
-            glances = (Glance(max(1, settings.views // 4), larger, settings.zoom),)
+            larger = _shaped(input_size * 2, size, multiple=input_size // 4)
+            view_specs = (ViewSpec(max(1, settings.views // 4), larger, settings.zoom),)
         elif octave > 1:  # nothing new to be seen from afar; as many more views as there is more to see
-            glances = (replace(close, views=settings.views * 2 ** (octave - 1)),)
-        plan.append(Octave(_shaped(side, size), count, steps, settings.rate / 2, smooth, glances))
+            view_specs = (replace(close, views=settings.views * 2 ** (octave - 1)),)
+        plan.append(Octave(_shaped(side, size), count, steps, settings.rate / 2, smooth, view_specs))
     return plan
 
 

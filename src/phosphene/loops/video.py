@@ -32,10 +32,10 @@ SHAPES = 8
 what is dreamt tremble, and a single one would show the network's grid."""
 
 
-RIPENS = 0.2
+CONFIDENCE_GAIN = 0.2
 """How much of what it lacks a place that came into view ripens in each frame."""
 
-YOUNG = 2.0
+NEW_REGION_GAIN = 2.0
 """How much of the short dream is taken where nothing has been dreamt yet, so that such places catch up."""
 
 
@@ -86,7 +86,7 @@ class _Scene:
     index: int
     last: Luminance
     detail: Image
-    ripe: Float[Tensor, "1 1 h w"]
+    confidence: Float[Tensor, "1 1 h w"]
     strength: Tensor
     colour: Float[Tensor, "1 3 1 1"]
     lengths: Tensor
@@ -96,7 +96,7 @@ class _Scene:
             "index": number(self.index),
             "last": self.last,
             "detail": self.detail,
-            "ripe": self.ripe,
+            "ripe": self.confidence,
             "strength": self.strength,
             "colour": self.colour,
             "lengths": self.lengths,
@@ -155,8 +155,8 @@ def _carried(scene: _Scene, now: Luminance, settings: ClipSettings) -> _Scene | 
     if motion.cut:
         return None
     detail = warp(scene.detail, motion.flow) * motion.known * settings.keep
-    ripe = warp(scene.ripe, motion.flow).clamp_(0, 1) * motion.known
-    return replace(scene, index=scene.index + 1, last=now, detail=detail, ripe=ripe)
+    confidence = warp(scene.confidence, motion.flow).clamp_(0, 1) * motion.known
+    return replace(scene, index=scene.index + 1, last=now, detail=detail, confidence=confidence)
 
 
 def _dream(targets: Targets, image: Image, source: Source, settings: ClipSettings, steps: int) -> tuple[Image, float]:
@@ -173,10 +173,10 @@ def _opened(image: Image, given: Image, index: int, now: Luminance, lengths: Ten
 def _levelled(image: Image, given: Image, carried: _Scene, settings: ClipSettings) -> tuple[Image, _Scene]:
     """The frame, of whose dream as much is taken as places are young, and no more than when the scene began."""
     begun = (given + carried.detail).clamp(0, 1)
-    share = YOUNG + (settings.renew - YOUNG) * carried.ripe
+    share = NEW_REGION_GAIN + (settings.renew - NEW_REGION_GAIN) * carried.confidence
     detail = begun + (image - begun) * share - given
     strength, colour = detail.std(correction=0), detail.mean(dim=(2, 3), keepdim=True)
     gain = (carried.strength / strength.clamp_min(1e-6)).clamp(max=1)
     image = ((detail - colour) * gain + carried.colour + given).clamp_(0, 1)
-    ripe = carried.ripe + RIPENS * (1 - carried.ripe)
-    return image, replace(carried, detail=image - given, ripe=ripe)
+    confidence = carried.confidence + CONFIDENCE_GAIN * (1 - carried.confidence)
+    return image, replace(carried, detail=image - given, confidence=confidence)

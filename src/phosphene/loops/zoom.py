@@ -84,7 +84,7 @@ class _Trip:
         state = {
             "index": number(self.index),
             "image": self.image,
-            "deviations": levels.deviations,
+            "deviations": levels.stds,
             "mean": levels.mean,
             "root": levels.root,
             "lengths": self.lengths,
@@ -203,8 +203,8 @@ def _inside(motion: Tensor, size: Size, soft: float) -> Tensor:
     y, x = torch.meshgrid(torch.arange(height) - (height - 1) / 2, torch.arange(width) - (width - 1) / 2, indexing="ij")
     places = torch.stack((x, y, torch.ones_like(x))).flatten(1).to(motion)
     across, down, _ = (motion @ places).float()
-    room = torch.minimum(1 - across.abs() * 2 / width, 1 - down.abs() * 2 / height).view(1, 1, height, width)
-    return (room / max(soft, 1e-3)).clamp(0, 1)
+    margin = torch.minimum(1 - across.abs() * 2 / width, 1 - down.abs() * 2 / height).view(1, 1, height, width)
+    return (margin / max(soft, 1e-3)).clamp(0, 1)
 
 
 def _ease(share: float) -> float:

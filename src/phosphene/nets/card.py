@@ -12,14 +12,14 @@ from phosphene.nets.receptive import Field
 
 
 @dataclass(frozen=True)
-class Usual:
+class ActivationStatistics:
     """How each channel of a layer responds to natural pictures: the level against which a response is unusual.
 
     Each a tensor of shape `c`; a channel that never responds has deviation 0.
     """
 
     mean: Tensor
-    deviation: Tensor
+    std: Tensor
     maximum: Tensor
 
 
@@ -33,7 +33,7 @@ class LayerCard:
     name: str
     channels: int
     receptive: Field | None
-    usual: Usual | None = field(default=None, repr=False, compare=False)
+    statistics: ActivationStatistics | None = field(default=None, repr=False, compare=False)
     cost: float | None = field(default=None, compare=False)
 
 
@@ -50,8 +50,8 @@ class Card:
     name: str
     title: str
     mean: tuple[float, float, float]
-    deviation: tuple[float, float, float]
-    native: int
+    std: tuple[float, float, float]
+    input_size: int
     layers: Mapping[str, LayerCard]
     labels: tuple[tuple[str, ...], ...]
     classes: str | None
@@ -74,8 +74,8 @@ class Card:
         In bfloat16 the subtraction would lose what is near the mean.
         """
         mean = image.new_tensor(self.mean).view(1, 3, 1, 1)
-        deviation = image.new_tensor(self.deviation).view(1, 3, 1, 1)
-        return (image - mean) / deviation
+        std = image.new_tensor(self.std).view(1, 3, 1, 1)
+        return (image - mean) / std
 
     def find_label(self, name: str) -> int:
         """The index of the class called `name` (any of its names, in any case) or, for digits, of that index."""

@@ -21,7 +21,7 @@ from typing import ClassVar, final
 from torch import Tensor
 
 from phosphene.errors import ExpressionError, SettingError
-from phosphene.nets.card import Card, Usual
+from phosphene.nets.card import ActivationStatistics, Card
 from phosphene.objectives.name import write_number
 from phosphene.types import Activations, Features, Logits, Region, Scores
 
@@ -152,7 +152,7 @@ class Leaf(Objective):
     """
 
     layer: str
-    usual: Usual | None
+    statistics: ActivationStatistics | None
     spatial: ClassVar[bool] = True
 
     @property
@@ -165,22 +165,22 @@ class Leaf(Objective):
 
         The score is float32, or float64 for float64 activations.
         """
-        return self.judge(self.add_up(activation))
+        return self.finalize(self.reduce(activation))
 
     @abstractmethod
-    def add_up(self, activation: Features | Logits, region: Region | None = None) -> Tensor:
+    def reduce(self, activation: Features | Logits, region: Region | None = None) -> Tensor:
         """What the score is a function of, `n ...`: a mean or sum over positions.
 
         With a region, what that part of the positions contributes: over a partition of the positions the parts add up
         to the whole. Leaves that are not `spatial` take no region.
         """
 
-    def judge(self, sums: Tensor) -> Scores:
+    def finalize(self, sums: Tensor) -> Scores:
         """The score, from what the whole picture added up to."""
         return sums
 
     @abstractmethod
-    def resolved(self, ground: Ground) -> Leaf:
+    def resolved(self, context: ResolveContext) -> Leaf:
         """This leaf on a certain net: its names and numbers checked, its layer's usual level at hand."""
 
     def placed(self) -> str:
@@ -202,17 +202,17 @@ class Leaf(Objective):
 
 @final
 @dataclass(frozen=True)
-class Ground:
+class ResolveContext:
     """What leaves are resolved on: a net's card, whether scores are in usual deviations, and the guides."""
 
     card: Card
     normalised: bool = True
     read_guide: ReadGuide | None = field(default=None, repr=False)
 
-    def usual(self, layer: str) -> Usual | None:
+    def statistics(self, layer: str) -> ActivationStatistics | None:
         """The layer's usual level, if it is known and wanted; an unknown layer raises `UnknownNameError`."""
-        usual = self.card.layer(layer).usual
-        return usual if self.normalised else None
+        statistics = self.card.layer(layer).statistics
+        return statistics if self.normalised else None
 
     def check_channel(self, leaf: Leaf, index: int) -> None:
         """Raises `ExpressionError` if the leaf's layer has no channel `index`."""
@@ -238,8 +238,8 @@ def resolve(
     scored on this net (a channel out of range, a neuron where there are no positions, a class where there are
     none).
     """
-    ground = Ground(card, normalised, read_guide)
-    resolved = objective.with_leaves(lambda leaf: leaf.resolved(ground))
+    context = ResolveContext(card, normalised, read_guide)
+    resolved = objective.with_leaves(lambda leaf: leaf.resolved(context))
     for coefficient, leaf in resolved.terms():
         if not math.isfinite(coefficient):
             raise unfit(f"the scales of {str(leaf)!r} multiply to {coefficient}: choose smaller ones", leaf)

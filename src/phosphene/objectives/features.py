@@ -15,9 +15,9 @@ import torch
 from torch import Tensor
 
 from phosphene.errors import SettingError, UnknownNameError
-from phosphene.nets.card import Usual
-from phosphene.objectives.base import Ground, Leaf, unfit
-from phosphene.objectives.level import channel_deviation, inverse_variance
+from phosphene.nets.card import ActivationStatistics
+from phosphene.objectives.base import Leaf, ResolveContext, unfit
+from phosphene.objectives.level import channel_std, inverse_variance
 from phosphene.objectives.name import write_name, write_number
 from phosphene.objectives.squares import accumulator, channel_squares
 from phosphene.types import Features, Logits, Region, Scores
@@ -34,23 +34,23 @@ class Word(Leaf):
 
     name: str
     layer: str = field(default="", init=False, compare=False, repr=False)
-    usual: Usual | None = field(default=None, init=False, compare=False, repr=False)
+    statistics: ActivationStatistics | None = field(default=None, init=False, compare=False, repr=False)
 
     def __post_init__(self) -> None:
         check_name(self.name, "a target")
 
-    def add_up(self, activation: Features | Logits, region: Region | None = None) -> Scores:
+    def reduce(self, activation: Features | Logits, region: Region | None = None) -> Scores:
         raise unfit(f"only a net can say what {str(self)!r} is: call resolve(...) first", self)
 
-    def resolved(self, ground: Ground) -> Leaf:
-        card = ground.card
+    def resolved(self, context: ResolveContext) -> Leaf:
+        card = context.card
         if self.name in card.layers:
-            return Layer(self.name).resolved(ground)
-        if _is_class(self.name, ground):
-            return Class(self.name).resolved(ground)
+            return Layer(self.name).resolved(context)
+        if _is_class(self.name, context):
+            return Class(self.name).resolved(context)
         for position in (i for i, letter in enumerate(self.name) if letter == "-"):
             left, right = self.name[:position], self.name[position + 1 :]
-            if all(name in card.layers or _is_class(name, ground) for name in (left, right)):
+            if all(name in card.layers or _is_class(name, context) for name in (left, right)):
                 raise unfit(f"{self.name!r} is one name: put spaces about the minus, '{left} - {right}'", self)
         if card.classes is None:
             raise UnknownNameError("layer", self.name, card.layers, where=f"net {card.name!r}")
@@ -74,7 +74,7 @@ class Layer(Leaf):
     """
 
     layer: str
-    usual: Usual | None = field(default=None, compare=False, repr=False)
+    statistics: ActivationStatistics | None = field(default=None, compare=False, repr=False)
     summed: bool = field(default=False, compare=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -84,29 +84,29 @@ class Layer(Leaf):
     def linear(self) -> bool:
         return self.summed
 
-    def add_up(self, activation: Features | Logits, region: Region | None = None) -> Tensor:
+    def reduce(self, activation: Features | Logits, region: Region | None = None) -> Tensor:
         activation = with_positions(activation)
         squares = channel_squares(activation)
         if self.summed:
             return 0.5 * squares.sum(dim=1)
-        if self.usual is not None:
-            squares = squares * inverse_variance(self.usual).to(squares)
+        if self.statistics is not None:
+            squares = squares * inverse_variance(self.statistics).to(squares)
         return squares / positions(activation, region)
 
-    def judge(self, sums: Tensor) -> Scores:
+    def finalize(self, sums: Tensor) -> Scores:
         if self.summed:
             return sums
-        if self.usual is None:
+        if self.statistics is None:
             floor = FLOOR * sums.median(dim=1, keepdim=True).values.expand_as(sums)
             heard = torch.ones(sums.shape[1])
         else:
-            floor, heard = torch.full_like(sums, FLOOR), inverse_variance(self.usual) > 0
+            floor, heard = torch.full_like(sums, FLOOR), inverse_variance(self.statistics) > 0
         tiny = torch.finfo(sums.dtype).tiny  # a layer that is silent everywhere
         share = (heard / heard.sum()).to(sums)
         return 0.5 * (sums + floor + tiny).log() @ share
 
-    def resolved(self, ground: Ground) -> Layer:
-        return replace(self, usual=ground.usual(self.layer), summed=not ground.normalised)
+    def resolved(self, context: ResolveContext) -> Layer:
+        return replace(self, statistics=context.statistics(self.layer), summed=not context.normalised)
 
     def __str__(self) -> str:
         return write_name(self.layer, first=True)
@@ -119,21 +119,21 @@ class Channel(Leaf):
 
     layer: str
     index: int
-    usual: Usual | None = field(default=None, compare=False, repr=False)
+    statistics: ActivationStatistics | None = field(default=None, compare=False, repr=False)
 
     def __post_init__(self) -> None:
         check_name(self.layer, "a layer")
         _check_index(self.index)
 
-    def add_up(self, activation: Features | Logits, region: Region | None = None) -> Scores:
+    def reduce(self, activation: Features | Logits, region: Region | None = None) -> Scores:
         activation = with_positions(activation)
         total = activation[:, self.index].sum(dim=(1, 2), dtype=accumulator(activation))
-        return total / (positions(activation, region) * channel_deviation(self.usual, self.index))
+        return total / (positions(activation, region) * channel_std(self.statistics, self.index))
 
-    def resolved(self, ground: Ground) -> Channel:
-        usual = ground.usual(self.layer)
-        ground.check_channel(self, self.index)
-        return replace(self, usual=usual)
+    def resolved(self, context: ResolveContext) -> Channel:
+        statistics = context.statistics(self.layer)
+        context.check_channel(self, self.index)
+        return replace(self, statistics=statistics)
 
     def __str__(self) -> str:
         return _write_channel(self.layer, self.index)
@@ -151,7 +151,7 @@ class Neuron(Leaf):
     index: int
     x: float
     y: float
-    usual: Usual | None = field(default=None, compare=False, repr=False)
+    statistics: ActivationStatistics | None = field(default=None, compare=False, repr=False)
 
     def __post_init__(self) -> None:
         check_name(self.layer, "a layer")
@@ -161,7 +161,7 @@ class Neuron(Leaf):
                 raise SettingError(f"a neuron's {axis} must be from 0 to 1, {place!r} given", setting=axis, value=place)
             object.__setattr__(self, axis, abs(float(place)))  # abs: -0.0 is 0, and a minus has no place in the text
 
-    def add_up(self, activation: Features, region: Region | None = None) -> Scores:
+    def reduce(self, activation: Features, region: Region | None = None) -> Scores:
         height, width = activation.shape[-2:]
         whole = region or Region(0, 0, height, width)
         top = min(int(self.y * whole.height), whole.height - 1) - whole.top
@@ -169,15 +169,15 @@ class Neuron(Leaf):
         # Outside of this region the slice is empty; its sum is 0 and still part of the graph, with gradient
         # 0.
         here = activation[:, self.index, max(top, 0) : max(top + 1, 0), max(left, 0) : max(left + 1, 0)]
-        return here.sum(dim=(1, 2), dtype=accumulator(activation)) / channel_deviation(self.usual, self.index)
+        return here.sum(dim=(1, 2), dtype=accumulator(activation)) / channel_std(self.statistics, self.index)
 
-    def resolved(self, ground: Ground) -> Neuron:
-        usual = ground.usual(self.layer)
-        ground.check_channel(self, self.index)
-        if not ground.has_positions(self.layer):
+    def resolved(self, context: ResolveContext) -> Neuron:
+        statistics = context.statistics(self.layer)
+        context.check_channel(self, self.index)
+        if not context.has_positions(self.layer):
             channel = _write_channel(self.layer, self.index)
             raise unfit(f"{self.layer} has no positions for a neuron: ask for its channel, {channel!r}", self)
-        return replace(self, usual=usual)
+        return replace(self, statistics=statistics)
 
     def __str__(self) -> str:
         return f"{_write_channel(self.layer, self.index)}@{write_number(self.x)},{write_number(self.y)}"
@@ -196,26 +196,26 @@ class Class(Leaf):
     label: str
     layer: str = field(default="", compare=False, repr=False)
     index: int = field(default=0, compare=False, repr=False)
-    usual: Usual | None = field(default=None, compare=False, repr=False)
+    statistics: ActivationStatistics | None = field(default=None, compare=False, repr=False)
     spatial: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
         check_name(self.label, "a class")
 
-    def add_up(self, activation: Logits, region: Region | None = None) -> Scores:
+    def reduce(self, activation: Logits, region: Region | None = None) -> Scores:
         assert region is None, "a class is scored on the whole picture"
         logits = activation.to(accumulator(activation))
-        return (logits[:, self.index] - 0.5 * logits.logsumexp(dim=1)) / channel_deviation(self.usual, self.index)
+        return (logits[:, self.index] - 0.5 * logits.logsumexp(dim=1)) / channel_std(self.statistics, self.index)
 
-    def resolved(self, ground: Ground) -> Class:
-        layer = ground.card.classes
+    def resolved(self, context: ResolveContext) -> Class:
+        layer = context.card.classes
         if layer is None:
-            raise unfit(f"net {ground.card.name!r} has no classes to look for {str(self)!r}: name a layer", self)
-        classes = len(ground.card.labels)
+            raise unfit(f"net {context.card.name!r} has no classes to look for {str(self)!r}: name a layer", self)
+        classes = len(context.card.labels)
         if self.label.isdecimal() and int(self.label[:9]) >= classes:
-            raise unfit(f"{ground.card.name} has classes 0 to {classes - 1}, {self.label} was asked for", self)
-        index = ground.card.find_label(self.label)
-        return replace(self, layer=layer, index=index, usual=ground.usual(layer))
+            raise unfit(f"{context.card.name} has classes 0 to {classes - 1}, {self.label} was asked for", self)
+        index = context.card.find_label(self.label)
+        return replace(self, layer=layer, index=index, statistics=context.statistics(layer))
 
     def __str__(self) -> str:
         return f"class:{write_name(self.label)}"
@@ -248,11 +248,11 @@ def _write_channel(layer: str, index: int) -> str:
     return f"{name}:{index}"
 
 
-def _is_class(name: str, ground: Ground) -> bool:
-    if ground.card.classes is None:
+def _is_class(name: str, context: ResolveContext) -> bool:
+    if context.card.classes is None:
         return False
     try:
-        ground.card.find_label(name)
+        context.card.find_label(name)
     except UnknownNameError:
         return False
     return True

@@ -11,8 +11,8 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.autograd.function import FunctionCtx, once_differentiable
 
-from phosphene.nets.card import Usual
-from phosphene.objectives.base import Ground, Leaf, unfit
+from phosphene.nets.card import ActivationStatistics
+from phosphene.objectives.base import Leaf, ResolveContext, unfit
 from phosphene.objectives.features import check_name, positions
 from phosphene.objectives.level import inverse_variance
 from phosphene.objectives.name import write_name, write_path
@@ -37,28 +37,28 @@ class Guide(Leaf):
 
     path: str
     layer: str
-    usual: Usual | None = field(default=None, compare=False, repr=False)
+    statistics: ActivationStatistics | None = field(default=None, compare=False, repr=False)
     columns: Float[Tensor, "c k"] | None = field(default=None, compare=False, repr=False)
 
     def __post_init__(self) -> None:
         check_name(self.path, "a guide's picture")
         check_name(self.layer, "a layer")
 
-    def add_up(self, activation: Features, region: Region | None = None) -> Scores:
+    def reduce(self, activation: Features, region: Region | None = None) -> Scores:
         if self.columns is None:
             raise unfit(f"the features of {str(self)!r} have not been read: resolve(..., read_guide=...) does", self)
         columns = self.columns.to(activation.device)
-        if self.usual is not None:
-            weight = inverse_variance(self.usual).to(columns)
+        if self.statistics is not None:
+            weight = inverse_variance(self.statistics).to(columns)
             columns = columns * (weight / weight.count_nonzero())[:, None]
         return best_match(activation, columns.to(activation.dtype)) / positions(activation, region)
 
-    def resolved(self, ground: Ground) -> Guide:
-        usual = ground.usual(self.layer)
-        if not ground.has_positions(self.layer):
+    def resolved(self, context: ResolveContext) -> Guide:
+        statistics = context.statistics(self.layer)
+        if not context.has_positions(self.layer):
             raise unfit(f"{self.layer} has no positions to be guided: choose another layer for {str(self)!r}", self)
-        columns = ground.read_guide(self.path, self.layer) if ground.read_guide else None
-        return replace(self, usual=usual, columns=columns)
+        columns = context.read_guide(self.path, self.layer) if context.read_guide else None
+        return replace(self, statistics=statistics, columns=columns)
 
     def __str__(self) -> str:
         return f"guide({write_path(self.path)}, {write_name(self.layer)})"

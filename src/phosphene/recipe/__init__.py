@@ -8,7 +8,7 @@ from phosphene.recipe.base import VERSION, AnyRecipe, NetUsed, Noise, Photo, set
 from phosphene.recipe.films import Clip, FilmRecipe, MorphRecipe, VideoRecipe, ZoomRecipe
 from phosphene.recipe.kinds import KINDS, Recipe
 from phosphene.recipe.stills import DreamRecipe, ImagineRecipe, SheetRecipe
-from phosphene.recipe.text import R, ask, beside, default_of, dumps, loads, of_each, override
+from phosphene.recipe.text import R, default_of, dumps, loads, of_each, override, relative_to, validate
 
 __all__ = [
     "KINDS",
@@ -27,12 +27,12 @@ __all__ = [
     "SheetRecipe",
     "VideoRecipe",
     "ZoomRecipe",
-    "ask",
-    "beside",
     "default_of",
     "dumps",
     "loads",
     "of_each",
     "override",
+    "relative_to",
     "settings_of",
+    "validate",
 ]

@@ -23,7 +23,7 @@ from phosphene.recipe.stills import ImagineRecipe
 R = TypeVar("R", bound=AnyRecipe)
 
 
-def ask(kind: type[R], settings: Mapping[str, object], /, **fixed: object) -> R:
+def validate(kind: type[R], settings: Mapping[str, object], /, **fixed: object) -> R:
     """A recipe of this kind with `settings`, not all of which need be given, and with `fixed` fields.
 
     >>> ask(ImagineRecipe, {"size": "96x64"}, target="banana").size
@@ -53,7 +53,7 @@ def override(recipe: R, settings: Mapping[str, object], **fixed: object) -> R:
     if "count" in settings:  # of another number of pictures, no certain one is meant
         kept.pop("pick", None)
     given = {name: kept.pop(name) for name in settings_of(type(recipe)) if name in kept}
-    return ask(type(recipe), {**given, **settings}, **kept)
+    return validate(type(recipe), {**given, **settings}, **kept)
 
 
 def loads(text: str | bytes, *, path: object = None) -> Recipe:
@@ -101,7 +101,7 @@ def of_each(recipe: Recipe) -> list[Recipe]:
     return [recipe.model_copy(update={"pick": i + 1}) for i in range(recipe.count)]
 
 
-def beside(recipe: R, folder: str | os.PathLike[str]) -> R:
+def relative_to(recipe: R, folder: str | os.PathLike[str]) -> R:
     """The recipe with its photograph's or clip's path relative to `folder`, where the file that carries it will be."""
     source = getattr(recipe, "source", None)  # not every kind of recipe begins with a file
     if not isinstance(source, Photo | Clip) or source.path is None:

@@ -95,7 +95,7 @@ class FilmRendering:
         """
         style = style or Style()
         settings = FilmSettings(self.size, self.fps, self.time_base, style.codec, style.crf, style.depth)
-        there = recipes.beside(self.recipe, Path(os.path.abspath(path)).parent)
+        there = recipes.relative_to(self.recipe, Path(os.path.abspath(path)).parent)
         return Film(path, settings, recipe=recipes.dumps(there), fresh=fresh)
 
     def into(self, film: Film) -> Iterator[Frame]:

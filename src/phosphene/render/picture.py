@@ -45,7 +45,7 @@ class Picture:
         The file appears whole or not at all. Raises `OutputError` where nothing can be written, and
         `SettingError` for what the format cannot hold.
         """
-        there = recipes.beside(self.recipe, Path(os.path.abspath(path)).parent)
+        there = recipes.relative_to(self.recipe, Path(os.path.abspath(path)).parent)
         text = recipes.dumps(there)
         write_image(path, self.image, alpha=self.alpha, depth=depth, recipe=text, quality=quality)
 

@@ -17,7 +17,7 @@ from phosphene.media.video.identify import hash_of, is_film, read_film_recipe
 from phosphene.recipe import Clip, Noise, Photo
 from phosphene.types import Image, Size
 
-NOISE_DEVIATION = 0.1
+NOISE_STD = 0.1
 """Of the noise around mid-grey: strong enough to choose what grows, weak enough to leave it room."""
 
 FIRST_PICTURE = "00000.png"
@@ -139,7 +139,7 @@ def resized(image: Tensor, size: Size) -> Tensor:
 def noise(size: Size, seed: int) -> Image:
     """Normal noise around mid-grey, 1 3 h w; the same seed gives the same noise."""
     generator = torch.Generator().manual_seed(seed)
-    return torch.randn(1, 3, *size, generator=generator).mul_(NOISE_DEVIATION).add_(0.5).clamp_(0, 1)
+    return torch.randn(1, 3, *size, generator=generator).mul_(NOISE_STD).add_(0.5).clamp_(0, 1)
 
 
 def read_recipe(path: str | os.PathLike[str]) -> recipes.Recipe:

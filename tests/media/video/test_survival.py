@@ -90,9 +90,9 @@ def test_killed_again_and_again_at_random_moments_it_ends_the_same(order: Order,
     assert order(ram / "a.mp4", count=60) == DONE
     whole = contents(ram)
     empty(ram)
-    chance = random.Random(5)
+    rng = random.Random(5)
     for _ in range(12):
-        status = order(ram / "a.mp4", count=60, kill_after=chance.uniform(0.01, 0.1))
+        status = order(ram / "a.mp4", count=60, kill_after=rng.uniform(0.01, 0.1))
         if status == DONE:
             break
         assert status == KILLED

@@ -52,7 +52,7 @@ def hooks(module: nn.Module) -> int:
 
 
 def test_layers_are_the_modules_whose_output_has_positions(module: Small) -> None:
-    net = ph.wrap(module, native=64, labels=["a", "b", "c", "d"])
+    net = ph.wrap(module, input_size=64, labels=["a", "b", "c", "d"])
     layers = net.card.layers
     assert {"stem", "norm", "relu", "again", "block.0", "block.1", "block", "head.0"} <= set(layers)
     assert "unused" not in layers
@@ -68,16 +68,16 @@ def test_layers_are_the_modules_whose_output_has_positions(module: Small) -> Non
 
 
 def test_weights_are_known_again(module: Small) -> None:
-    digest = ph.wrap(module, native=64).card.sha256
-    assert ph.wrap(copy.deepcopy(module), native=64).card.sha256 == digest
+    digest = ph.wrap(module, input_size=64).card.sha256
+    assert ph.wrap(copy.deepcopy(module), input_size=64).card.sha256 == digest
     with torch.no_grad():
         module.stem.weight[0, 0, 0, 0] += 1
-    assert ph.wrap(module, native=64).card.sha256 != digest
+    assert ph.wrap(module, input_size=64).card.sha256 != digest
 
 
 def test_values_are_the_modules_own(module: Small) -> None:
     """Even where what follows works in place on them, and where a module is called twice: then the last time."""
-    net = ph.wrap(module, mean=(0.1, 0.2, 0.3), std=(0.5, 0.5, 0.25), native=64)
+    net = ph.wrap(module, mean=(0.1, 0.2, 0.3), std=(0.5, 0.5, 0.25), input_size=64)
     image = torch.rand(2, 3, 30, 44)
     found = net(image, ["stem", "norm", "relu", "again", "block", "logits"])
     module.eval()
@@ -105,7 +105,7 @@ def test_the_module_is_left_as_it_was(module: Small) -> None:
     module.train()
     module.stem.weight.requires_grad_(False)
     before = copy.deepcopy(module.state_dict())
-    net = ph.wrap(module, native=64)
+    net = ph.wrap(module, input_size=64)
     image = torch.rand(1, 3, 32, 32, requires_grad=True)
     net(image, ["block"])["block"].sum().backward()
     assert image.grad is not None
@@ -120,7 +120,7 @@ def test_the_module_is_left_as_it_was(module: Small) -> None:
 
 
 def test_nothing_is_left_behind_by_an_error(module: Small) -> None:
-    net = ph.wrap(module, native=64)
+    net = ph.wrap(module, input_size=64)
     module.train()
     with pytest.raises(RuntimeError):
         net(torch.rand(1, 3, 1, 1), ["block"])
@@ -130,7 +130,7 @@ def test_nothing_is_left_behind_by_an_error(module: Small) -> None:
 
 
 def test_runs_no_further_than_asked(module: Small) -> None:
-    net = ph.wrap(module, native=64)
+    net = ph.wrap(module, input_size=64)
     ran = []
     handle = module.block.register_forward_hook(lambda *_: ran.append("block"))
     net(torch.rand(1, 3, 32, 32), ["norm", "again"])
@@ -154,13 +154,13 @@ def test_code_that_catches_exceptions_is_stopped_all_the_same() -> None:
             return self.b(x)
 
     module = Careful()
-    net = ph.wrap(module, native=32)
+    net = ph.wrap(module, input_size=32)
     image = torch.rand(1, 3, 8, 8)
     torch.testing.assert_close(net(image, ["a"])["a"], module.a(image))
 
 
 def test_classes_follow_from_a_mean_where_they_do(module: Small) -> None:
-    net = ph.wrap(module, native=64)
+    net = ph.wrap(module, input_size=64)
     assert net.card.pooled == "block"
     found = net(torch.rand(2, 3, 48, 64), ["block", "logits"])
     torch.testing.assert_close(net.head(found["block"].mean(dim=(2, 3))), found["logits"])
@@ -168,7 +168,7 @@ def test_classes_follow_from_a_mean_where_they_do(module: Small) -> None:
 
 @pytest.mark.parametrize("target", ["block", "stem:3 - 0.5*block.0:2", "class:2"])
 def test_dreams_and_tiles(module: Small, target: str) -> None:
-    net = ph.wrap(module.eval(), native=64)
+    net = ph.wrap(module.eval(), input_size=64)
     objective = resolve(parse(target), net.card)
     image = torch.rand(1, 3, 96, 130)
     whole = Engine(net, objective, precision="float32", tile=0)(image)
@@ -179,7 +179,7 @@ def test_dreams_and_tiles(module: Small, target: str) -> None:
 
 def test_without_a_mean_classes_are_seen_in_the_whole() -> None:
     module = nn.Sequential(nn.Conv2d(3, 4, 3, padding=1), nn.AdaptiveMaxPool2d(2), nn.Flatten(), nn.Linear(16, 5))
-    net = ph.wrap(module, native=32)
+    net = ph.wrap(module, input_size=32)
     assert net.card.pooled is None
     objective = resolve(parse("class:1"), net.card)
     with pytest.raises(SettingError, match="tile must be auto or 0"):
@@ -207,7 +207,7 @@ class ChannelsLast(nn.Module):
 
 
 def test_other_layouts_are_shown_as_they_are_seen() -> None:
-    net = ph.wrap(ChannelsLast(), native=224)
+    net = ph.wrap(ChannelsLast(), input_size=224)
     image = torch.rand(2, 3, 64, 104)
     found = net(image, ["stem", "wide", "narrow", "mix"])
     assert {name: tuple(each.shape[1:]) for name, each in found.items()} == {
@@ -253,22 +253,22 @@ def test_layouts(shape: tuple[int, ...], other: tuple[int, ...] | None, layout: 
 )
 def test_what_is_no_network_is_told(module: nn.Module, says: str | None) -> None:
     if says is None:
-        assert ph.wrap(module, native=64).card.classes == "logits"
+        assert ph.wrap(module, input_size=64).card.classes == "logits"
         return
     with pytest.raises(SettingError, match=says):
-        ph.wrap(module, native=64)
+        ph.wrap(module, input_size=64)
 
 
 def test_labels_must_be_as_many_as_classes(module: Small) -> None:
     with pytest.raises(SettingError, match="has 4 classes, but there are 2 labels"):
-        ph.wrap(module, labels=["a", "b"], native=64)
+        ph.wrap(module, labels=["a", "b"], input_size=64)
 
 
 def test_zero_weights_and_shut_relus_hide_nothing() -> None:
     module = nn.Sequential(nn.Conv2d(3, 2, 5, padding=2), nn.ReLU(), nn.Conv2d(2, 2, 3, stride=3), nn.ReLU())
     for each in module.parameters():
         nn.init.constant_(each, 0.0 if each.dim() > 1 else -1.0)
-    assert ph.wrap(module, native=60).card.layer("3").receptive == Field(-2, 7, 3)
+    assert ph.wrap(module, input_size=60).card.layer("3").receptive == Field(-2, 7, 3)
 
 
 def test_what_mixes_all_places_has_no_field() -> None:
@@ -281,7 +281,7 @@ def test_what_mixes_all_places_has_no_field() -> None:
             x = self.a(x)
             return self.norm(self.b(x) * x.mean(dim=(2, 3), keepdim=True).sigmoid())
 
-    net = ph.wrap(Squeeze(), native=32)
+    net = ph.wrap(Squeeze(), input_size=32)
     assert net.card.layer("a").receptive == Field(-1, 3, 1)
     assert net.card.layer("b").receptive == Field(-1, 3, 1)
     assert net.card.layer("norm").receptive is None

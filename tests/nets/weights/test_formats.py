@@ -236,7 +236,7 @@ def test_torchvision_files_with_their_training_classifiers(tmp_path: Path) -> No
     path = tmp_path / "googlenet.pth"
     torch.save(state, path)
     net = structures.load(catalogue.find("googlenet-torchvision"), path, "abc")
-    assert (net.card.mean, net.card.deviation) == ((0.5,) * 3, (0.5,) * 3)
+    assert (net.card.mean, net.card.std) == ((0.5,) * 3, (0.5,) * 3)
     assert net.card.sha256 == "abc"
     assert net(torch.rand(1, 3, 64, 64), ["fc"])["fc"].shape == (1, 1000)
 
@@ -288,11 +288,9 @@ def test_structures_are_torchvisions(tmp_path: Path, name: str) -> None:
     torch.save(theirs.state_dict(), path)
     net = structures.load(catalogue.find(name), path, "")
     image = torch.rand(1, 3, 120, 150)
-    mean, deviation = (
-        torch.tensor(each).view(1, 3, 1, 1) for each in (catalogue.IMAGENET_MEAN, catalogue.IMAGENET_DEVIATION)
-    )
+    mean, std = (torch.tensor(each).view(1, 3, 1, 1) for each in (catalogue.IMAGENET_MEAN, catalogue.IMAGENET_STD))
     with torch.no_grad():
-        agree(net(image, [str(net.card.classes)])[str(net.card.classes)], theirs((image - mean) / deviation))
+        agree(net(image, [str(net.card.classes)])[str(net.card.classes)], theirs((image - mean) / std))
 
 
 # Files of another network, and damaged ones.

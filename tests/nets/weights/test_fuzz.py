@@ -70,37 +70,37 @@ def program(path: Path) -> None:
 FORMATS = [caffe_old, caffe_new, frozen_graph, state_dict, old_state_dict, safe_tensors]
 
 
-def mutated(data: bytes, chance: random.Random) -> bytes:
+def mutated(data: bytes, rng: random.Random) -> bytes:
     """One to four small damages."""
     out = bytearray(data)
-    for _ in range(chance.randint(1, 4)):
-        at = chance.randrange(len(out)) if out else 0
-        match chance.randrange(7):
+    for _ in range(rng.randint(1, 4)):
+        at = rng.randrange(len(out)) if out else 0
+        match rng.randrange(7):
             case 0:
-                out[at : at + 1] = bytes([chance.randrange(256)])
+                out[at : at + 1] = bytes([rng.randrange(256)])
             case 1:
-                out[at : at + 1] = bytes([out[at] ^ 1 << chance.randrange(8)]) if out else b""
+                out[at : at + 1] = bytes([out[at] ^ 1 << rng.randrange(8)]) if out else b""
             case 2:
                 del out[at:]
             case 3:
-                del out[at : at + chance.randint(1, 30)]
+                del out[at : at + rng.randint(1, 30)]
             case 4:
-                out[at:at] = out[at : at + chance.randint(1, 60)]
+                out[at:at] = out[at : at + rng.randint(1, 60)]
             case 5:
-                out[at : at + chance.randint(0, 8)] = chance.choice(HUGE)
+                out[at : at + rng.randint(0, 8)] = rng.choice(HUGE)
             case 6:
-                other = chance.randrange(len(out) + 1)
+                other = rng.randrange(len(out) + 1)
                 out[at : at + 20] = out[other : other + 20]
     return bytes(out)
 
 
 def survive(path: Path, files: list[bytes], load: Callable[[Path], object], *, rounds: int) -> None:
     """Nothing but `PhospheneError` of one line comes out, in little time and memory."""
-    chance = random.Random(0)
+    rng = random.Random(0)
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     refused = 0
     for turn in range(rounds):
-        data = mutated(files[turn % len(files)], chance)
+        data = mutated(files[turn % len(files)], rng)
         path.write_bytes(data)
         began = time.process_time()
         try:
@@ -148,15 +148,15 @@ def test_damaged_insides_of_a_program(tmp_path: Path) -> None:
     with zipfile.ZipFile(tmp_path / "good.pt2") as archive:
         entries = {entry.filename: archive.read(entry) for entry in archive.infolist()}
     texts = [each for each in entries if each.endswith(".json")]
-    chance = random.Random(1)
+    rng = random.Random(1)
 
     def repacked(path: Path) -> object:
-        hurt = chance.choice(texts)
-        new = path.read_bytes() if chance.random() < 0.3 and hurt.endswith("model.json") else None
+        hurt = rng.choice(texts)
+        new = path.read_bytes() if rng.random() < 0.3 and hurt.endswith("model.json") else None
         if new is None:
             tree = json.loads(entries[hurt])
-            for _ in range(chance.randint(1, 3)):
-                disturb(tree, chance)
+            for _ in range(rng.randint(1, 3)):
+                disturb(tree, rng)
             new = json.dumps(tree).encode()
         out = io.BytesIO()
         with zipfile.ZipFile(out, "w") as archive:
@@ -169,13 +169,13 @@ def test_damaged_insides_of_a_program(tmp_path: Path) -> None:
     survive(tmp_path / "bad.pt2", [text], repacked, rounds=ROUNDS // 5)
 
 
-def disturb(tree: Any, chance: random.Random) -> None:
+def disturb(tree: Any, rng: random.Random) -> None:
     """Change one value somewhere in a tree of JSON."""
     while isinstance(tree, dict | list) and tree:
-        key = chance.choice(list(tree)) if isinstance(tree, dict) else chance.randrange(len(tree))
-        if not isinstance(tree[key], dict | list) or not tree[key] or chance.random() < 0.1:
+        key = rng.choice(list(tree)) if isinstance(tree, dict) else rng.randrange(len(tree))
+        if not isinstance(tree[key], dict | list) or not tree[key] or rng.random() < 0.1:
             odd: list[Any] = [None, -1, 0, 2**40, 10**30, 1e300, "", "x", [], {}, True, tree[key]]
-            tree[key] = chance.choice(odd)
+            tree[key] = rng.choice(odd)
             return
         tree = tree[key]
 

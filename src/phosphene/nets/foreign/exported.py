@@ -26,7 +26,7 @@ from phosphene.nets.foreign.hooked import OUTPUT
 from phosphene.nets.foreign.layout import Layout, recognise
 from phosphene.nets.foreign.program import Program
 from phosphene.nets.weights import pt2, store
-from phosphene.nets.zoo.catalogue import IMAGENET_DEVIATION, IMAGENET_MEAN
+from phosphene.nets.zoo.catalogue import IMAGENET_MEAN, IMAGENET_STD
 from phosphene.types import Image
 
 log = logging.getLogger(__name__)
@@ -128,8 +128,8 @@ def load(
         name=str(path),
         title=f"an exported program, {path.name}",
         mean=_colour(mean or settings.get("mean"), IMAGENET_MEAN, path),
-        deviation=_colour(std or settings.get("std"), IMAGENET_DEVIATION, path),
-        native=max(program.size),
+        std=_colour(std or settings.get("std"), IMAGENET_STD, path),
+        input_size=max(program.size),
         layers=layers,
         labels=_labels(labels or settings.get("labels") or (), scores.channels if scores else 0, path),
         classes=OUTPUT if scores else None,
@@ -178,9 +178,9 @@ def _usual_target(layers: Mapping[str, LayerCard]) -> str:
     return names[len(names) * 2 // 3]
 
 
-def _colour(given: object, usual: tuple[float, float, float], path: Path) -> tuple[float, float, float]:
+def _colour(given: object, statistics: tuple[float, float, float], path: Path) -> tuple[float, float, float]:
     if given is None:
-        return usual
+        return statistics
     if not (
         isinstance(given, list | tuple) and len(given) == 3 and all(isinstance(each, int | float) for each in given)
     ):

@@ -67,10 +67,10 @@ def load(identifier: str) -> Net:
     return watch(
         model,
         mean=tuple(settings["image_mean"]),
-        deviation=tuple(settings["image_std"]),
+        std=tuple(settings["image_std"]),
         labels=_labels(model.config),
         name=PREFIX + identifier,
-        native=_native(settings, model.config),
+        input_size=_native(settings, model.config),
         title=f"{type(model).__name__} of the Hugging Face hub",
         source=f"https://huggingface.co/{identifier}" if not Path(identifier).exists() else identifier,
         sha256=_sha256(files),

@@ -36,12 +36,12 @@ def wrap(
     std: Colour = (1.0, 1.0, 1.0),
     labels: Sequence[str | Sequence[str]] = (),
     name: str = "wrapped",
-    native: int = 224,
+    input_size: int = 224,
 ) -> Net:
     """Any module that takes pictures `n 3 h w` as a network that can be dreamt with.
 
     >>> module = nn.Sequential(nn.Conv2d(3, 8, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2))
-    >>> net = wrap(module, native=64)
+    >>> net = wrap(module, input_size=64)
     >>> list(net.card.layers), net.card.layer("2").receptive
     (['0', '1', '2'], Field(start=-1, size=4, stride=2))
     >>> net(torch.rand(1, 3, 32, 48), ["2"])["2"].shape
@@ -64,17 +64,17 @@ def wrap(
         number of
             classes than there are labels.
     """
-    return watch(module, mean=mean, deviation=std, labels=labels, name=name, native=native)
+    return watch(module, mean=mean, std=std, labels=labels, name=name, input_size=input_size)
 
 
 def watch(
     module: nn.Module,
     *,
     mean: Colour,
-    deviation: Colour,
+    std: Colour,
     labels: Sequence[str | Sequence[str]] = (),
     name: str,
-    native: int,
+    input_size: int,
     title: str = "",
     source: str = "",
     sha256: str = "",
@@ -87,9 +87,9 @@ def watch(
         raise SettingError(f"{name} has no weights, so it is no network", setting="module")
     call = call or _plain
     try:
-        taps, layers, scores = _look(module, call, _oblong(native, patch), patch, name)
+        taps, layers, scores = _look(module, call, _oblong(input_size, patch), patch, name)
     except SettingError:  # some networks take squares only
-        taps, layers, scores = _look(module, call, (native, native), patch, name)
+        taps, layers, scores = _look(module, call, (input_size, input_size), patch, name)
     spatial = [each for each in layers if taps[each].layout.kind != "vector"]
     if not spatial:
         raise SettingError(f"{name} has no layer whose output has positions (n c h w)", setting="module")
@@ -102,8 +102,8 @@ def watch(
         name=name,
         title=title or f"{type(module).__name__}, wrapped",
         mean=mean,
-        deviation=deviation,
-        native=native,
+        std=std,
+        input_size=input_size,
         layers=layers,
         labels=tuple((each,) if isinstance(each, str) else tuple(each) for each in labels),
         classes=classes,
@@ -126,10 +126,10 @@ def _usual_target(module: nn.Module, layers: Sequence[str]) -> str:
     return some[len(some) * 2 // 3]
 
 
-def _oblong(native: int, patch: int | None) -> Size:
+def _oblong(input_size: int, patch: int | None) -> Size:
     """A size that is no square, so that an output's rows and columns can be told apart."""
     unit = patch or 32
-    rows = max(native // unit, 5 if patch else 2)
+    rows = max(input_size // unit, 5 if patch else 2)
     return rows * unit, max(rows * 5 // 7, 1) * unit
 
 

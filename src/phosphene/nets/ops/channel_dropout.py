@@ -18,7 +18,7 @@ COLOURS = 4
 """Up to so many inputs are taken to be a picture's colours, which are never left out."""
 
 
-def thinned(
+def apply_channel_dropout(
     net: Net, image: Image, layers: Collection[str], share: float, *, generator: torch.Generator
 ) -> dict[str, Tensor]:
     """`net(image, layers)` where each convolution is deaf to a random `share` of its input channels.
@@ -27,8 +27,8 @@ def thinned(
     needs no hooks: the masks are multiplied into copies of its weights, which costs little next to a convolution.
 
     >>> from phosphene.nets import pocket
-    >>> chance = torch.Generator().manual_seed(0)
-    >>> thinned(pocket.load(), torch.rand(1, 3, 64, 64), ["mixed3a"], 0.1, generator=chance)["mixed3a"].shape
+    >>> rng = torch.Generator().manual_seed(0)
+    >>> apply_channel_dropout(pocket.load(), torch.rand(1, 3, 64, 64), ["mixed3a"], 0.1, generator=rng)["mixed3a"].shape
     torch.Size([1, 288, 16, 16])
     """
     assert 0 <= share < 1, "a share of the channels must be left"

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 Colour = tuple[float, float, float]
 
-IMAGENET_MEAN, IMAGENET_DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 TORCHVISION = "https://download.pytorch.org/models/"
 TORCHVISION_LICENCE = "BSD-3-Clause"
 PLACES_LICENCE = "CC BY"
@@ -36,7 +36,7 @@ class Entry:
     title: str
     structure: str
     mean: Colour
-    deviation: Colour
+    std: Colour
     labels: str
     mirrors: tuple[Mirror, ...]
     file: str
@@ -70,12 +70,10 @@ CAFFE_MEAN = _bytes(123, 117, 104)
 
 def _torchvision(name: str, title: str, structure: str, file: str, megabytes: int, *, halves: bool = False) -> Entry:
     # `halves`: torchvision turns its pictures back to about -1..1 for the weights that came from Google.
-    mean, deviation = ((0.5,) * 3, (0.5,) * 3) if halves else (IMAGENET_MEAN, IMAGENET_DEVIATION)
+    mean, std = ((0.5,) * 3, (0.5,) * 3) if halves else (IMAGENET_MEAN, IMAGENET_STD)
     digest = Digest("sha256", file.removesuffix(".pth").rpartition("-")[2])
     mirrors = (Mirror(TORCHVISION + file),)
-    return Entry(
-        name, title, structure, mean, deviation, "imagenet", mirrors, file, digest, megabytes, TORCHVISION_LICENCE
-    )
+    return Entry(name, title, structure, mean, std, "imagenet", mirrors, file, digest, megabytes, TORCHVISION_LICENCE)
 
 
 def _caffe(

@@ -53,7 +53,7 @@ def structure(classes: int) -> Structure:
                 name = table.add(POOLED_BEFORE[block], MaxPool(table.channels(name), 3, 2, ceil=True))
             name = _inception(table, f"inception_{block}", name, branches)
         table.add("loss3/classifier", Dense(table.channels(name), classes))
-    return Structure(table, "loss3/classifier", name, "inception_4c/output", native=224)
+    return Structure(table, "loss3/classifier", name, "inception_4c/output", input_size=224)
 
 
 def _inception(table: Table, block: str, source: str, branches: Branches) -> str:

@@ -40,7 +40,7 @@ def structure() -> Structure:
                 name = table.add(pool, MaxPool(table.channels(name), window, 2, ceil=True))
             name = _inception(table, f"inception{block}", name, branches)
         table.add("fc", Dense(table.channels(name), CLASSES))
-    return Structure(table, "fc", name, "inception4c", native=224)
+    return Structure(table, "fc", name, "inception4c", input_size=224)
 
 
 def _inception(table: Table, block: str, source: str, branches: googlenet.Branches) -> str:

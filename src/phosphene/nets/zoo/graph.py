@@ -156,7 +156,7 @@ class Structure:
     classes: str
     pooled: str | None
     default_target: str
-    native: int
+    input_size: int
 
     def net(self, card: Card, tensors: Mapping[str, Tensor]) -> GraphNet:
         """The network with weights `NAME.weight` and `NAME.bias`, which are taken as they are, not copied."""

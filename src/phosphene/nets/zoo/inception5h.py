@@ -63,7 +63,7 @@ def structure() -> Structure:
                     table.aliases[f"inception_{block}/{caffe}"] = f"mixed{block}{lucid}"
         table.add("softmax2_pre_activation", Dense(table.channels(name), CLASSES))
         table.aliases["loss3/classifier"] = "softmax2_pre_activation"
-    return Structure(table, "softmax2_pre_activation", name, "mixed4c", native=224)
+    return Structure(table, "softmax2_pre_activation", name, "mixed4c", input_size=224)
 
 
 def _mixed(table: Table, block: str, source: str, branches: googlenet.Branches) -> str:

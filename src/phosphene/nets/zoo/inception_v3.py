@@ -44,7 +44,7 @@ def structure() -> Structure:
         for block in ("Mixed_7b", "Mixed_7c"):
             name = _wide_block(table, block, name)
         table.add("fc", Dense(table.channels(name), CLASSES))
-    return Structure(table, "fc", name, "Mixed_6c", native=299)
+    return Structure(table, "fc", name, "Mixed_6c", input_size=299)
 
 
 def _of_5x5() -> list[list[Piece]]:

@@ -11,13 +11,13 @@ import torch
 from torch import Tensor, nn
 
 from phosphene.nets.base import ChainNet
-from phosphene.nets.card import Card, LayerCard, Usual
+from phosphene.nets.card import ActivationStatistics, Card, LayerCard
 from phosphene.nets.ops import frozen
 from phosphene.nets.receptive import Field
 from phosphene.nets.weights import fit, package
 
 MEAN = (0.45, 0.45, 0.45)
-DEVIATION = (0.225, 0.225, 0.225)
+STD = (0.225, 0.225, 0.225)
 NATIVE = 64
 
 # Channels of a mixed layer's branches: 1x1, then (reduce, 3x3), then (reduce, 3x3, 3x3), then the pool's projection.
@@ -111,20 +111,20 @@ def load() -> ChainNet:
     tensors, sha256 = package.tensors("pocket_weights/pocket.safetensors")
     fit.fill(nn.ModuleDict({**stages, "logits": classifier}), tensors, source="pocket.safetensors")
 
-    statistics, _ = package.tensors("pocket_weights/statistics.safetensors")
+    levels, _ = package.tensors("pocket_weights/statistics.safetensors")
     layers, cost = {}, 0.0
     for name in [*stages, "logits"]:
-        usual = Usual(*(statistics[f"{name}.{key}"] for key in ("mean", "std", "max")))
+        statistics = ActivationStatistics(*(levels[f"{name}.{key}"] for key in ("mean", "std", "max")))
         if name in stages:  # each weight of a convolution is multiplied once at every position
             weights = sum(weight.numel() for weight in stages[name].parameters() if weight.dim() > 1)
             cost += weights / receptive[name].stride ** 2
-        layers[name] = LayerCard(name, usual.mean.numel(), receptive.get(name), usual, cost)
+        layers[name] = LayerCard(name, statistics.mean.numel(), receptive.get(name), statistics, cost)
     card = Card(
         name="pocket",
         title="the embedded network, trained at 64 pixels on Tiny ImageNet",
         mean=MEAN,
-        deviation=DEVIATION,
-        native=NATIVE,
+        std=STD,
+        input_size=NATIVE,
         layers=layers,
         labels=package.labels("pocket_weights/labels.tsv"),
         classes="logits",

@@ -37,7 +37,7 @@ def structure() -> Structure:
                 name = _block(table, f"{stage}.{index}", name, inner, stride if index == 0 else 1)
             table.aliases[stage] = name
         table.add("fc", Dense(table.channels(name), CLASSES))
-    return Structure(table, "fc", name, "layer3", native=224)
+    return Structure(table, "fc", name, "layer3", input_size=224)
 
 
 def _block(table: Table, block: str, source: str, inner: int, stride: int) -> str:

@@ -92,8 +92,8 @@ def card(entry: Entry, structure: Structure, sha256: str = "") -> Card:
         name=entry.name,
         title=entry.title,
         mean=entry.mean,
-        deviation=entry.deviation,
-        native=structure.native,
+        std=entry.std,
+        input_size=structure.input_size,
         layers=structure.table.layer_cards(),
         labels=_labels(entry),
         classes=structure.classes,
@@ -121,7 +121,7 @@ def load(entry: Entry, path: Path, sha256: str, *, called: str | None = None) ->
     weights = readers[contents.format](plan, Shelf(contents.tensors, called or path.name), contents)
     known = card(entry, plan, sha256)
     if entry.structure.startswith("vgg") and contents.format == "caffe":
-        known = replace(known, mean=VGG_CAFFE_MEAN, deviation=ONE_BYTE)
+        known = replace(known, mean=VGG_CAFFE_MEAN, std=ONE_BYTE)
     return plan.net(known, weights)
 
 

@@ -47,7 +47,7 @@ def structure(depth: int, *, caffe: bool = False) -> Structure:
             if relu:
                 table.aliases[f"classifier.{relu_number}"] = table.add(relu, ReLU(channels))
             given, grid = channels, 1
-    return Structure(table, "fc8", None, "relu4_3", native=224)
+    return Structure(table, "fc8", None, "relu4_3", input_size=224)
 
 
 def torchvision_weights(structure: Structure, shelf: Shelf) -> Mapping[str, Tensor]:

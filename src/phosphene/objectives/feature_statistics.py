@@ -9,22 +9,24 @@ from __future__ import annotations
 from jaxtyping import Float
 from torch import Tensor
 
-from phosphene.nets.card import Usual
+from phosphene.nets.card import ActivationStatistics
 from phosphene.types import Features
 
 FLOOR = 0.05
 """Of the mean deviation, added to each channel's own, so that channels that hardly ever respond do not rule the sum."""
 
 
-def unusual(activation: Features, usual: Usual, views: int = 1) -> Float[Tensor, " pictures"]:
+def feature_statistics_loss(
+    activation: Features, statistics: ActivationStatistics, views: int = 1
+) -> Float[Tensor, " pictures"]:
     """How far each channel's mean and deviation lie from usual, squared, in usual deviations; mean over channels.
 
     From 0, responses distributed as those to photographs, up. Each `views` neighbours in the batch are views of one
     picture, and are judged together.
 
     >>> import torch
-    >>> usual = Usual(torch.zeros(3), torch.zeros(3) + 1e-3, torch.zeros(3))
-    >>> unusual(torch.zeros(4, 3, 5, 5), usual, views=2).shape
+    >>> statistics = ActivationStatistics(torch.zeros(3), torch.zeros(3) + 1e-3, torch.zeros(3))
+    >>> feature_statistics_loss(torch.zeros(4, 3, 5, 5), statistics, views=2).shape
     torch.Size([2])
     """
     n, channels = activation.shape[0] // views, activation.shape[1]
@@ -34,8 +36,8 @@ def unusual(activation: Features, usual: Usual, views: int = 1) -> Float[Tensor,
     # As products: the squares' sums are accumulated in float32 and nothing the size of the layer is converted.
     mean = (each @ responses).float().squeeze(1)
     square = (each @ responses.square()).float().squeeze(1)
-    deviation = (square - mean.square()).clamp(min=1e-6).sqrt()
-    unit = (usual.deviation + FLOOR * usual.deviation.mean()).to(mean)
-    shift = (mean - usual.mean.to(mean)) / unit
-    spread = (deviation - usual.deviation.to(mean)) / unit
+    std = (square - mean.square()).clamp(min=1e-6).sqrt()
+    unit = (statistics.std + FLOOR * statistics.std.mean()).to(mean)
+    shift = (mean - statistics.mean.to(mean)) / unit
+    spread = (std - statistics.std.to(mean)) / unit
     return (shift.square() + spread.square()).mean(dim=1)
