@@ -71,7 +71,7 @@ def view_size(size: Size, card: Card, factor: float = 1.0) -> Size:
     Proportions are kept up to `FLATTEST`, and sides are whole strides of the deepest layer, so that its positions
     cover the picture evenly.
 
-    >>> from phosphene.nets import pocket
+    >>> from phosphene.nets.zoo import pocket
     >>> view_size((300, 450), pocket.load().card)
     (48, 80)
     """

@@ -71,7 +71,7 @@ class Layout:
 class Engine:
     """Computes scores and gradients of one objective in one network.
 
-    >>> from phosphene.nets import pocket
+    >>> from phosphene.nets.zoo import pocket
     >>> from phosphene.objectives.features import Layer
     >>> from phosphene.objectives.base import resolve
     >>> net = pocket.load()

@@ -26,7 +26,7 @@ def apply_channel_dropout(
     What is heard is that much louder. `share` is from 0 (the net as it is) to below 1. The net is not changed, and
     needs no hooks: the masks are multiplied into copies of its weights, which costs little next to a convolution.
 
-    >>> from phosphene.nets import pocket
+    >>> from phosphene.nets.zoo import pocket
     >>> rng = torch.Generator().manual_seed(0)
     >>> apply_channel_dropout(pocket.load(), torch.rand(1, 3, 64, 64), ["mixed3a"], 0.1, generator=rng)["mixed3a"].shape
     torch.Size([1, 288, 16, 16])
