@@ -108,7 +108,7 @@ def morph_frames(
 def keyframes(ideas: int, between: int, *, loop: bool = False) -> Tensor:
     """How much each idea counts at each station, `stations ideas`; each row adds up to 1.
 
-    >>> stations(2, 1)
+    >>> keyframes(2, 1)
     tensor([[1.0000, 0.0000],
             [0.5000, 0.5000],
             [0.0000, 1.0000]])

@@ -26,7 +26,7 @@ R = TypeVar("R", bound=AnyRecipe)
 def validate(kind: type[R], settings: Mapping[str, object], /, **fixed: object) -> R:
     """A recipe of this kind with `settings`, not all of which need be given, and with `fixed` fields.
 
-    >>> ask(ImagineRecipe, {"size": "96x64"}, target="banana").size
+    >>> validate(ImagineRecipe, {"size": "96x64"}, target="banana").size
     (64, 96)
 
     Raises:

@@ -356,7 +356,8 @@ def test_turned_clips_are_written_upright(tmp_path: Path) -> None:
 def test_without_pyav_the_extra_is_named() -> None:
     code = (
         "import sys; sys.modules['av'] = None\n"
-        "from phosphene.media.video import open_clip, check_film, FilmSettings\n"
+        "from phosphene.media.video.clip import open_clip\n"
+        "from phosphene.media.video.film import check_film, FilmSettings\n"
         "from phosphene.errors import MissingExtraError\n"
         "from fractions import Fraction\n"
         "settings = FilmSettings((2, 2), Fraction(9))\n"
@@ -368,7 +369,7 @@ def test_without_pyav_the_extra_is_named() -> None:
 
 
 def test_the_docs_name_what_is_written() -> None:
-    text = (Path(__file__).parents[2] / "docs" / "video-formats.md").read_text(encoding="utf-8")
+    text = (Path(__file__).parents[3] / "docs" / "video-formats.md").read_text(encoding="utf-8")
     for container in CONTAINERS:
         for each in (*container.suffixes, *container.codecs, *container.sound, container.resound):
             assert each is None or f"`{each}`" in text, each

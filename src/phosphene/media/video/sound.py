@@ -37,7 +37,7 @@ class Sound:
     def fate(self, container: Container) -> list[str]:
         """What becomes of each stream of sound in such a film: "copied", or the codec it is encoded to.
 
-        >>> from phosphene.media.codecs import CONTAINERS
+        >>> from phosphene.media.video.codecs import CONTAINERS
         >>> Sound(Path("walk.mov"), Fraction(0)).fate(CONTAINERS[2])     # a GIF has none
         []
         """

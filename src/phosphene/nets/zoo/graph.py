@@ -26,7 +26,7 @@ INPUT = "image"
 class Table:
     """A network's steps in order, as they are written down.
 
-    >>> from phosphene.nets.operations import Convolution
+    >>> from phosphene.nets.ops.modules import Convolution
     >>> table = Table()
     >>> table.add("conv1", Convolution(3, 8, 3, stride=2, padding=1))
     'conv1'
