@@ -47,7 +47,7 @@ def render(tree: Path, precision: str, out: Path) -> None:
     lines = []
     for path in recipes():
         is_film = any(kind in path.stem for kind in FILMS)
-        place = out / (path.name if is_film else f"{path.name}.png")
+        place = out / (path.name.replace(".", "-") if is_film else f"{path.name}.png")
         override = [] if precision == "recipe" else ["--precision", precision]
         lines.append("\t".join([str(path), "-o", str(place), "--depth", "16", *override]))
     subprocess.run(

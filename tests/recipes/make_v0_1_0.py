@@ -27,29 +27,29 @@ from PIL import Image
 FOLDER = Path(__file__).parent / "v0.1.0"
 CLOUDS = Path(__file__).parents[2] / "examples" / "clouds.jpg"
 SAME = "--precision float32 --device cpu"
-IMAGINED = "--steps 8 --views 3 --sketches 2 --sketch-steps 3"
+IMAGINED = "--steps 3 --views 3 --sketches 2 --sketch-steps 1"
 SMALL = "dream clouds.jpg --size 48 --steps 4 --seed 5"
 
 COMMANDS = (
     "dream clouds.jpg --steps 6 --seed 1 -o dream.png",
-    "dream --noise 80x60 -t mixed4c --steps 6 --seed 2 -o dream-noise.png",
-    "dream clouds.jpg --preset 2015 --steps 4 --seed 3 -o dream-2015.png",
+    "dream --noise 80x60 -t mixed4c --steps 4 --seed 2 -o dream-noise.png",
+    "dream clouds.jpg --preset 2015 --steps 2 --seed 3 -o dream-2015.png",
     "dream clouds.jpg -t 'guide(guide.jpg, mixed3b) + 0.5 * mixed4c' --steps 5 --seed 4 -o dream-guide.png",
     "dream clouds.jpg --size 160x120 --tile 64 --shaping blur --resampling linear --headroom 0 --natural-colour 0.5 "
-    "--octaves 2 --steps 3 --seed 6 -o dream-tiled.png",
+    "--octaves 2 --steps 2 --seed 6 -o dream-tiled.png",
     "dream cutout.png --octaves 2 --steps 3 --seed 7 -o dream-alpha.png",
     *(f"{SMALL} -o dream-small.{suffix}" for suffix in ("png", "jpg", "webp", "tif")),
     f"imagine banana --size 64 {IMAGINED} --seed 1 -o imagine-label.png",
     f"imagine mixed4c:30 --size 80x64 {IMAGINED} --zoom 0.7-1 --seed 2 -o imagine-channel.png",
-    f"imagine 'goldfish + 0.5 * mixed4b:7' --count 2 --size 40 {IMAGINED} --steps 4 --seed 3 -o imagine-two.png",
-    "imagine mixed4d:12 --preset lucid --size 64 --steps 12 --seed 4 -o imagine-lucid.png",
+    f"imagine 'goldfish + 0.5 * mixed4b:7' --count 2 --size 40 {IMAGINED} --steps 2 --seed 3 -o imagine-two.png",
+    "imagine mixed4d:12 --preset lucid --size 64 --steps 4 --seed 4 -o imagine-lucid.png",
     "sheet mixed3a:0..1 banana --size 48 --columns 2 --gap 2 --steps 5 --views 2 --sketches 1 --seed 5 -o sheet.png",
-    "zoom clouds.jpg --size 80x60 --seconds 0.8 --fps 10 --loop --seed 1 --speed '0s: 1.5; 0.4s: 1.1' "
-    "--target '0s: mixed3b; 0.4s: mixed4c' --spin '0s: 0; 0.5s: 20' --drift 0.1,0 -o zoom.mkv",
+    "zoom clouds.jpg --size 80x60 --seconds 0.5 --fps 10 --loop --seed 1 --speed '0s: 1.5; 0.2s: 1.1' "
+    "--target '0s: mixed3b; 0.2s: mixed4c' --spin '0s: 0; 0.3s: 20' --drift 0.1,0 -o zoom.mkv",
     "zoom --noise 64x48 --seconds 0.6 --fps 10 --seed 2 -o zoom-noise.mkv",
     "zoom clouds.jpg --preset 2015 --size 64x48 --octaves 2 --steps 3 --seconds 0.12 --seed 3 -o zoom-2015",
-    "morph banana goldfish --size 48 --seconds 0.75 --fps 8 --between 1 --steps 6 --views 2 --seed 4 -o morph.mkv",
-    "video clip.mkv --first-steps 6 --seed 5 -o video.mkv",
+    "morph banana goldfish --size 48 --seconds 0.75 --fps 8 --between 1 --steps 2 --views 2 --seed 4 -o morph.mkv",
+    "video clip.mkv --end 0.5 --first-steps 3 --seed 5 -o video.mkv",
 )
 
 CPU: dict[str, Any] = {"precision": "float32", "device": "cpu"}
@@ -57,10 +57,10 @@ BY_HAND: dict[str, dict[str, Any]] = {
     "dream": {"source": {"path": "clouds.jpg"}},
     "dream-noise": {"kind": "dream", "source": {"noise": "64x48"}, "target": "mixed4b"},
     "imagine": {"target": "teapot", "size": 48, "steps": 3, "sketch_steps": 1},
-    "sheet": {"targets": ["mixed3b:1", "goldfish"], "size": 32, "steps": 2},
+    "sheet": {"targets": ["mixed3b:1", "mixed4a:2"], "size": 32, "steps": 2},
     "zoom": {"source": {"path": "clouds.jpg"}, "seconds": 0.1},
     "morph": {"ideas": ["teapot", "banana"], "size": 40, "seconds": 0.2, "between": 1, "steps": 4},
-    "video": {"source": {"path": "clip.mkv"}, "end": 0.4},
+    "video": {"source": {"path": "clip.mkv"}, "end": 0.2, "first_steps": 4},
 }
 FILMS = ("zoom", "morph", "video")
 
