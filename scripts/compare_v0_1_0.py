@@ -1,4 +1,4 @@
-"""Render the recipes of tests/recipes/v0.1.0 with a checkout of 0.1.0 and with this tree, and compare the pixels.
+"""Render the recipes of tests/recipe/v0.1.0 with a checkout of 0.1.0 and with this tree, and compare the pixels.
 
 Both run on this machine, with the same threads and packages, and write 16 bits a sample, losslessly. The precisions to
 compare at are arguments after the checkout: those of `--precision`, or `recipe` for each recipe's own; by default

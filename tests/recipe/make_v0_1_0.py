@@ -3,7 +3,7 @@
 Run once, with one thread, with nothing but that version's own command line; tests only read the folder.
 
     git worktree add /tmp/v010 2555689
-    .venv/bin/python tests/recipes/make_v0_1_0.py /tmp/v010
+    .venv/bin/python tests/recipe/make_v0_1_0.py /tmp/v010
 
 Every result is the output of the command in `COMMANDS` that writes it. `BY_HAND` holds recipes that leave out what has
 a default; 0.1.0 rendered them with `phosphene again`, and the result stands beside each.
