@@ -162,7 +162,7 @@ def test_another_render_does_not_go_on_from_it(tmp_path: Path) -> None:
         ("one", FilmSettings((48, 64), Fraction(6), crf=20), "crf"),
         ("one", FilmSettings((48, 66), Fraction(6)), "size"),
     ):
-        with pytest.raises(OutputError, match=rf"has 30 frames of another render \({differs} differ") as caught:
+        with pytest.raises(OutputError, match=rf"has other unfinished work \({differs} differ") as caught:
             Film(path, settings, recipe=recipe)
         assert "\n" not in str(caught.value)
     with Film(path, SETTINGS, recipe="two", identity="one") as film:  # the identity counts, where there is one
@@ -180,7 +180,7 @@ def test_two_do_not_render_one_film(tmp_path: Path) -> None:
     with Film(tmp_path / "a.mp4", SETTINGS) as film:
         film.write(expected(0))
         film.checkpoint(b"")
-        with pytest.raises(OutputError, match="is being rendered by another process"):
+        with pytest.raises(OutputError, match="is being made by another process"):
             Film(tmp_path / "a.mp4", SETTINGS)
         film.finish()
 
@@ -189,7 +189,7 @@ def test_what_is_in_the_way_is_left_alone(tmp_path: Path) -> None:
     (tmp_path / "a.mp4.work").mkdir()
     (tmp_path / "a.mp4.work" / "diary.txt").write_text("mine")
     for fresh in (False, True):
-        with pytest.raises(OutputError, match="no work folder of phosphene's"):
+        with pytest.raises(OutputError, match="is not a work folder of this phosphene"):
             Film(tmp_path / "a.mp4", SETTINGS, fresh=fresh)
     assert contents(tmp_path) == {"a.mp4.work/diary.txt": b"mine"}
 
@@ -275,7 +275,7 @@ def test_a_limit_on_files_is_told_too(tmp_path: Path) -> None:
         "from tests.media.video.film_worker import render, OutputError, Path\n"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (5_000, resource.RLIM_INFINITY))\n"
         "try: render(Path(sys.argv[1])); sys.exit(1)\n"
-        "except OutputError as problem: assert 'cannot go on' in str(problem) and '\\n' not in str(problem), problem\n"
+        "except OutputError as problem: assert 'cannot continue' in str(problem) and '\\n' not in str(problem), problem\n"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY,) * 2)\n"
         "render(Path(sys.argv[1]))\n"
     )

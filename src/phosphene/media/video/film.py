@@ -21,6 +21,7 @@ import hashlib
 import os
 import shutil
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -34,7 +35,7 @@ from phosphene.media.video.makers import maker_for
 from phosphene.media.video.planes import LAYOUTS, padded_even, to_planes
 from phosphene.media.video.segments import Style
 from phosphene.media.video.sound import Sound
-from phosphene.media.video.work import WorkFolder
+from phosphene.media.video.work import FilmFolder
 from phosphene.types import Image, Size
 
 _PART_SECONDS = 2
@@ -83,6 +84,7 @@ class Film:
         *,
         recipe: str | None = None,
         identity: str | None = None,
+        environment: Mapping[str, object] | None = None,
         fresh: bool = False,
     ) -> None:
         self.path = Path(path)
@@ -100,13 +102,13 @@ class Film:
         self._check_room(frame_bytes * self._part_frames)
         same = hashlib.sha256((identity or recipe or "").encode("utf-8", "surrogatepass")).hexdigest()
         facts = {"recipe": same, **_facts(settings, style), "part_frames": self._part_frames}
-        self._work = WorkFolder(real, style, self._maker.suffix, self._part_frames, facts, fresh=fresh)
+        self._work = FilmFolder(real, style, self._maker.suffix, self._part_frames, facts, environment, fresh=fresh)
         self._given = self._work.frames
         self._last_pts = self._work.last_pts
         self._saved_at = time.monotonic()
         self._previewed = 0
         self._finished = False
-        older = None if self._given else self._maker.in_the_way
+        older = None if self._work.state is not None else self._maker.in_the_way
         if older is not None:
             self._work.remove()
             raise OutputError(
@@ -126,6 +128,11 @@ class Film:
     def frames(self) -> int:
         """How many frames have been written; at first, how many an interrupted render left."""
         return self._given
+
+    @property
+    def changed(self) -> list[str]:
+        """What of the environment differs from that in which the film was begun."""
+        return self._work.changed
 
     @property
     def state(self) -> bytes | None:
@@ -191,7 +198,7 @@ class Film:
         self._saved_at = time.monotonic()
         while (self._work.parts + 1) * self._part_frames <= self._given:
             self._encode(self._part_frames)
-            self._work.let_go(self._work.parts * self._part_frames)
+            self._work.delete_frames(self._work.parts * self._part_frames)
             if self._work.parts >= self._previewed * _PREVIEW_GROWTH:
                 self._preview()
 
@@ -216,7 +223,7 @@ class Film:
 
     def close(self) -> None:
         """Stop; what was written before the last checkpoint is kept for another time."""
-        if not self._finished and not self._work.frames and self._work.locked:
+        if not self._finished and self._work.state is None and self._work.locked:
             self._work.remove()
         self._work.close()
 
