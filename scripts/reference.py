@@ -12,8 +12,9 @@ import click
 
 from phosphene import recipe as recipes
 from phosphene.cli.root import COMMANDS, phosphene
+from phosphene.kinds import KINDS
 from phosphene.recipe import settings
-from phosphene.recipe.presets import IMAGINE_PRESETS, PRESETS, ZOOM_PRESETS
+from phosphene.recipe.presets import PRESETS
 
 DOCS = Path(__file__).parent.parent / "docs"
 WIDTH = 96
@@ -42,7 +43,7 @@ def cli_page() -> str:
 
 def recipe_page(page: str) -> str:
     """docs/recipe.md with its tables written anew, each between `<!-- name -->` and `<!-- end -->`."""
-    tables = {name: _fields(kind) for name, kind in recipes.KINDS.items()}
+    tables = {name: _fields(kind.recipe) for name, kind in KINDS.items()}
     tables["presets"] = _presets()
     for name, table in tables.items():
         page, count = re.subn(
@@ -59,7 +60,7 @@ def _block(text: str) -> str:
     return f"```\n{text.rstrip()}\n```"
 
 
-def _fields(kind: type[recipes.Recipe]) -> str:
+def _fields(kind: type[recipes.BaseRecipe]) -> str:
     rows = ["| setting | what | range | default |", "|---|---|---|---|"]
     for name in recipes.settings_of(kind):
         field = kind.model_fields[name]
@@ -71,7 +72,7 @@ def _fields(kind: type[recipes.Recipe]) -> str:
 
 def _presets() -> str:
     rows = ["| of | preset | what it gives | settings |", "|---|---|---|---|"]
-    for command, known in (("dream", PRESETS), ("imagine", IMAGINE_PRESETS), ("zoom", ZOOM_PRESETS)):
+    for command, known in PRESETS.items():
         for name, preset in known.items():
             values = ", ".join(f"`{key}={value!r}`" for key, value in preset.settings.items())
             rows.append(f"| {command} | `{name}` | {preset.about[0].upper()}{preset.about[1:]} | {values} |")

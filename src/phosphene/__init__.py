@@ -34,7 +34,8 @@ if TYPE_CHECKING:
     from phosphene.nets import load as load_net
     from phosphene.nets.foreign.wrap import wrap
     from phosphene.objectives import Channel, Class, Guide, Layer, Neuron, parse
-    from phosphene.recipe import Noise, Recipe
+    from phosphene.recipe import BaseRecipe as Recipe
+    from phosphene.recipe import Noise
     from phosphene.render.picture import Picture
 
 __all__ = [
@@ -69,7 +70,7 @@ _HOMES = {
     "nets.foreign.wrap": ("wrap",),
     "objectives": ("Channel", "Class", "Guide", "Layer", "Neuron", "parse"),
     "render.picture": ("Picture",),
-    "recipe": ("Noise", "Recipe"),
+    "recipe": ("Noise",),
     "api": (
         "again",
         "again_steps",
@@ -91,6 +92,8 @@ def __getattr__(name: str) -> Any:
     # Found when first asked for, so that `import phosphene` does not import torch.
     from importlib import import_module
 
+    if name == "Recipe":
+        return import_module("phosphene.recipe").BaseRecipe
     if name == "load_net":
         return import_module("phosphene.nets").load
     for home, names in _HOMES.items():

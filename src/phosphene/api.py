@@ -19,18 +19,17 @@ from phosphene.nets.base import Net
 from phosphene.objectives.base import Objective
 from phosphene.objectives.name import spread
 from phosphene.recipe import (
+    BaseRecipe,
     Clip,
     DreamRecipe,
     ImagineRecipe,
     MorphRecipe,
     Photo,
-    Recipe,
     SheetRecipe,
     VideoRecipe,
     ZoomRecipe,
 )
-from phosphene.recipe.films import FilmRecipe
-from phosphene.recipe.presets import IMAGINE_PRESETS, PRESETS, ZOOM_PRESETS, settings_of
+from phosphene.recipe.presets import preset_settings
 from phosphene.render import sources
 from phosphene.render.films import FilmRendering, dreaming_on, morphing, zooming
 from phosphene.render.picture import Picture
@@ -73,7 +72,7 @@ def dream_steps(
 ) -> Rendering:
     """`dream` as work that can be followed step by step; all is checked before this returns."""
     settings, net = _own_net(settings)
-    chosen = {**settings_of(PRESETS, preset), **settings}
+    chosen = {**preset_settings("dream", preset), **settings}
     if target is not None:
         chosen["target"] = str(target)
     request = recipes.validate(DreamRecipe, chosen, source=Photo())  # what is wrong is said before a file is read
@@ -107,7 +106,7 @@ def imagine(
 def imagine_steps(target: str | Objective, *, preset: str | None = None, **settings: object) -> Rendering:
     """`imagine` as work that can be followed step by step; all is checked before this returns."""
     settings, net = _own_net(settings)
-    chosen = {**settings_of(IMAGINE_PRESETS, preset), **settings, "target": str(target)}
+    chosen = {**preset_settings("imagine", preset), **settings, "target": str(target)}
     request = recipes.validate(ImagineRecipe, chosen)
     return imagined(request, ground(request, net=net))
 
@@ -158,7 +157,7 @@ def zoom(
 
     Source: Mordvintsev, Olah and Tyka, "Inceptionism: Going deeper into neural networks" (2015), "Iterations".
     """
-    chosen = {**settings_of(ZOOM_PRESETS, preset), **settings}
+    chosen = {**preset_settings("zoom", preset), **settings}
     if target is not None:
         chosen["target"] = str(target)
     request = recipes.validate(ZoomRecipe, chosen, source=Photo())  # what is wrong is said before a file is read
@@ -209,7 +208,7 @@ def video(
     return dreaming_on(request.model_copy(update={"source": clip}), Path(source))
 
 
-def film_again(recipe: FilmRecipe, path: Path | None, source: object = None) -> FilmRendering:
+def film_again(recipe: BaseRecipe, path: Path | None, source: object = None) -> FilmRendering:
     """The film of this recipe, which was found in the file `path`, or one that begins with another `source`."""
     if isinstance(recipe, MorphRecipe):
         if source is not None:
@@ -218,12 +217,13 @@ def film_again(recipe: FilmRecipe, path: Path | None, source: object = None) -> 
     if isinstance(recipe, VideoRecipe):
         clip = sources.given_clip(source) if source is not None else sources.found_clip(recipe.source, path)
         return dreaming_on(recipe.model_copy(update={"source": clip}), Path(str(clip.path)), path)
+    assert isinstance(recipe, ZoomRecipe)
     named, photo = sources.found(recipe.source, path) if source is None else sources.given(source)
     return zooming(recipe.model_copy(update={"source": named}), photo, path)
 
 
 def again(
-    recipe: StrPath | Recipe | Picture,
+    recipe: StrPath | BaseRecipe | Picture,
     *,
     source: object = None,
     on_step: OnStep | None = None,
@@ -244,17 +244,17 @@ def again(
         PhospheneError: another subclass, as `dream` does.
     """
     known, path = _known(recipe)
-    if isinstance(known, FilmRecipe):
+    if isinstance(known, ZoomRecipe | MorphRecipe | VideoRecipe):
         return film_again(recipes.override(known, settings), path, source)
     return _one_or_list(again_steps(recipe, source=source, **settings).finish(on_step))
 
 
-def again_steps(recipe: StrPath | Recipe | Picture, *, source: object = None, **settings: object) -> Rendering:
+def again_steps(recipe: StrPath | BaseRecipe | Picture, *, source: object = None, **settings: object) -> Rendering:
     """`again` of a picture, as work that can be followed step by step; all is checked before this returns."""
     known, path = _known(recipe)
     settings, net = _own_net(settings)
     changed = recipes.override(known, settings)
-    if isinstance(changed, FilmRecipe):
+    if isinstance(changed, ZoomRecipe | MorphRecipe | VideoRecipe):
         raise RecipeError(f"{path or 'the recipe'} is of a film, which `again` gives frame by frame", path=path)
     if isinstance(changed, ImagineRecipe | SheetRecipe):
         if source is not None:
@@ -262,6 +262,7 @@ def again_steps(recipe: StrPath | Recipe | Picture, *, source: object = None, **
         if isinstance(changed, SheetRecipe):
             return sheeted(changed, path, net=net)
         return imagined(changed, ground(changed, path, net=net))
+    assert isinstance(changed, DreamRecipe)
     grounded = ground(changed, path, net=net, equalise=changed.equalise)
     if source is None:
         named, photo = sources.found(changed.source, path)
@@ -271,7 +272,7 @@ def again_steps(recipe: StrPath | Recipe | Picture, *, source: object = None, **
     return dreaming(changed.model_copy(update={"source": named}), grounded, photo)
 
 
-def _known(recipe: StrPath | Recipe | Picture) -> tuple[Recipe, Path | None]:
+def _known(recipe: StrPath | BaseRecipe | Picture) -> tuple[BaseRecipe, Path | None]:
     """The recipe, and the file that it was found in."""
     match recipe:
         case str() | os.PathLike():

@@ -19,7 +19,7 @@ from phosphene.nets.base import Net
 from phosphene.objectives.base import resolve
 from phosphene.objectives.expr import parse
 from phosphene.recipe.keyframes import read_keys, read_track
-from phosphene.recipe.presets import ZOOM_PRESETS
+from phosphene.recipe.presets import PRESETS
 from tests.tinynet import tiny_net
 
 NOTEBOOK = DreamSettings(
@@ -128,7 +128,7 @@ def test_zero_steps_give_back_the_photograph_exactly() -> None:
 def test_a_zoom_enlarges_each_frame_about_its_middle_linearly() -> None:
     """Frames that are not dreamt on show the motion alone: 1 / 0.95 of the size of the last one."""
     net = tiny_net()
-    preset = ZOOM_PRESETS["2015"].settings
+    preset = PRESETS["zoom"]["2015"].settings
     fps = Fraction(preset["fps"])
     still = read_track("0,0", 2), read_track(preset["spin"])
     trip = ZoomSettings(
@@ -153,5 +153,5 @@ def test_a_zoom_enlarges_each_frame_about_its_middle_linearly() -> None:
 
 
 def test_a_zoom_has_a_hundred_frames() -> None:
-    preset = ZOOM_PRESETS["2015"].settings
+    preset = PRESETS["zoom"]["2015"].settings
     assert preset["seconds"] * Fraction(preset["fps"]) == 100

@@ -12,9 +12,10 @@ from hypothesis import strategies as st
 
 from phosphene import recipe as recipes
 from phosphene.errors import RecipeError, SettingError, UnknownNameError
+from phosphene.kinds import KINDS
 from phosphene.recipe import DreamRecipe, ImagineRecipe, Noise, Photo
 from phosphene.recipe.films import ZoomRecipe
-from phosphene.recipe.presets import IMAGINE_PRESETS, PRESETS, ZOOM_PRESETS
+from phosphene.recipe.presets import PRESETS as ALL_PRESETS
 
 DREAM: dict[str, Any] = {"kind": "dream", "version": 1, "source": {"path": "sky.jpg"}}
 
@@ -61,9 +62,9 @@ def test_any_text_is_answered_with_one_line(text: str | bytes) -> None:
     assert "\n" not in str(caught.value)
 
 
-@given(st.sampled_from(list(recipes.KINDS)), st.data())
+@given(st.sampled_from(list(KINDS)), st.data())
 def test_any_values_are_answered_with_one_line(kind: str, data: st.DataObject) -> None:
-    fields = list(recipes.KINDS[kind].model_fields)
+    fields = list(KINDS[kind].recipe.model_fields)
     names = st.sampled_from(fields) | st.text(max_size=8)
     values = data.draw(st.dictionaries(names, json_values, max_size=5))
     message = ""
@@ -174,20 +175,20 @@ def test_the_path_of_the_photo_is_told_from_the_folder_of_the_result() -> None:
     assert source.path == "../2015/sky.jpg"
 
 
-@pytest.mark.parametrize("name", PRESETS)
+@pytest.mark.parametrize("name", ALL_PRESETS["dream"])
 def test_presets_are_settings(name: str) -> None:
-    recipes.validate(DreamRecipe, PRESETS[name].settings, source=Photo(path="a.jpg"))
-    assert PRESETS[name].about.endswith(".")
+    recipes.validate(DreamRecipe, ALL_PRESETS["dream"][name].settings, source=Photo(path="a.jpg"))
+    assert ALL_PRESETS["dream"][name].about.endswith(".")
 
 
 def test_presets_of_the_other_kinds_fit_their_recipes() -> None:
-    for preset in IMAGINE_PRESETS.values():
+    for preset in ALL_PRESETS["imagine"].values():
         recipes.validate(ImagineRecipe, preset.settings, target="banana")
-    for preset in ZOOM_PRESETS.values():
+    for preset in ALL_PRESETS["zoom"].values():
         recipes.validate(ZoomRecipe, preset.settings, source=Photo(path="a.jpg"))
 
 
-@pytest.mark.parametrize("kind", recipes.KINDS.values())
+@pytest.mark.parametrize("kind", [kind.recipe for kind in KINDS.values()])
 def test_every_setting_has_a_description(kind: type[recipes.Recipe]) -> None:
     for name in recipes.settings_of(kind):
         description = kind.model_fields[name].description

@@ -10,8 +10,8 @@ import click
 from phosphene.cli import filming, options, output
 from phosphene.cli.fetching import fetch
 from phosphene.cli.root import Command
-from phosphene.recipe import KINDS
-from phosphene.recipe.films import FilmRecipe
+from phosphene.kinds import KINDS
+from phosphene.recipe import MorphRecipe, VideoRecipe, ZoomRecipe
 
 
 @click.command(cls=Command)
@@ -19,7 +19,7 @@ from phosphene.recipe.films import FilmRecipe
 @click.option(
     "--source", type=options.PATH, metavar="PHOTO", help="Begin with this photo or clip, not the recipe's own."
 )
-@options.of_recipe(*KINDS.values(), defaults=False)
+@options.of_recipe(*(kind.recipe for kind in KINDS.values()), defaults=False)
 @filming.codec_options
 @output.options
 def again(
@@ -44,7 +44,7 @@ def again(
     from phosphene.render import sources
 
     recipe = recipes.override(sources.read_recipe(file), changes)
-    if isinstance(recipe, FilmRecipe):
+    if isinstance(recipe, ZoomRecipe | MorphRecipe | VideoRecipe):
         film = filming.choose(
             output_path, f"{file.stem}-again", codec=codec, crf=crf, depth=depth, preview=preview, fresh=fresh
         )
@@ -56,7 +56,7 @@ def again(
         return
     if codec is not None or crf is not None or fresh:
         raise click.UsageError("--codec, --crf and --fresh are for films, but this recipe is a picture's.")
-    count = len(recipes.of_each(recipe))
+    count = len(recipe.pictures())
     place = output.choose(output_path, f"{file.stem}-again", count=count, depth=depth, preview=preview)
     fetch(recipe.net.name)
 

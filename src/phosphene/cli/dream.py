@@ -17,7 +17,7 @@ from phosphene.recipe.presets import PRESETS
 @click.command(cls=Command)
 @click.argument("photo", required=False, type=options.PATH)
 @options.noise
-@options.preset(PRESETS)
+@options.preset(PRESETS["dream"])
 @options.of_recipe(DreamRecipe)
 @output.options
 def dream(

@@ -11,12 +11,12 @@ from phosphene.cli import options, output
 from phosphene.cli.fetching import fetch
 from phosphene.cli.root import Command
 from phosphene.recipe import ImagineRecipe
-from phosphene.recipe.presets import IMAGINE_PRESETS
+from phosphene.recipe.presets import PRESETS
 
 
 @click.command(cls=Command)
 @click.argument("text")
-@options.preset(IMAGINE_PRESETS)
+@options.preset(PRESETS["imagine"])
 @options.of_recipe(ImagineRecipe, without=("target",))
 @output.options
 def imagine(

@@ -12,7 +12,7 @@ from click.shell_completion import CompletionItem
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
-from phosphene.recipe import DreamRecipe, NetUsed, Noise, Recipe, settings, settings_of
+from phosphene.recipe import BaseRecipe, DreamRecipe, NetUsed, Noise, settings, settings_of
 from phosphene.recipe.presets import Preset
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -48,7 +48,7 @@ noise = click.option(
 """A decorator that adds `--noise`."""
 
 
-def of_recipe(*kinds: type[Recipe], without: tuple[str, ...] = (), defaults: bool = True) -> Callable[[F], F]:
+def of_recipe(*kinds: type[BaseRecipe], without: tuple[str, ...] = (), defaults: bool = True) -> Callable[[F], F]:
     """A decorator that adds an option for every setting of the kinds of recipe.
 
     An option that is not given is None, so that what was asked for is told from what is so by default.

@@ -12,13 +12,13 @@ from phosphene.cli.fetching import fetch
 from phosphene.cli.root import Command
 from phosphene.recipe import Noise
 from phosphene.recipe.films import ZoomRecipe
-from phosphene.recipe.presets import ZOOM_PRESETS
+from phosphene.recipe.presets import PRESETS
 
 
 @click.command(cls=Command)
 @click.argument("photo", required=False, type=options.PATH)
 @options.noise
-@options.preset(ZOOM_PRESETS)
+@options.preset(PRESETS["zoom"])
 @options.of_recipe(ZoomRecipe)
 @filming.options
 def zoom(

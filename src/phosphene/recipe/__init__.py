@@ -4,35 +4,33 @@ The fields of the recipes' models are the only place where a setting's meaning, 
 command line's options, the Python functions' keyword arguments and the tables of `docs/recipe.md` all come from them.
 """
 
-from phosphene.recipe.base import VERSION, AnyRecipe, NetUsed, Noise, Photo, settings_of
-from phosphene.recipe.films import Clip, FilmRecipe, MorphRecipe, VideoRecipe, ZoomRecipe
-from phosphene.recipe.kinds import KINDS, Recipe
-from phosphene.recipe.stills import DreamRecipe, ImagineRecipe, SheetRecipe
-from phosphene.recipe.text import R, default_of, dumps, loads, of_each, override, relative_to, validate
+from phosphene.recipe.base import VERSION, BaseRecipe, Clip, FileSource, NetUsed, Noise, Photo, settings_of
+from phosphene.recipe.films import MorphRecipe, VideoRecipe, ZoomRecipe
+from phosphene.recipe.stills import DreamRecipe, DreamSettings, ImagineRecipe, ImagineSettings, SheetRecipe
+from phosphene.recipe.text import default_of, dumps, loads, override, relative_to, resolved, validate
 
 __all__ = [
-    "KINDS",
     "VERSION",
-    "AnyRecipe",
+    "BaseRecipe",
     "Clip",
     "DreamRecipe",
-    "FilmRecipe",
+    "DreamSettings",
+    "FileSource",
     "ImagineRecipe",
+    "ImagineSettings",
     "MorphRecipe",
     "NetUsed",
     "Noise",
     "Photo",
-    "R",
-    "Recipe",
     "SheetRecipe",
     "VideoRecipe",
     "ZoomRecipe",
     "default_of",
     "dumps",
     "loads",
-    "of_each",
     "override",
     "relative_to",
+    "resolved",
     "settings_of",
     "validate",
 ]

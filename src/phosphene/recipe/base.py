@@ -1,28 +1,37 @@
-"""What recipes are made of: the parts that all kinds of them share, and which of their fields are settings."""
+"""What recipes are made of: the parts that every kind shares, and which of a recipe's fields are settings."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Annotated, Final, Literal
+from collections.abc import Mapping, Sequence
+from typing import Annotated, ClassVar, Final, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, Tag, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Discriminator,
+    Field,
+    Tag,
+    field_validator,
+    model_validator,
+)
 
 from phosphene import __version__
-from phosphene.recipe.fields import Exactly, Sha256, read_size
+from phosphene.recipe.fields import PixelSize, Sha256, read_size
 from phosphene.recipe.settings import meant
 
-VERSION: Final = 1
-"""Of the format: it rises when an older phosphene could not render from what a newer one writes."""
+VERSION: Final = 2
+"""Version of what a recipe's numbers mean; version 1 (phosphene 0.1.0) is rendered with its own arithmetic."""
 
 
-class Part(BaseModel):
-    """Frozen, and answers what it does not know with an error."""
+class Model(BaseModel):
+    """Frozen; answers unknown fields with an error."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
-class NetUsed(Part):
-    """The network, by name and by its weights; without a hash, whatever weights bear the name."""
+class NetUsed(Model):
+    """The network, by name and by its weights; without a hash, any weights of that name will do."""
 
     name: str
     sha256: Sha256 | None = None
@@ -33,21 +42,27 @@ class NetUsed(Part):
         return {"name": value} if isinstance(value, str) else value
 
 
-class Photo(Part):
-    """A photograph that a dream began with; `path` is relative to the folder of the file that has the recipe.
-
-    One that was handed over as pixels has no path, and its hash is that of the pixels.
-    """
+class FileSource(Model):
+    """A file that the work began with; `path` is relative to the folder of the file that has the recipe."""
 
     path: str | None = None
     sha256: Sha256 | None = None
-    size: Annotated[Exactly | None, BeforeValidator(read_size)] = None
 
 
-class Noise(Part):
-    """Noise of this size, which a dream began with instead of a photograph."""
+class Photo(FileSource):
+    """A photograph. One that was given as pixels has no path, and its hash is that of the pixels."""
 
-    noise: Annotated[Exactly, BeforeValidator(read_size)]
+    size: Annotated[PixelSize | None, BeforeValidator(read_size)] = None
+
+
+class Noise(Model):
+    """Noise of this size, which the work began with instead of a photograph."""
+
+    noise: Annotated[PixelSize, BeforeValidator(read_size)]
+
+
+class Clip(FileSource):
+    """A video file."""
 
 
 def _which_source(value: object) -> str:
@@ -55,24 +70,39 @@ def _which_source(value: object) -> str:
     return "noise" if has_noise else "photo"
 
 
-PARTS: dict[str, type[Part]] = {"photo": Photo, "noise": Noise}
-Source = Annotated[
+SOURCES: dict[str, type[Model]] = {"photo": Photo, "noise": Noise}
+PhotoOrNoise = Annotated[
     Annotated[Photo, Tag("photo")] | Annotated[Noise, Tag("noise")],
     Discriminator(_which_source),
     meant('{"path": ...} or {"noise": [HEIGHT, WIDTH]}'),
 ]
 
+NetField = Annotated[NetUsed, meant("the name of a net"), Field(description="The network, by name.")]
 
-Net = Annotated[NetUsed, meant("the name of a net"), Field(description="The network, by name.")]
 
+class BaseRecipe(Model):
+    """What every kind of recipe begins with.
 
-class AnyRecipe(Part):
-    """What all kinds of recipe begin with."""
+    `automatic` lists the settings that phosphene chose because they were left to it.
+    """
+
+    old_names: ClassVar[Mapping[str, str]] = {}
+    """Names that fields had in earlier releases; they are still accepted."""
+
+    not_settings: ClassVar[frozenset[str]] = frozenset({"kind", "version", "phosphene", "automatic", "source", "pick"})
+    """Fields that are not settings: they cannot be given as options."""
+
+    reset_by: ClassVar[Mapping[str, str]] = {}
+    """Fields that lose their value when another setting changes."""
 
     kind: str
-    version: Literal[1] = VERSION
+    version: Literal[1, 2] = VERSION
     phosphene: str = __version__
     automatic: Annotated[tuple[str, ...], meant("a list of settings")] = ()
+
+    def pictures(self) -> Sequence[BaseRecipe]:
+        """Return the recipe of each picture that this one makes."""
+        return [self]
 
     @field_validator("automatic")
     @classmethod
@@ -82,9 +112,6 @@ class AnyRecipe(Part):
         return names
 
 
-_NO_SETTINGS = {"kind", "version", "phosphene", "automatic", "source", "pick", "ideas", "targets"}
-
-
-def settings_of(kind: type[AnyRecipe]) -> list[str]:
-    """The names of the settings of one kind of recipe, in the order to show them in."""
-    return [name for name in kind.model_fields if name not in _NO_SETTINGS]
+def settings_of(kind: type[BaseRecipe]) -> list[str]:
+    """List the names of the settings of one kind of recipe, in the order to show them in."""
+    return [name for name in kind.model_fields if name not in kind.not_settings]

@@ -1,4 +1,4 @@
-"""The types of a recipe's fields that several of them share: what they may be, and how they are read from text."""
+"""The types of a recipe's fields: what each may be, and how it is read from text."""
 
 from __future__ import annotations
 
@@ -14,13 +14,17 @@ from phosphene.errors import SettingError
 from phosphene.recipe.keyframes import read_track
 from phosphene.recipe.settings import meant
 
+MOST_OCTAVES = 1000
+"""More than any picture has at the smallest useful octave scale; also the most that `auto` chooses."""
+
 _LONGEST_SIDE = 100_000
 _LARGEST_SEED = 2**32 - 1
 _HIGHEST_RATE = 1000
+_RATE = re.compile(r"\d{1,9}(\.\d{1,9})?|\d{1,9}/0*[1-9]\d{0,8}")
 
 
 def read_size(value: object) -> object:
-    """A size from its text: "1024" is the longest side, "1024x768" is width x height; anything else as it is.
+    """Read a size: "1024" is the longest side, "1024x768" is width x height; return other values unchanged.
 
     >>> read_size("1024x768")
     (768, 1024)
@@ -35,7 +39,7 @@ def read_size(value: object) -> object:
 
 
 def read_span(value: object) -> object:
-    """Two numbers from their text, "0.7-1"; anything else as it is.
+    """Read two numbers, "0.7-1"; return other values unchanged.
 
     >>> read_span("0.7-1")
     (0.7, 1.0)
@@ -47,15 +51,17 @@ def read_span(value: object) -> object:
 
 
 Side = Annotated[int, Field(ge=1, le=_LONGEST_SIDE)]
-Exactly = Annotated[tuple[Side, Side], meant("WIDTHxHEIGHT or [height, width] in pixels", "WIDTHxHEIGHT")]
-Size = Annotated[Exactly | Annotated[Side, meant("the longest side in pixels", "INTEGER")], BeforeValidator(read_size)]
+PixelSize = Annotated[tuple[Side, Side], meant("WIDTHxHEIGHT or [height, width] in pixels", "WIDTHxHEIGHT")]
+SizeField = Annotated[
+    PixelSize | Annotated[Side, meant("the longest side in pixels", "INTEGER")], BeforeValidator(read_size)
+]
 Auto = Literal["auto"]
 _Share = Annotated[float, Field(gt=0, le=4)]
 Zoom = Annotated[tuple[_Share, _Share], BeforeValidator(read_span), meant("LEAST-GREATEST, as 0.7-1", "LEAST-GREATEST")]
-_Count = Annotated[int, Field(ge=1, le=30)]
+_Count = Annotated[int, Field(ge=1, le=MOST_OCTAVES)]
 Octaves = Annotated[
     _Count | Auto,
-    Field(description="Sizes to dream at, from small to full; auto takes as many as the size has room for."),
+    Field(description="Sizes to dream at, from small to full; auto uses as many as fit the size."),
 ]
 OctaveScale = Annotated[float, Field(gt=1, le=4, description="How much larger each octave is than the one before.")]
 StepSize = Annotated[
@@ -66,16 +72,20 @@ ShapeSteps = Annotated[
     Field(
         ge=1,
         le=100_000,
-        description="Steps of ascent for the shapes; a quarter as many follow for each octave of detail.",
+        description="Steps of ascent for the shape; a quarter as many follow for each octave of detail.",
     ),
 ]
-Views = Annotated[int, Field(ge=1, le=256, description="Random views of each picture that a step looks at.")]
+Sketches = Annotated[
+    int,
+    Field(ge=1, le=64, description="Sketches of each picture, the best of which is continued; 1 for none."),
+]
+Views = Annotated[int, Field(ge=1, le=256, description="Random views of the picture that each step scores.")]
 Jitter = Annotated[
     int,
     Field(ge=0, le=512, description="Largest random shift before each step, in pixels; it hides the network's grid."),
 ]
 Shaping = Annotated[
-    Literal["laplacian", "normalise", "blur"], Field(description="How the gradient is shaped before a step.")
+    Literal["laplacian", "normalise", "blur"], Field(description="How the gradient is shaped before each step.")
 ]
 NaturalColour = Annotated[
     float,
@@ -86,15 +96,17 @@ Headroom = Annotated[
     Field(
         ge=0,
         le=1,
-        description="Distance to black and white at which a step is halved, lest the dream clip; 0 for as in 2015.",
+        description="Distance from black and white at which steps are halved, to avoid clipping; 0 disables it (the "
+        "2015 behaviour).",
     ),
 ]
 Equalise = Annotated[
-    bool, Field(description="Let all channels of a layer count alike; if not, the loud ones rule it, as in 2015.")
+    bool,
+    Field(description="Weigh all channels of a layer equally; otherwise the strongest dominate (the 2015 behaviour)."),
 ]
 Resampling = Annotated[
     Literal["bicubic", "linear"],
-    Field(description="How octaves are made from one another: bicubic and antialiased, or linear as in 2015."),
+    Field(description="How octaves are resized: bicubic with antialiasing, or linear (the 2015 behaviour)."),
 ]
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$"), meant("64 hexadecimal digits")]
 Target = Annotated[str, Field(min_length=1)]
@@ -103,31 +115,39 @@ Seed = Annotated[
     Field(
         ge=0,
         le=_LARGEST_SEED,
-        description="What all chance is drawn from: the same seed gives the same picture.",
+        description="Seed of all randomness: the same seed gives the same result.",
     ),
 ]
 Precision = Annotated[
     Literal["auto", "bfloat16", "float16", "float32"],
-    Field(description="Number format of the network; auto is one of 16 bits where they are multiplied faster."),
+    Field(description="Number format of the network; auto uses 16 bits where the hardware is faster with them."),
 ]
 Device = Annotated[
     Literal["auto", "cpu", "cuda", "mps"],
-    Field(description="Where the network runs; auto is a graphics card where there is one, wherever it is rendered."),
+    Field(description="Where the network runs; auto uses a graphics card if there is one."),
 ]
-Tile = Annotated[
+TileField = Annotated[
     Annotated[int, Field(ge=0, le=_LONGEST_SIDE)] | Auto,
-    Field(description="Side in pixels of the tiles of a large canvas; 0 for never, auto for a memory budget."),
+    Field(description="Side in pixels of the tiles of a large canvas; 0 disables tiles, auto keeps a memory budget."),
 ]
+_SYMMETRY = re.compile(r"mirror|rotate:([2-9]|1[0-9]|2[0-4])|p4m|p6m")
 
 
 def _written(value: object) -> object:
-    """A number that was given for a text, as its text."""
+    """Return a number that was given for a text as text."""
     return str(value) if isinstance(value, int | float) and not isinstance(value, bool) else value
 
 
 def _is_rate(text: str) -> str:
-    if not 0 < Fraction(text) <= _HIGHEST_RATE:
+    # Checked by its form first: a fraction of numbers with millions of digits would take minutes to compute.
+    if not _RATE.fullmatch(text.strip()) or not 0 < Fraction(text) <= _HIGHEST_RATE:
         raise ValueError("out of range")
+    return text
+
+
+def _is_symmetry(text: str) -> str:
+    if not _SYMMETRY.fullmatch(text):
+        raise ValueError("no symmetry")
     return text
 
 
@@ -144,6 +164,18 @@ def _is_track(numbers: int, above: float) -> Callable[[str], str]:
     return check
 
 
+Symmetry = Annotated[
+    Annotated[
+        str,
+        AfterValidator(_is_symmetry),
+        meant("mirror, rotate:N with N from 2 to 24, p4m or p6m", "mirror|rotate:N|p4m|p6m"),
+    ]
+    | None,
+    Field(
+        description="Kaleidoscope: mirror left and right, rotate:N for N equal sectors, or the wallpaper groups p4m "
+        "and p6m."
+    ),
+]
 Rate = Annotated[
     str,
     BeforeValidator(_written),

@@ -1,164 +1,146 @@
-"""The recipes of films: trips, morphs and dreamt clips. As for pictures, their fields are the only place where a
-setting's meaning, range and default are written down."""
+"""The recipes of films; their fields state each setting's meaning, range and default."""
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from phosphene.recipe.base import AnyRecipe, Net, NetUsed, Part, Source
+from phosphene.recipe.base import BaseRecipe, Clip, Model, NetField, NetUsed, PhotoOrNoise
 from phosphene.recipe.fields import (
-    Device,
     Drift,
-    Equalise,
-    Headroom,
-    Jitter,
-    NaturalColour,
-    Octaves,
     OctaveScale,
-    Precision,
     Rate,
-    Resampling,
     Seed,
-    Sha256,
     ShapeSteps,
-    Shaping,
-    Size,
+    SizeField,
     Speed,
     Spin,
-    StepSize,
     Target,
-    Tile,
+    TileField,
     Views,
 )
 from phosphene.recipe.settings import meant
+from phosphene.recipe.stills import DreamSettings, Execution
 
 LONGEST = 36_000
 """Seconds of the longest film that is made from nothing, ten hours."""
 
 Seconds = Annotated[float, Field(gt=0, le=LONGEST)]
+FrameSteps = Annotated[int, Field(ge=1, le=1000)]
+Loop = Annotated[bool, Field(description="Lead the last frame back to the first, so that the film repeats seamlessly.")]
 _TARGET = (
-    'What to bring out, in the objective language, always or by keys ("0s: mixed3b; 6s: mixed4c; 12s: goldfish"); '
-    "by default what suits the network best."
+    'What to bring out, in the objective language, throughout or by keyframes ("0s: mixed3b; 6s: mixed4c; 12s: '
+    'goldfish"); by default what suits the network best.'
 )
 
 
-class ZoomRecipe(AnyRecipe):
-    """How a trip into a photograph, or into noise, was made: each frame the dream of the last one, moved."""
+class FrameDreamSettings(DreamSettings):
+    """How each frame of a film is dreamt on: in fewer octaves and steps than a still."""
 
+    octave_scale: OctaveScale = 1.6
+    steps: FrameSteps = Field(1, description="Steps of ascent in each octave of a frame.")
+
+
+class ZoomSettings(Model):
+    """How a zoom travels."""
+
+    seconds: Seconds = Field(20.0, description="Length of the film.")
+    fps: Rate = Field("30", description="Frames per second.")
+    speed: Speed = Field("1.3", description="Magnification per second; below 1 to zoom out.")
+    spin: Spin = Field("4", description="Rotation in degrees per second, anticlockwise.")
+    drift: Drift = Field(
+        "0,0", description="Camera movement to the right and down per second, as shares of the picture."
+    )
+    loop: Loop = False
+    level: Annotated[float, Field(ge=0, le=1)] = Field(
+        0.2,
+        description="How far each frame's sharpness, contrast and colours are restored to the first ones.",
+    )
+
+
+class _ZoomBase(BaseRecipe):
     kind: Literal["zoom"] = "zoom"
-    source: Source
+    source: PhotoOrNoise
     target: Target | None = Field(None, description=_TARGET)
-    net: Net = NetUsed(name="pocket")
-    size: Size | None = Field(
+    net: NetField = NetUsed(name="pocket")
+    size: SizeField | None = Field(
         None,
         description="Size of the film: the longest side, or WIDTHxHEIGHT; by default its source's, at most 640.",
     )
-    seconds: Seconds = Field(20.0, description="How long the film is.")
-    fps: Rate = Field("30", description="Frames a second.")
-    speed: Speed = Field("1.3", description="How many times larger things grow within a second; below 1 to go out.")
-    spin: Spin = Field("4", description="Degrees that the picture turns within a second, anticlockwise.")
-    drift: Drift = Field(
-        "0,0", description="How far the camera moves to the right and down within a second, as shares of the picture."
+
+
+class ZoomRecipe(Execution, FrameDreamSettings, ZoomSettings, _ZoomBase):
+    """How a zoom into a photograph, or into noise, was made: each frame dreams on the last one, moved."""
+
+    tile: TileField = "auto"
+
+
+class MorphSettings(Model):
+    """How one idea becomes the next."""
+
+    seconds: Seconds = Field(4.0, description="Length of the transition from one idea to the next.")
+    fps: Rate = Field("25", description="Frames per second.")
+    loop: Loop = False
+    between: Annotated[int, Field(ge=0, le=32)] = Field(
+        3,
+        description="Pictures between two ideas that are imagined as both at once; the frames in between blend them.",
     )
-    loop: bool = Field(False, description="Lead the last frame to the first, so that the film can be repeated.")
-    level: Annotated[float, Field(ge=0, le=1)] = Field(
-        0.2,
-        description="How much sharpness, contrast and colours are brought back to the first ones in each frame.",
+    shared: Annotated[float, Field(ge=0, le=1)] = Field(
+        0.5, description="Share of each step that all pictures take together: more makes them more alike."
     )
-    octaves: Octaves = "auto"
-    octave_scale: OctaveScale = 1.6
-    steps: Annotated[int, Field(ge=1, le=1000)] = Field(1, description="Steps of ascent in each octave of a frame.")
-    step_size: StepSize = 0.012
-    jitter: Jitter = 16
-    shaping: Shaping = "laplacian"
-    natural_colour: NaturalColour = 1.2
-    headroom: Headroom = 0.1
-    equalise: Equalise = True
-    resampling: Resampling = "bicubic"
+    steps: ShapeSteps = 96
+    views: Views = 4
     seed: Seed = 0
-    precision: Precision = "auto"
-    device: Device = "auto"
-    tile: Tile = "auto"
 
 
-class MorphRecipe(AnyRecipe):
-    """How a film from one idea to the next was made."""
-
+class _MorphBase(BaseRecipe):
     kind: Literal["morph"] = "morph"
     ideas: Annotated[
         tuple[Target, ...],
         Field(min_length=2, max_length=64),
         meant("a list of 2 to 64 targets in the objective language"),
     ]
-    net: Net = NetUsed(name="pocket")
-    size: Size = Field(384, description="Size of the film: a square's side, or WIDTHxHEIGHT.")
-    seconds: Seconds = Field(4.0, description="How long the way from one idea to the next is.")
-    fps: Rate = Field("25", description="Frames a second.")
-    loop: bool = Field(False, description="Lead the last frame to the first, so that the film can be repeated.")
-    between: Annotated[int, Field(ge=0, le=32)] = Field(
-        3,
-        description="Pictures between two ideas that are imagined as both at once; frames between them blend.",
+    net: NetField = NetUsed(name="pocket")
+    size: SizeField = Field(384, description="Size of the film: a square's side, or WIDTHxHEIGHT.")
+
+
+class MorphRecipe(Execution, MorphSettings, _MorphBase):
+    """How a film from one idea to the next was made."""
+
+    not_settings: ClassVar[frozenset[str]] = BaseRecipe.not_settings | {"ideas"}
+
+
+class VideoSettings(Model):
+    """How what was dreamt is carried from frame to frame of a clip."""
+
+    start: Annotated[float, Field(ge=0)] = Field(0.0, description="Where to begin, in seconds of the clip.")
+    end: Annotated[float, Field(gt=0)] | None = Field(
+        None, description="Where to end, in seconds of the clip; by default at its end."
     )
-    shared: Annotated[float, Field(ge=0, le=1)] = Field(
-        0.5, description="How much of a step all pictures take together: more makes them more alike."
+    every: Annotated[int, Field(ge=1, le=1000)] = Field(1, description="Use every Nth frame.")
+    keep: Annotated[float, Field(ge=0, lt=1)] = Field(
+        0.98, description="Share of what was dreamt in a frame that the next one keeps; more is steadier."
     )
-    steps: ShapeSteps = 96
-    views: Views = 4
-    seed: Seed = 0
-    precision: Precision = "auto"
-    device: Device = "auto"
+    renew: Annotated[float, Field(gt=0, le=1)] = Field(
+        0.3, description="Share of what each frame adds that is used; less is steadier."
+    )
+    first_steps: FrameSteps = Field(
+        12, description="Steps of ascent in each octave of the first frame, and of the first after a cut."
+    )
 
 
-class Clip(Part):
-    """A video file that was dreamt on; `path` is relative to the folder of the file that has the recipe."""
-
-    path: str | None = None
-    sha256: Sha256 | None = None
-
-
-class VideoRecipe(AnyRecipe):
-    """How a clip was dreamt on."""
-
+class _VideoBase(BaseRecipe):
     kind: Literal["video"] = "video"
     source: Annotated[Clip, meant('{"path": ...}')]
     target: Target | None = Field(None, description=_TARGET)
-    net: Net = NetUsed(name="pocket")
-    size: Size | None = Field(
+    net: NetField = NetUsed(name="pocket")
+    size: SizeField | None = Field(
         None, description="Size of the film: the longest side, or WIDTHxHEIGHT; by default the clip's own."
     )
-    start: Annotated[float, Field(ge=0)] = Field(0.0, description="Where to begin, in seconds of the clip.")
-    end: Annotated[float, Field(gt=0)] | None = Field(
-        None, description="Where to end, in seconds of the clip; by default where the clip does."
-    )
-    every: Annotated[int, Field(ge=1, le=1000)] = Field(1, description="Take each so many-th frame only.")
-    keep: Annotated[float, Field(ge=0, lt=1)] = Field(
-        0.98, description="How much of what was dreamt in a frame is kept in the next; more is steadier."
-    )
-    renew: Annotated[float, Field(gt=0, le=1)] = Field(
-        0.3, description="How much of what each frame adds is taken; less is steadier."
-    )
-    first_steps: Annotated[int, Field(ge=1, le=1000)] = Field(
-        12, description="Steps of ascent in each octave of the first frame, and of the first after a cut."
-    )
-    octaves: Octaves = "auto"
-    octave_scale: OctaveScale = 1.6
-    steps: Annotated[int, Field(ge=1, le=1000)] = Field(
-        1, description="Steps of ascent in each octave of a frame that goes on from the last one."
-    )
-    step_size: StepSize = 0.012
-    jitter: Jitter = 16
-    shaping: Shaping = "laplacian"
-    natural_colour: NaturalColour = 1.2
-    headroom: Headroom = 0.1
-    equalise: Equalise = True
-    resampling: Resampling = "bicubic"
-    seed: Seed = 0
-    precision: Precision = "auto"
-    device: Device = "auto"
-    tile: Tile = "auto"
 
 
-FilmRecipe = ZoomRecipe | MorphRecipe | VideoRecipe
-"""Any recipe of a film."""
+class VideoRecipe(Execution, FrameDreamSettings, VideoSettings, _VideoBase):
+    """How a clip was dreamt on."""
+
+    tile: TileField = "auto"

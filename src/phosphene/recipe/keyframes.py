@@ -45,9 +45,18 @@ class Keys(Generic[V]):
             weights[min(after, len(self.times) - 1)] = 1.0
             return tuple(weights)
         share = (time - self.times[after - 1]) / (self.times[after] - self.times[after - 1])
-        weights[after] = share * share * (3 - 2 * share)
+        weights[after] = smoothstep(share)
         weights[after - 1] = 1 - weights[after]
         return tuple(weights)
+
+
+def smoothstep(share: float) -> float:
+    """Ease from 0 to 1, slowly at both ends.
+
+    >>> smoothstep(0.0), smoothstep(0.5), smoothstep(1.0)
+    (0.0, 0.5, 1.0)
+    """
+    return share * share * (3 - 2 * share)
 
 
 Track = Keys[tuple[float, ...]]

@@ -1,4 +1,4 @@
-"""Presets: settings that go well together."""
+"""Presets: settings that work well together."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from phosphene.errors import UnknownNameError
 
 @dataclass(frozen=True)
 class Preset:
-    """Settings that go well together, and a sentence on what they give."""
+    """Settings that work well together, and a phrase that describes the result."""
 
     about: str
     settings: Mapping[str, Any]
@@ -31,36 +31,35 @@ NOTEBOOK: Mapping[str, Any] = {
 }
 """How the DeepDream notebook of 2015 dreams."""
 
-PRESETS: dict[str, Preset] = {
-    "strokes": Preset("brush strokes and ornaments, the picture well recognisable.", {"target": "mixed3b"}),
-    "eyes": Preset("eyes, fur and holes.", {"target": "mixed4c"}),
-    "creatures": Preset("heads, and rows of figures.", {"target": "mixed5a"}),
-    "2015": Preset("the notebook of Mordvintsev, Olah and Tyka, to the letter; choose a net of its time.", NOTEBOOK),
-    "gentle": Preset("a hint of a dream.", {"steps": 4, "step_size": 0.01}),
+PRESETS: dict[str, dict[str, Preset]] = {
+    "dream": {
+        "strokes": Preset("brush strokes and ornaments; the picture stays recognisable.", {"target": "mixed3b"}),
+        "eyes": Preset("eyes, fur and holes.", {"target": "mixed4c"}),
+        "creatures": Preset("heads, and rows of figures.", {"target": "mixed5a"}),
+        "2015": Preset("the notebook of Mordvintsev, Olah and Tyka, exactly; choose a net of its time.", NOTEBOOK),
+        "gentle": Preset("a hint of a dream.", {"steps": 4, "step_size": 0.01}),
+    },
+    "imagine": {
+        "lucid": Preset(
+            "feature visualisation as Olah, Mordvintsev and Schubert published it in 2017.",
+            {"method": "lucid", "size": 128, "steps": 512, "rate": 0.05, "decay": 1.0},
+        ),
+    },
+    "zoom": {
+        "2015": Preset(
+            "the notebook's zoom: 100 frames, each a whole dream, each 1 / 0.95 times as large as the last.",
+            {**NOTEBOOK, "level": 0.0, "spin": "0", "speed": repr((1 / 0.95) ** 25), "fps": "25", "seconds": 4.0},
+        ),
+    },
 }
-"""What `preset` of a dream may be."""
-
-IMAGINE_PRESETS: dict[str, Preset] = {
-    "lucid": Preset(
-        "feature visualisation as Olah, Mordvintsev and Schubert published it in 2017.",
-        {"method": "lucid", "size": 128, "steps": 512, "rate": 0.05, "decay": 1.0},
-    ),
-}
-"""What `preset` of what is imagined may be."""
-
-ZOOM_PRESETS: dict[str, Preset] = {
-    "2015": Preset(
-        "the notebook's: 100 frames, each of them a whole dream, and 1 / 0.95 times as large as the one before.",
-        {**NOTEBOOK, "level": 0.0, "spin": "0", "speed": repr((1 / 0.95) ** 25), "fps": "25", "seconds": 4.0},
-    ),
-}
-"""What `preset` of a zoom may be."""
+"""The presets of each kind of work, by name."""
 
 
-def settings_of(known: Mapping[str, Preset], name: str | None) -> Mapping[str, Any]:
-    """The settings of the preset called `name`, none for None; raises `UnknownNameError` for another name."""
+def preset_settings(kind: str, name: str | None) -> Mapping[str, Any]:
+    """Return the settings of a kind's preset, none for None; raise `UnknownNameError` for an unknown name."""
     if name is None:
         return {}
+    known = PRESETS.get(kind, {})
     if name not in known:
         raise UnknownNameError("preset", name, known)
     return known[name].settings

@@ -24,7 +24,7 @@ from phosphene.media.video.film import Film, FilmSettings
 from phosphene.media.video.sound import Sound
 from phosphene.nets.base import Net
 from phosphene.objectives.base import Objective
-from phosphene.recipe import Noise, Recipe
+from phosphene.recipe import BaseRecipe, Noise
 from phosphene.recipe.films import MorphRecipe, VideoRecipe, ZoomRecipe
 from phosphene.recipe.keyframes import Keys, read_keys, read_track
 from phosphene.render import sources
@@ -73,7 +73,7 @@ class FilmRendering:
     they are shown, and `sound` what the film will sound like. `preparation` tells of work before the first frame.
     """
 
-    recipe: Recipe
+    recipe: BaseRecipe
     size: Size
     fps: Fraction
     frames: int | None

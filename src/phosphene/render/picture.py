@@ -12,7 +12,7 @@ from torch import Tensor
 
 from phosphene import recipe as recipes
 from phosphene.media.image import to_array, to_pil, write_image
-from phosphene.recipe import Recipe
+from phosphene.recipe import BaseRecipe
 from phosphene.types import Image, Size
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ class Picture:
     """
 
     image: Image = field(repr=False)
-    recipe: Recipe
+    recipe: BaseRecipe
     alpha: Tensor | None = field(default=None, repr=False)
 
     @property

@@ -7,12 +7,12 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, fields
 from functools import partial
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor
 
-from phosphene import __version__, nets
+from phosphene import nets
 from phosphene import recipe as recipes
 from phosphene.errors import ImageError, RecipeError
 from phosphene.gradients import device as devices
@@ -26,7 +26,7 @@ from phosphene.nets.base import Net
 from phosphene.objectives.base import Objective, resolve
 from phosphene.objectives.expr import parse
 from phosphene.objectives.features import Layer
-from phosphene.recipe import DreamRecipe, ImagineRecipe, NetUsed, Noise, R, Recipe, SheetRecipe
+from phosphene.recipe import BaseRecipe, DreamRecipe, ImagineRecipe, NetUsed, Noise, SheetRecipe
 from phosphene.render import sources
 from phosphene.render.picture import Picture
 from phosphene.types import Image, Size
@@ -49,7 +49,7 @@ class Rendering:
     `finished` makes such pictures of a step's.
     """
 
-    recipe: Recipe
+    recipe: BaseRecipe
     start: Step
     steps: Iterator[Step] = field(repr=False)
     finished: Callable[[Tensor], Tensor] = field(repr=False)
@@ -60,7 +60,7 @@ class Rendering:
 
     def pictures(self, step: Step) -> list[Picture]:
         """The pictures as they are after `step`, of the final size, each with its recipe; one, or `count`."""
-        each = recipes.of_each(self.recipe)
+        each = self.recipe.pictures()
         images = self.finished(step.image).cpu()
         return [Picture(image[None], own, self.alpha) for image, own in zip(images, each, strict=True)]
 
@@ -83,9 +83,7 @@ class Ground:
     objective: Objective
 
 
-def ground(
-    request: DreamRecipe | ImagineRecipe, path: Path | None = None, *, net: Net | None = None, equalise: bool = True
-) -> Ground:
+def ground(request: Any, path: Path | None = None, *, net: Net | None = None, equalise: bool = True) -> Ground:
     """Load the network and resolve the target; `path` is the file that the recipe is from.
 
     `net` is the recipe's network where the caller has it, as a wrapped one. Without `equalise`, responses are
@@ -98,7 +96,7 @@ def ground(
     return Ground(net, used(net), target, meaning(net, path, equalise=equalise)(target))
 
 
-def load_net(request: Recipe, path: Path | None = None) -> Net:
+def load_net(request: Any, path: Path | None = None) -> Net:
     """The network of a recipe, on its device.
 
     Raises `UnknownNameError`, `SettingError` for a device that is not there, and `RecipeError` for other weights than
@@ -211,20 +209,22 @@ def _read_guide(net: Net, recipe_path: Path | None, path: str, layer: str) -> Te
         return net(guide, [layer])[layer][0].flatten(1)
 
 
+R = TypeVar("R", bound=BaseRecipe)
+
+
 def resolved(request: R, net: Net, dtype: torch.dtype, **found: object) -> R:
-    """The recipe with all that was found for what was left to phosphene, and these settings listed."""
-    found.update(net=used(net), precision=str(dtype).removeprefix("torch."))
-    chosen = [name for name in found if getattr(request, name) in (None, "auto")]
-    automatic = dict.fromkeys((*request.automatic, *chosen))
-    return request.model_copy(update={**found, "automatic": tuple(automatic), "phosphene": __version__})
+    """Return the recipe with everything that was left to phosphene to choose."""
+    return recipes.resolved(request, net=used(net), precision=str(dtype).removeprefix("torch."), **found)
 
 
-def settings_for(kind: type[S], recipe: Recipe) -> S:
+def settings_for(kind: type[S], recipe: BaseRecipe) -> S:
     """A loop's settings, each the recipe's of that name."""
-    return kind(**{each.name: getattr(recipe, each.name) for each in fields(kind)})
+    return kind(
+        **{each.name: getattr(recipe, {"thin": "channel_dropout"}.get(each.name, each.name)) for each in fields(kind)}
+    )
 
 
-def _start(image: Image, octaves: int, recipe: Recipe) -> Step:
+def _start(image: Image, octaves: int, recipe: Any) -> Step:
     return Step(
         image, torch.tensor([math.nan]), octave=0, octaves=octaves, step=0, steps=recipe.steps, progress=0.0, state=None
     )

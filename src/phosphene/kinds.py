@@ -1,0 +1,90 @@
+"""The kinds of work: for each its recipe, what builds the job from a recipe, and the command that asks for it.
+
+This is the only place that lists them. A new kind costs its line here, its recipe, its loop, its builder and its
+command. Everything is named by text and imported when it is needed, so that reading the table imports nothing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from phosphene.recipe.base import BaseRecipe
+
+
+@dataclass(frozen=True)
+class Kind:
+    """One kind of work. `schema`, `builder` and `command` are written MODULE:NAME, without the package's name."""
+
+    name: str
+    about: str
+    schema: str
+    builder: str
+    command: str
+
+    @property
+    def recipe(self) -> type[BaseRecipe]:
+        """The class of its recipes."""
+        found: type[BaseRecipe] = load(self.schema)
+        return found
+
+
+def load(place: str) -> Any:
+    """Import what is written MODULE:NAME.
+
+    >>> load("errors:PhospheneError").__name__
+    'PhospheneError'
+    """
+    module, _, name = place.partition(":")
+    return getattr(import_module(f"phosphene.{module}"), name)
+
+
+KINDS = {
+    each.name: each
+    for each in (
+        Kind(
+            "dream",
+            "Dream on a photograph, or on noise.",
+            schema="recipe.stills:DreamRecipe",
+            builder="render.stills:build_dream",
+            command="cli.dream:dream",
+        ),
+        Kind(
+            "imagine",
+            "Make a picture of what a word, a layer or a channel stands for.",
+            schema="recipe.stills:ImagineRecipe",
+            builder="render.stills:build_imagine",
+            command="cli.imagine:imagine",
+        ),
+        Kind(
+            "sheet",
+            "Make a picture of each of many things, side by side.",
+            schema="recipe.stills:SheetRecipe",
+            builder="render.stills:build_sheet",
+            command="cli.sheet:sheet",
+        ),
+        Kind(
+            "zoom",
+            "Make a film: travel endlessly into a photograph, or into noise.",
+            schema="recipe.films:ZoomRecipe",
+            builder="render.films:build_zoom",
+            command="cli.zoom:zoom",
+        ),
+        Kind(
+            "morph",
+            "Make a film: turn one idea into the next.",
+            schema="recipe.films:MorphRecipe",
+            builder="render.films:build_morph",
+            command="cli.morph:morph",
+        ),
+        Kind(
+            "video",
+            "Dream on a video clip, without flicker.",
+            schema="recipe.films:VideoRecipe",
+            builder="render.films:build_video",
+            command="cli.video:video",
+        ),
+    )
+}
