@@ -14,7 +14,7 @@ from pathlib import Path
 
 from phosphene import recipe as recipes
 from phosphene.errors import RecipeError, SettingError
-from phosphene.loops.step import Step
+from phosphene.loops.step import StillStep as Step
 from phosphene.nets.base import Net
 from phosphene.objectives.base import Objective
 from phosphene.objectives.name import spread

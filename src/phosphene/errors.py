@@ -88,6 +88,18 @@ class MissingExtraError(PhospheneError):
         self.extra = extra
 
 
+def check(setting: str, value: object, holds: bool, wanted: str) -> None:
+    """Raise `SettingError` unless the condition on a setting holds.
+
+    >>> check("steps", 0, False, "1 or more")
+    Traceback (most recent call last):
+    ...
+    phosphene.errors.SettingError: steps must be 1 or more, but is 0
+    """
+    if not holds:
+        raise SettingError(f"{setting} must be {wanted}, but is {value}", setting=setting, value=value)
+
+
 def nearest(name: str, known: Iterable[str], count: int = 3) -> list[str]:
     """The names in `known` closest to `name`, best first; case and spacing marks do not count.
 

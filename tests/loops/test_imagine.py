@@ -9,7 +9,7 @@ import torch
 
 from phosphene.errors import SettingError
 from phosphene.loops.imagine import ImagineSettings, imagine_steps, octaves
-from phosphene.loops.step import Step
+from phosphene.loops.step import StillStep as Step
 from phosphene.nets.base import Net
 from phosphene.objectives.base import Objective, resolve
 from phosphene.objectives.expr import parse

@@ -12,9 +12,10 @@ from torch import Tensor
 
 import phosphene as ph
 from phosphene.errors import SettingError
-from phosphene.loops.frames import Frame, State, unpack
+from phosphene.loops.frames import Frame
 from phosphene.loops.morph import MorphSettings, keyframes, morph_frames
 from phosphene.loops.stages import ImagineSettings
+from phosphene.loops.step import State, unpack
 from phosphene.objectives.base import resolve
 from phosphene.objectives.expr import parse
 from tests.tinynet import tiny_net

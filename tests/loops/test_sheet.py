@@ -11,7 +11,7 @@ from torch import Tensor
 from phosphene.errors import SettingError
 from phosphene.loops.sheet import BATCH, Each, sheet_size, sheet_steps
 from phosphene.loops.stages import ImagineSettings
-from phosphene.loops.step import Step
+from phosphene.loops.step import StillStep as Step
 from phosphene.nets.base import Net
 from phosphene.objectives.base import Objective, resolve
 from phosphene.objectives.expr import parse

@@ -14,7 +14,8 @@ from torch.nn import functional as F
 from phosphene.errors import SettingError
 from phosphene.gradients.engine import Engine
 from phosphene.loops.dream import DreamSettings, octave_steps
-from phosphene.loops.frames import Targets, unpack
+from phosphene.loops.frames import Targets
+from phosphene.loops.step import unpack
 from phosphene.loops.video import ClipSettings, clip_frames
 from phosphene.nets.base import Net
 from phosphene.nets.zoo import pocket

@@ -15,8 +15,9 @@ from torch.nn import functional as F
 from phosphene.errors import RecipeError, SettingError
 from phosphene.gradients.engine import Engine
 from phosphene.loops.dream import DreamSettings
-from phosphene.loops.frames import Frame, Targets, pack, unpack
+from phosphene.loops.frames import Frame, Targets
 from phosphene.loops.levels import keep_level, measure
+from phosphene.loops.step import pack, unpack
 from phosphene.loops.zoom import ZoomSettings, moved, zoom_frames
 from phosphene.objectives.base import resolve
 from phosphene.objectives.expr import parse

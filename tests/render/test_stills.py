@@ -21,7 +21,7 @@ from phosphene import recipe as recipes
 from phosphene.errors import ImageError, RecipeError, SettingError, UnknownNameError
 from phosphene.loops.dream import DreamSettings
 from phosphene.loops.imagine import ImagineSettings
-from phosphene.loops.step import Step
+from phosphene.loops.step import StillStep as Step
 from phosphene.recipe import DreamRecipe, ImagineRecipe, Noise
 from phosphene.render.picture import Picture
 

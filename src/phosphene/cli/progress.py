@@ -13,7 +13,7 @@ import click
 from phosphene.cli.output import Output
 from phosphene.cli.root import INTERRUPTED
 from phosphene.errors import PhospheneError
-from phosphene.loops.step import Step
+from phosphene.loops.step import StillStep as Step
 from phosphene.render.stills import Rendering
 
 PREVIEW_EVERY = 1.0

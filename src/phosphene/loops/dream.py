@@ -23,7 +23,7 @@ from phosphene.canvas.colour import step_matrix
 from phosphene.errors import SettingError, UnknownNameError
 from phosphene.gradients.engine import Engine
 from phosphene.gradients.shaping import shapings, weigh_colours
-from phosphene.loops.step import Step
+from phosphene.loops.step import StillStep as Step
 from phosphene.types import Image, Size
 
 SMALLEST_OCTAVE = 120

@@ -8,22 +8,16 @@ can be kept in a file that runs no code when it is read.
 from __future__ import annotations
 
 import random
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load, save
 from torch import Tensor
 
-from phosphene.errors import RecipeError
 from phosphene.gradients.engine import Engine
+from phosphene.loops.step import State, pack
 from phosphene.objectives.base import Objective
 from phosphene.recipe.keyframes import Keys
 from phosphene.types import Image
-
-State = Mapping[str, Tensor]
-"""What a loop goes on from; small whole numbers are tensors too."""
 
 
 @dataclass(frozen=True)
@@ -53,24 +47,6 @@ class Frame:
     def saved(self) -> bytes:
         """What the loop goes on from behind this frame, as bytes that can be kept."""
         return pack(self.state)
-
-
-def pack(state: State) -> bytes:
-    """A state as bytes, in the safetensors format."""
-    return save({name: tensor.clone(memory_format=torch.contiguous_format) for name, tensor in state.items()})
-
-
-def unpack(data: bytes) -> State:
-    """The state that `pack` wrote; raises `RecipeError` for anything else."""
-    try:
-        return load(data)
-    except (SafetensorError, ValueError) as problem:
-        raise RecipeError(f"what was kept of an unfinished film cannot be read: {problem}") from None
-
-
-def number(value: float) -> Tensor:
-    """A number as a state holds it: whole ones exactly, others in double precision."""
-    return torch.tensor(value) if isinstance(value, int) else torch.tensor(value, dtype=torch.float64)
 
 
 def seed_of(seed: int, frame: int) -> int:

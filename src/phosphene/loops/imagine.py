@@ -27,7 +27,7 @@ from phosphene.canvas.fourier import FourierCanvas
 from phosphene.gradients import precision as precisions
 from phosphene.loops.scorer import Augmentation, Scorer
 from phosphene.loops.stages import ImagineSettings, Octave, check, is_placed, octaves
-from phosphene.loops.step import Step
+from phosphene.loops.step import StillStep as Step
 from phosphene.nets.base import Net
 from phosphene.objectives.base import Objective
 from phosphene.types import Image, Scores, Size

@@ -19,7 +19,7 @@ from torch.nn import functional as F
 from phosphene.gradients.engine import Engine
 from phosphene.loops.imagine import ImagineState, adam
 from phosphene.loops.stages import check
-from phosphene.loops.step import Step
+from phosphene.loops.step import StillStep as Step
 from phosphene.types import Image, Size
 
 START = 0.01

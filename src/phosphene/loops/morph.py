@@ -24,12 +24,13 @@ from torch import Tensor
 from phosphene.canvas.fourier import FourierCanvas
 from phosphene.errors import SettingError
 from phosphene.gradients.engine import Engine
-from phosphene.loops.frames import Frame, State, number
+from phosphene.loops.frames import Frame
 from phosphene.loops.imagine import adam, at_rest, augmentation, canvas_of, curvature, fall, resize, rng_at
 from phosphene.loops.levels import Levels, keep_level, measure
 from phosphene.loops.scorer import Scorer
 from phosphene.loops.several import Several
 from phosphene.loops.stages import ImagineSettings, Octave, octaves
+from phosphene.loops.step import State, number
 from phosphene.nets.base import Net
 from phosphene.objectives.base import Objective
 from phosphene.types import Activations, Image, Scores, Size

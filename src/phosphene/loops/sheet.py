@@ -17,7 +17,7 @@ from torch import Tensor
 from phosphene.loops.imagine import imagine_steps, resize
 from phosphene.loops.several import Several
 from phosphene.loops.stages import ImagineSettings, check, is_anywhere, is_placed
-from phosphene.loops.step import Step
+from phosphene.loops.step import StillStep as Step
 from phosphene.nets.base import Net
 from phosphene.objectives.base import Objective
 from phosphene.types import Activations, Image, Scores, Size

@@ -23,8 +23,9 @@ from torch import Tensor
 
 from phosphene.errors import SettingError
 from phosphene.loops.dream import DreamSettings, dreamt, resize
-from phosphene.loops.frames import Frame, State, Targets, number, seed_of
+from phosphene.loops.frames import Frame, Targets, seed_of
 from phosphene.loops.optical_flow import Luminance, follow, luminance, opencv, warp
+from phosphene.loops.step import State, number
 from phosphene.types import Image, Size
 
 SHAPES = 8

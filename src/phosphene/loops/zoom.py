@@ -23,8 +23,9 @@ from phosphene.canvas.colour import COVARIANCE_ROOT, MEAN
 from phosphene.errors import SettingError
 from phosphene.gradients.engine import Engine
 from phosphene.loops.dream import DreamSettings, dreamt, resize
-from phosphene.loops.frames import Frame, State, Targets, number, seed_of
+from phosphene.loops.frames import Frame, Targets, seed_of
 from phosphene.loops.levels import Levels, keep_level, measure
+from phosphene.loops.step import State, number
 from phosphene.recipe.keyframes import Track, at
 from phosphene.types import Image, Size
 

@@ -12,9 +12,10 @@ from phosphene import recipe as recipes
 from phosphene.gradients import precision as precisions
 from phosphene.gradients.engine import Engine
 from phosphene.loops import dream
-from phosphene.loops.frames import Frame, State, Targets, unpack
+from phosphene.loops.frames import Frame, Targets
 from phosphene.loops.morph import MorphSettings, OnProgress, morph_frames
 from phosphene.loops.stages import ImagineSettings
+from phosphene.loops.step import State, unpack
 from phosphene.loops.video import ClipSettings, clip_frames
 from phosphene.loops.zoom import ZoomSettings, zoom_frames
 from phosphene.media.image import Photograph

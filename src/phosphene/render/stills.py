@@ -20,7 +20,7 @@ from phosphene.gradients import precision as precisions
 from phosphene.gradients.engine import Engine
 from phosphene.loops import dream, lucid, sheet
 from phosphene.loops import imagine as imagining
-from phosphene.loops.step import Step
+from phosphene.loops.step import StillStep as Step
 from phosphene.media.image import Photograph, read_image
 from phosphene.nets.base import Net
 from phosphene.objectives.base import Objective, resolve
