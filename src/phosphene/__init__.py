@@ -16,19 +16,7 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from phosphene.api import (
-        again,
-        again_steps,
-        dream,
-        dream_steps,
-        imagine,
-        imagine_steps,
-        morph,
-        sheet,
-        sheet_steps,
-        video,
-        zoom,
-    )
+    from phosphene.api import again, dream, imagine, job, morph, sheet, video, zoom
     from phosphene.attribution import see
     from phosphene.errors import PhospheneError as PhospheneError
     from phosphene.nets import load as load_net
@@ -36,12 +24,36 @@ if TYPE_CHECKING:
     from phosphene.objectives import Channel, Class, Guide, Layer, Neuron, parse
     from phosphene.recipe import BaseRecipe as Recipe
     from phosphene.recipe import Noise
+    from phosphene.render.job import Event, Job
     from phosphene.render.picture import Picture
+
+_HOMES = {
+    "again": "api:again",
+    "dream": "api:dream",
+    "imagine": "api:imagine",
+    "job": "api:job",
+    "morph": "api:morph",
+    "sheet": "api:sheet",
+    "video": "api:video",
+    "zoom": "api:zoom",
+    "see": "attribution:see",
+    "PhospheneError": "errors:PhospheneError",
+    "load_net": "nets:load",
+    "wrap": "nets.foreign.wrap:wrap",
+    **{name: f"objectives:{name}" for name in ("Channel", "Class", "Guide", "Layer", "Neuron", "parse")},
+    "Noise": "recipe:Noise",
+    "Recipe": "recipe:BaseRecipe",
+    "Event": "render.job:Event",
+    "Job": "render.job:Job",
+    "Picture": "render.picture:Picture",
+}
 
 __all__ = [
     "Channel",
     "Class",
+    "Event",
     "Guide",
+    "Job",
     "Layer",
     "Neuron",
     "Noise",
@@ -49,56 +61,26 @@ __all__ = [
     "Picture",
     "Recipe",
     "again",
-    "again_steps",
     "dream",
-    "dream_steps",
     "imagine",
-    "imagine_steps",
+    "job",
     "load_net",
     "morph",
     "parse",
     "see",
     "sheet",
-    "sheet_steps",
     "video",
     "wrap",
     "zoom",
 ]
 
-_HOMES = {
-    "errors": ("PhospheneError",),
-    "nets.foreign.wrap": ("wrap",),
-    "objectives": ("Channel", "Class", "Guide", "Layer", "Neuron", "parse"),
-    "render.picture": ("Picture",),
-    "recipe": ("Noise",),
-    "api": (
-        "again",
-        "again_steps",
-        "dream",
-        "dream_steps",
-        "imagine",
-        "imagine_steps",
-        "morph",
-        "sheet",
-        "sheet_steps",
-        "video",
-        "zoom",
-    ),
-    "attribution": ("see",),
-}
-
 
 def __getattr__(name: str) -> Any:
-    # Found when first asked for, so that `import phosphene` does not import torch.
-    from importlib import import_module
+    # Imported when it is first asked for, so that `import phosphene` does not import torch.
+    if name in _HOMES:
+        from phosphene.kinds import load
 
-    if name == "Recipe":
-        return import_module("phosphene.recipe").BaseRecipe
-    if name == "load_net":
-        return import_module("phosphene.nets").load
-    for home, names in _HOMES.items():
-        if name in names:
-            return getattr(import_module(f"phosphene.{home}"), name)
+        return load(_HOMES[name])
     from phosphene.errors import nearest
 
     close = nearest(name, __all__)

@@ -7,70 +7,47 @@ from typing import Any
 
 import click
 
-from phosphene.cli import filming, options, output
-from phosphene.cli.fetching import fetch
+from phosphene.cli import options, output
 from phosphene.cli.root import Command
 from phosphene.kinds import KINDS
-from phosphene.recipe import MorphRecipe, VideoRecipe, ZoomRecipe
 
 
 @click.command(cls=Command)
 @click.argument("file", type=options.PATH)
+@click.option("--source", type=options.PATH, metavar="PHOTO", help="Begin with this photo or clip instead.")
 @click.option(
-    "--source", type=options.PATH, metavar="PHOTO", help="Begin with this photo or clip, not the recipe's own."
+    "--look-in",
+    type=options.PATH,
+    metavar="FOLDER",
+    multiple=True,
+    help="Look for the source and guides here too; may be given several times.",
 )
-@options.of_recipe(*(kind.recipe for kind in KINDS.values()), defaults=False)
-@filming.codec_options
-@output.options
+@click.option("--fetch", is_flag=True, help="Download the network that the recipe names, if it is not here.")
+@options.settings(*KINDS, defaults=False)
+@output.options(still=True, film=True)
 def again(
-    file: Path,
-    source: Path | None,
-    output_path: Path | None,
-    depth: str,
-    preview: Path | None,
-    codec: str | None,
-    crf: int | None,
-    fresh: bool,
-    **settings: Any,
+    file: Path, source: Path | None, look_in: tuple[Path, ...], fetch: bool, output: output.Output, **settings: Any
 ) -> None:
-    """Render anew from the recipe inside FILE, a picture or film that phosphene wrote, or a .json file.
+    """Render again from the recipe inside FILE, a picture or film that phosphene wrote, or a .json file.
 
-    Every setting is as in the recipe, unless given here; what phosphene chose by itself is then chosen anew.
-    The photo is looked for where it was, seen from FILE, and beside FILE. Without -o the result is
-    FILE-again.png in the current folder, or FILE-again.mp4 if it is a film's.
+    \b
+      phosphene again dream.png --size 4000
+      phosphene again dream.png --source other.jpg --seed 7
+      phosphene again trip.mp4 --seconds 60 -o longer.mp4
+
+    Every setting is as in the recipe, unless given here; what phosphene chose by itself is then chosen again. The
+    source is looked for beside FILE and in the folders of --look-in. Without -o the result is FILE-again.png in the
+    current folder, or FILE-again.mp4 if it is a film.
     """
-    changes = options.given(settings)
-    from phosphene import recipe as recipes
-    from phosphene.render import sources
-
-    recipe = recipes.override(sources.read_recipe(file), changes)
-    if isinstance(recipe, ZoomRecipe | MorphRecipe | VideoRecipe):
-        film = filming.choose(
-            output_path, f"{file.stem}-again", codec=codec, crf=crf, depth=depth, preview=preview, fresh=fresh
-        )
-        fetch(recipe.net.name)
-
-        from phosphene.api import film_again
-
-        filming.follow(film_again(recipe, file, source), film)
-        return
-    if codec is not None or crf is not None or fresh:
-        raise click.UsageError("--codec, --crf and --fresh are for films, but this recipe is a picture's.")
-    count = len(recipe.pictures())
-    place = output.choose(output_path, f"{file.stem}-again", count=count, depth=depth, preview=preview)
-    fetch(recipe.net.name)
-
-    from phosphene import api
-    from phosphene.cli.progress import follow
-
-    follow(api.again_steps(file, source=source, **changes), place)
+    settings.pop("preset", None)
+    options.run(file, source, output, f"{file.stem}-again", source, look_in=look_in, fetch=fetch, **settings)
 
 
 @click.command(cls=Command)
 @click.argument("file", type=options.PATH)
 def show(file: Path) -> None:
     """Print the recipe inside FILE, as JSON."""
-    from phosphene import recipe as recipes
-    from phosphene.render import sources
+    from phosphene.recipe import dumps
+    from phosphene.render.sources import read_recipe
 
-    click.echo(recipes.dumps(sources.read_recipe(file)))
+    click.echo(dumps(read_recipe(file)))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from phosphene.cli.fetching import fetch
+from phosphene.cli.fetch import fetch
 from phosphene.cli.root import Command
 from phosphene.cli.table import json_option, show
 from phosphene.errors import UnknownNameError

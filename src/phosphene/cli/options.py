@@ -1,21 +1,28 @@
-"""Command line options made from the settings of recipes: help, ranges and defaults are the true ones."""
+"""Options that are made from the settings of recipes: their help, ranges and defaults are the true ones."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 from click.shell_completion import CompletionItem
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
-from phosphene.recipe import BaseRecipe, DreamRecipe, NetUsed, Noise, settings, settings_of
-from phosphene.recipe.presets import Preset
+from phosphene.kinds import KINDS
+from phosphene.recipe import NetUsed, Noise, settings_of
+from phosphene.recipe import settings as describe
+from phosphene.recipe.presets import PRESETS
+
+if TYPE_CHECKING:
+    from phosphene.cli.output import Output
 
 F = TypeVar("F", bound=Callable[..., Any])
+
+PATH = click.Path(path_type=Path)
 
 _SHORT = {"target": "-t"}
 
@@ -30,76 +37,127 @@ class Setting(click.ParamType):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         try:
-            return settings.read(self.field, value)
+            return describe.read(self.field, value)
         except ValueError:
-            wanted = settings.must_be(self.field)
-            self.fail(f"must be {wanted}, but is {settings.received(value)}.", param, ctx)
+            wanted = describe.must_be(self.field)
+            self.fail(f"must be {wanted}, but is {describe.received(value)}.", param, ctx)
 
     def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
-        return [CompletionItem(word) for word in settings.choices(self.field) if word.startswith(incomplete)]
+        return [CompletionItem(word) for word in describe.choices(self.field) if word.startswith(incomplete)]
 
-
-NOISE_SIZE = Setting(Noise.model_fields["noise"])
-PATH = click.Path(path_type=Path)
 
 noise = click.option(
-    "--noise", type=NOISE_SIZE, metavar="WIDTHxHEIGHT", help="Begin with noise of this size, not with a photo."
+    "--noise",
+    type=Setting(Noise.model_fields["noise"]),
+    metavar="WIDTHxHEIGHT",
+    help="Begin with noise of this size, not with a photo.",
 )
 """A decorator that adds `--noise`."""
 
 
-def of_recipe(*kinds: type[BaseRecipe], without: tuple[str, ...] = (), defaults: bool = True) -> Callable[[F], F]:
-    """A decorator that adds an option for every setting of the kinds of recipe.
+def settings(*kinds: str, without: tuple[str, ...] = (), defaults: bool = True) -> Callable[[F], F]:
+    """Return a decorator that adds an option for every setting of these kinds, and `--preset` where a kind has some.
 
-    An option that is not given is None, so that what was asked for is told from what is so by default.
+    An option that is not given is None, so that what was asked for can be told from defaults.
     """
-    fields: dict[str, FieldInfo] = {}
+    fields: dict[str, list[FieldInfo]] = {}
+    old: dict[str, str] = {}
     for kind in kinds:
-        for name in settings_of(kind):
+        recipe = KINDS[kind].recipe
+        old |= recipe.old_names
+        for name in settings_of(recipe):
             if name not in without:
-                fields.setdefault(name, kind.model_fields[name])
+                fields.setdefault(name, []).append(recipe.model_fields[name])
 
     def add(command: F) -> F:
-        for name, field in reversed(fields.items()):
-            command = _option(name, field, defaults)(command)
+        for name, several in reversed(fields.items()):
+            command = _option(name, several, defaults)(command)
+        for name, new in old.items():
+            hidden = click.option(f"--{_dashed(name)}", new, type=_type(fields[new]), hidden=True)
+            command = hidden(command)
+        if len(kinds) == 1 and kinds[0] in PRESETS:
+            command = _preset(kinds[0])(command)
         return command
 
     return add
 
 
-def preset(known: Mapping[str, Preset]) -> Callable[[F], F]:
-    """A decorator that adds `--preset`, one of these."""
+def source(photo: Path | None, size: Any) -> tuple[object, str]:
+    """Return what to begin with, and how a file that is named after it is called."""
+    if (photo is None) == (size is None):
+        raise click.UsageError("Give either PHOTO or --noise WIDTHxHEIGHT.")
+    return (Noise(noise=size), "noise") if photo is None else (photo, photo.stem)
+
+
+def run(what: object, source: object, output: Output, stem: str, path: Path | None, **settings: Any) -> None:
+    """Build the job of a kind of work or of a recipe's file, and follow it to its end; `path` is its source's."""
+    from phosphene import api
+    from phosphene.cli.follow import follow
+
+    given = {name: value for name, value in settings.items() if value is not None}
+    follow(api.open_job(what, source, **given), output, stem, path)
+
+
+def stem_of(text: str) -> str:
+    """Return a file name for any text: what is neither letter nor digit becomes a hyphen.
+
+    >>> stem_of("goldfish + chihuahua")
+    'goldfish-chihuahua'
+    """
+    return re.sub(r"[^\w.]+", "-", text).strip("-._")[:80] or "picture"
+
+
+class _AnyOf(Setting):
+    """Text that is read as the first of several fields that takes it."""
+
+    def __init__(self, fields: list[FieldInfo]) -> None:
+        super().__init__(fields[0])
+        self.fields = fields
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        for field in self.fields:
+            try:
+                return describe.read(field, value)
+            except ValueError:
+                continue
+        return super().convert(value, param, ctx)
+
+
+def _type(fields: list[FieldInfo]) -> Setting:
+    return Setting(fields[0]) if len(fields) == 1 else _AnyOf(fields)
+
+
+def _preset(kind: str) -> Callable[[F], F]:
+    known = PRESETS[kind]
     about = " ".join(f"{name}: {each.about}" for name, each in known.items())
     return click.option(
-        "--preset",
-        type=click.Choice(list(known)),
-        help=f"Settings that go well together, to which other options add: {about}",
+        "--preset", type=click.Choice(list(known)), help=f"Settings that work well together; other options add: {about}"
     )
 
 
-def given(options: dict[str, Any]) -> dict[str, Any]:
-    """The options that were given."""
-    return {name: value for name, value in options.items() if value is not None}
-
-
-def net_of(options: dict[str, Any]) -> str:
-    """The name of the network that the options ask for."""
-    asked = options.get("net") or DreamRecipe.model_fields["net"].get_default()
-    return str(asked.name)
-
-
-def _option(name: str, field: FieldInfo, defaults: bool) -> Callable[[F], F]:
+def _option(name: str, fields: list[FieldInfo], defaults: bool) -> Callable[[F], F]:
+    field = fields[0]
     notes = []
-    words = settings.must_be(field)
-    if "number" in words:  # the metavar says that it is one
+    words = describe.must_be(field)
+    if "number" in words and len(fields) == 1:  # the metavar says that it is one
         notes.append(re.sub("a (whole )?number (from )?", "", words))
-    if defaults and (default := _default(field)) is not None:
-        notes.append(f"default: {settings.write(default)}")
+    default = _default(field)
+    if defaults and default is not None:
+        notes.append(f"default: {_shown(default)}")
     about = f"{field.description} [{'; '.join(notes)}]" if notes else field.description
-    if field.annotation is bool and not field.get_default():
-        return click.option(f"--{name.replace('_', '-')}/--no-{name.replace('_', '-')}", name, default=None, help=about)
-    names = [*([_SHORT[name]] if name in _SHORT else []), f"--{name.replace('_', '-')}"]
-    return click.option(*names, name, type=Setting(field), metavar=settings.metavar(field), help=about)
+    dashed = _dashed(name)
+    if field.annotation is bool:
+        return click.option(f"--{dashed}/--no-{dashed}", name, default=None, help=about)
+    names = [*([_SHORT[name]] if name in _SHORT else []), f"--{dashed}"]
+    return click.option(*names, name, type=_type(fields), metavar=describe.metavar(field), help=about)
+
+
+def _dashed(name: str) -> str:
+    return name.replace("_", "-")
+
+
+def _shown(default: object) -> str:
+    return {True: "yes", False: "no"}[default] if isinstance(default, bool) else describe.write(default)
 
 
 def _default(field: FieldInfo) -> object:

@@ -1,11 +1,10 @@
-"""Where a result goes: a name that overwrites nothing by accident, checked before the long work begins."""
+"""Where a result goes: options, and a name that overwrites nothing by accident, checked before the work begins."""
 
 from __future__ import annotations
 
 import itertools
-import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -15,100 +14,117 @@ from phosphene.cli.options import PATH
 from phosphene.errors import OutputError
 
 if TYPE_CHECKING:
-    from phosphene.render.stills import Rendering
+    from phosphene.render.job import Job
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-DEFAULT_SUFFIX = ".png"
+PICTURE, FILM = ".png", ".mp4"
 
 
 @dataclass(frozen=True)
 class Output:
-    """Where the pictures of a run go, in how many bits a sample, and where one of the work so far is kept."""
+    """Where a result goes and how it is stored, and where a picture of the work so far is kept.
 
-    path: Path
-    count: int
-    depth: int
-    preview: Path | None = None
-
-    def paths(self, part: str = "") -> list[Path]:
-        """Each picture's file; several are numbered from 1, and `part` stands before the suffix."""
-        stems = [self.path.stem] if self.count == 1 else [f"{self.path.stem}-{i + 1}" for i in range(self.count)]
-        return [self.path.with_name(f"{stem}{part}{self.path.suffix}") for stem in stems]
-
-    def check(self) -> Output:
-        """Raise what would be raised when the results are written; gives itself."""
-        from phosphene.media import atomic
-        from phosphene.media.image import formats
-
-        formats.for_writing(self.path, self.depth)
-        atomic.check(self.paths()[0])
-        if self.preview is not None:
-            formats.for_writing(self.preview)
-            atomic.check(self.preview)
-        return self
-
-    def check_for(self, run: Rendering) -> None:
-        """Raise if a picture of the size of `run`, or its recipe, does not fit into the format."""
-        from phosphene.media.image import check_writable
-        from phosphene.recipe import dumps
-
-        (image,) = run.start.image[:1]
-        size = (image.shape[-2], image.shape[-1])
-        for path, depth in ((self.path, self.depth), (self.preview, 8)):
-            if path is not None:
-                check_writable(path, depth, size=size, recipe=dumps(run.recipe))
-
-    def apart_from(self, photo: Path | None) -> Output:
-        """Raise `OutputError` if a file to write is the photo that is read; gives itself."""
-        for path in filter(None, (self.path, self.preview)):
-            if photo is not None and path.exists() and photo.exists() and path.samefile(photo):
-                raise OutputError(
-                    f"{path} is the photo itself, without which its dream could not be rendered again: "
-                    "write to another file",
-                    path=path,
-                )
-        return self
-
-
-def options(command: F) -> F:
-    """A decorator that adds -o, --depth and --preview."""
-    for each in reversed(
-        (
-            click.option(
-                "-o", "--output", "output_path", type=PATH, metavar="OUT",
-                help="Where to write; the suffix chooses the format (.png, .jpg, .webp, .tif, .avif). "
-                "By default a new PNG in the current folder.",
-            ),
-            click.option(
-                "--depth", type=click.Choice(["8", "16"]), default="8", show_default=True,
-                help="Bits a sample; 16 in PNG and TIFF only.",
-            ),
-            click.option(
-                "--preview", type=PATH, metavar="FILE", help="Keep a picture of the work so far in this file."
-            ),
-        )
-    ):  # fmt: skip
-        command = each(command)
-    return command
-
-
-def choose(output: Path | None, stem: str, *, count: int = 1, depth: str, preview: Path | None) -> Output:
-    """The checked output; without -o, a file not there yet in the current folder, named after `stem`."""
-    if output is not None:
-        return Output(output, count, int(depth), preview).check()
-    for number in itertools.count(1):
-        name = f"{stem}{'' if number == 1 else f'-{number}'}{DEFAULT_SUFFIX}"
-        found = Output(Path(name), count, int(depth), preview)
-        if not any(path.exists() for path in found.paths()):
-            return found.check()
-    raise AssertionError("numbers do not end")
-
-
-def stem_of(text: str) -> str:
-    """A file's name for any text: what is neither letter nor digit becomes a hyphen.
-
-    >>> stem_of("goldfish + chihuahua")
-    'goldfish-chihuahua'
+    Without `path`, the result is named after the work, with `stem`.
     """
-    return re.sub(r"[^\w.]+", "-", text).strip("-._")[:80] or "picture"
+
+    path: Path | None
+    preview: Path | None
+    force: bool
+    fresh: bool
+    format: dict[str, Any] = field(default_factory=dict)
+
+    def place(self, job: Job, stem: str, source: Path | None = None) -> Path:
+        """Return the path to write to, after checking that nothing of the user's is lost.
+
+        Without -o it is a name in the current folder that is not taken; unfinished work under that name is continued.
+        Raises `OutputError` if a file is there already or is the source itself.
+        """
+        if self.preview is not None:
+            _check_picture(self.preview)
+            _check_apart(self.preview, source)
+        if self.path is None:
+            suffix = FILM if job.work.streams else PICTURE
+            for number in itertools.count(1):
+                path = Path(f"{stem}{'' if number == 1 else f'-{number}'}{suffix}")
+                if not any(each.exists() for each in job.work.paths(path)):
+                    return path
+        assert self.path is not None, "numbers do not end"
+        for each in job.work.paths(self.path):
+            _check_apart(each, source)
+            if each.is_file() and not self.force:
+                raise OutputError(f"{each} is there already: give --force to replace it, or another name", path=each)
+        return self.path
+
+
+def options(*, still: bool = False, film: bool = False) -> Callable[[F], F]:
+    """Return a decorator that adds the options of outputs, and gathers them as the argument `output`."""
+    suffixes = [*([".png, .jpg, .webp, .tif, .avif"] if still else [])]
+    suffixes += [".mp4, .webm, .gif, .mkv, .mov; a folder or NAME-%05d.png for pictures"] if film else []
+    deep = " and ".join([*(["PNG and TIFF"] if still else []), *(["FFV1 and PNG films"] if film else [])])
+    added = [
+        click.option(
+            "-o",
+            "--output",
+            "path",
+            type=PATH,
+            metavar="OUT",
+            help=f"Where to write; the suffix chooses the format ({'; '.join(suffixes)}). By default a new file in the "
+            "current folder.",
+        ),
+        click.option("--force", is_flag=True, help="Replace an output that is there already."),
+        click.option("--fresh", is_flag=True, help="Start over instead of continuing unfinished work."),
+        click.option("--preview", type=PATH, metavar="FILE", help="Keep a picture of the work so far in this file."),
+        click.option("--no-recipe", is_flag=True, help="Write the result without its recipe."),
+        click.option(
+            "--depth",
+            type=click.Choice(["8", "16"]),
+            default="8",
+            show_default=True,
+            help=f"Bits per sample; 16 with {deep} only.",
+        ),
+    ]
+    if film:
+        added += [
+            click.option(
+                "--codec", metavar="NAME", help="h264, vp9, prores, ffv1, gif or png; by default what suits the suffix."
+            ),
+            click.option("--crf", type=int, metavar="INTEGER", help="Quality of H.264 (0 best to 51) and VP9 (to 63)."),
+        ]
+
+    def decorate(command: F) -> F:
+        def gathered(*args: Any, **given: Any) -> Any:
+            kept = {name: given.pop(name, None) for name in ("path", "force", "fresh", "preview", "no_recipe", "depth")}
+            format = {name: value for name in ("codec", "crf") if (value := given.pop(name, None)) is not None}
+            if kept["depth"] == "16":
+                format["depth"] = 16
+            if kept["no_recipe"]:
+                format["with_recipe"] = False
+            output = Output(kept["path"], kept["preview"], bool(kept["force"]), bool(kept["fresh"]), format)
+            return command(*args, output=output, **given)
+
+        gathered.__name__, gathered.__doc__ = command.__name__, command.__doc__
+        gathered.__click_params__ = getattr(command, "__click_params__", [])  # type: ignore[attr-defined]
+        decorated: Any = gathered
+        for option in reversed(added):
+            decorated = option(decorated)
+        result: F = decorated
+        return result
+
+    return decorate
+
+
+def _check_apart(path: Path, source: Path | None) -> None:
+    if source is not None and path.exists() and source.exists() and path.samefile(source):
+        raise OutputError(
+            f"{path} is the source itself, without which the result could not be made again: write to another file",
+            path=path,
+        )
+
+
+def _check_picture(path: Path) -> None:
+    from phosphene.media import atomic
+    from phosphene.media.image import formats
+
+    formats.for_writing(path)
+    atomic.check(path)

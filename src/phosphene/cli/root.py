@@ -5,8 +5,6 @@ A mistake of the user's is one line on stderr and exit code 1, wrong usage exit 
 
 from __future__ import annotations
 
-import errno
-import importlib
 import os
 import sys
 from typing import Any
@@ -15,22 +13,18 @@ import click
 
 from phosphene import __version__
 from phosphene.errors import PhospheneError, nearest
+from phosphene.kinds import KINDS, load
 
 COMMANDS = {
-    "dream": ("phosphene.cli.dream", "Dream upon a photograph, or upon noise."),
-    "imagine": ("phosphene.cli.imagine", "Make a picture of what a word, a layer or a channel stands for."),
-    "sheet": ("phosphene.cli.sheet", "Make a picture of each of many things, side by side."),
-    "zoom": ("phosphene.cli.zoom", "Travel into a photograph, or into noise, without end: a film."),
-    "morph": ("phosphene.cli.morph", "Turn one idea into the next: a film."),
-    "video": ("phosphene.cli.video", "Dream on a video clip, without flicker."),
-    "see": ("phosphene.cli.see", "Tell what a network believes it sees in a picture."),
-    "again": ("phosphene.cli.again", "Render anew from the recipe inside a file."),
-    "show": ("phosphene.cli.again", "Print the recipe inside a file."),
-    "nets": ("phosphene.cli.nets", "List the networks."),
-    "layers": ("phosphene.cli.nets", "List a network's layers."),
-    "labels": ("phosphene.cli.nets", "List the labels that a network knows."),
+    **{kind.name: (kind.command, kind.about) for kind in KINDS.values()},
+    "see": ("cli.see:see", "Tell what a network believes it sees in a picture."),
+    "again": ("cli.again:again", "Render again from the recipe inside a file."),
+    "show": ("cli.again:show", "Print the recipe inside a file."),
+    "nets": ("cli.nets:nets", "List the networks; fetch, add or remove them."),
+    "layers": ("cli.nets:layers", "List a network's layers."),
+    "labels": ("cli.nets:labels", "List the labels that a network knows."),
 }
-"""Each command's module, which is imported when it is asked for, and its line in `phosphene --help`."""
+"""Where each command is, from where it is imported when it is asked for, and its line in `phosphene --help`."""
 
 INTERRUPTED = 130
 
@@ -54,8 +48,7 @@ class Lazy(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in COMMANDS:
             return None
-        module, _ = COMMANDS[cmd_name]
-        command = getattr(importlib.import_module(module), cmd_name)
+        command = load(COMMANDS[cmd_name][0])
         assert isinstance(command, click.Command)
         return command
 
@@ -81,9 +74,12 @@ class Lazy(click.Group):
             ctx.exit(INTERRUPTED)
         except (click.ClickException, click.Abort, click.exceptions.Exit):
             raise
+        except BrokenPipeError:  # the reader of our output, `head` for example, has seen enough
+            sys.stdout = open(os.devnull, "w")  # or Python complains when it flushes on exit
+            ctx.exit(0)
         except Exception as problem:
             debug = ctx.meta.get("phosphene.debug", False)
-            if debug or (isinstance(problem, OSError) and problem.errno == errno.EPIPE):
+            if debug:
                 raise
             raise click.ClickException(_sentence(problem)) from None
 
@@ -96,7 +92,7 @@ def _sentence(problem: Exception) -> str:
 
 
 def debug_option() -> click.Option:
-    """`--debug`, which is understood before and behind the command's name."""
+    """`--debug`, which is understood before and after the command's name."""
 
     def remember(ctx: click.Context, _: click.Parameter, value: bool) -> None:
         if value:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from phosphene.cli import options
-from phosphene.cli.fetching import fetch
+from phosphene.cli.fetch import fetch
 from phosphene.cli.root import Command
 from phosphene.cli.table import json_option, show
 

@@ -2,43 +2,28 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import click
 
 from phosphene.cli import options, output
-from phosphene.cli.fetching import fetch
 from phosphene.cli.root import Command
-from phosphene.recipe import SheetRecipe
 
 
 @click.command(cls=Command)
 @click.argument("targets", nargs=-1, required=True)
-@options.of_recipe(SheetRecipe)
-@output.options
-def sheet(
-    targets: tuple[str, ...],
-    output_path: Path | None,
-    depth: str,
-    preview: Path | None,
-    **settings: Any,
-) -> None:
+@options.settings("sheet")
+@output.options(still=True)
+def sheet(targets: tuple[str, ...], output: output.Output, **settings: Any) -> None:
     """Make a picture of each of TARGETS, side by side: labels, layers, channels, or sums of them.
 
     \b
       phosphene sheet mixed4c:0..63
       phosphene sheet banana goldfish teapot --size 192 --columns 3
+      phosphene sheet mixed3a:0..15 --gap 0 -o textures.png
 
-    They are imagined many at a time, which takes a fraction of what it takes one by one. Without -o the result is
-    TARGETS.png in the current folder. It carries its recipe, which lists the targets row by row:
-    `phosphene again` renders from it.
+    Many pictures are imagined at a time, which takes a fraction of the time of one by one. Without -o the result is
+    TARGETS.png in the current folder. It carries its recipe, which lists the targets row by row: `phosphene again`
+    renders it again. If it is stopped, the same command continues.
     """
-    given = options.given(settings)
-    place = output.choose(output_path, output.stem_of("-".join(targets)), depth=depth, preview=preview)
-    fetch(options.net_of(given))
-
-    from phosphene import api
-    from phosphene.cli.progress import follow
-
-    follow(api.sheet_steps(targets, **given), place)
+    options.run("sheet", None, output, options.stem_of("-".join(targets)), None, targets=targets, **settings)

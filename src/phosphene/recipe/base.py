@@ -83,13 +83,16 @@ NetField = Annotated[NetUsed, meant("the name of a net"), Field(description="The
 class BaseRecipe(Model):
     """What every kind of recipe begins with.
 
-    `automatic` lists the settings that phosphene chose because they were left to it.
+    `automatic` lists the settings that phosphene chose because they were left to it; `guides` has the SHA-256 of each
+    picture that the target names.
     """
 
     old_names: ClassVar[Mapping[str, str]] = {}
     """Names that fields had in earlier releases; they are still accepted."""
 
-    not_settings: ClassVar[frozenset[str]] = frozenset({"kind", "version", "phosphene", "automatic", "source", "pick"})
+    not_settings: ClassVar[frozenset[str]] = frozenset(
+        {"kind", "version", "phosphene", "automatic", "guides", "source", "pick"}
+    )
     """Fields that are not settings: they cannot be given as options."""
 
     reset_by: ClassVar[Mapping[str, str]] = {}
@@ -99,6 +102,7 @@ class BaseRecipe(Model):
     version: Literal[1, 2] = VERSION
     phosphene: str = __version__
     automatic: Annotated[tuple[str, ...], meant("a list of settings")] = ()
+    guides: Annotated[dict[str, Sha256], meant("an object of paths and hashes")] = Field(default_factory=dict)
 
     def pictures(self) -> Sequence[BaseRecipe]:
         """Return the recipe of each picture that this one makes."""

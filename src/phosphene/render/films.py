@@ -1,4 +1,4 @@
-"""From a film's recipe to the work that it asks for: frames that can be stopped, kept, and gone on with."""
+"""From the recipes of films to their work: frames that are written as they are made."""
 
 from __future__ import annotations
 
@@ -7,223 +7,236 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
+from typing import ClassVar
 
-from phosphene import recipe as recipes
-from phosphene.gradients import precision as precisions
+import torch
+
 from phosphene.gradients.engine import Engine
-from phosphene.loops import dream
-from phosphene.loops.frames import Frame, Targets
-from phosphene.loops.morph import MorphSettings, OnProgress, morph_frames
-from phosphene.loops.stages import ImagineSettings
-from phosphene.loops.step import State, unpack
-from phosphene.loops.video import ClipSettings, clip_frames
-from phosphene.loops.zoom import ZoomSettings, zoom_frames
-from phosphene.media.image import Photograph
+from phosphene.gradients.precision import choose as choose_dtype
+from phosphene.loops import morph, video, zoom
+from phosphene.loops.step import State, Step, pack
+from phosphene.loops.target_schedule import TargetSchedule
+from phosphene.loops.version1 import arithmetic_for
 from phosphene.media.video.clip import open_clip
 from phosphene.media.video.film import Film, FilmSettings
 from phosphene.media.video.sound import Sound
 from phosphene.nets.base import Net
 from phosphene.objectives.base import Objective
-from phosphene.recipe import BaseRecipe, Noise
-from phosphene.recipe.films import MorphRecipe, VideoRecipe, ZoomRecipe
-from phosphene.recipe.keyframes import Keys, read_keys, read_track
-from phosphene.render import sources
-from phosphene.render.stills import load_net, meaning, resolved, settings_for, usual_target
-from phosphene.types import Size
-
-StrPath = str | os.PathLike[str]
+from phosphene.recipe import BaseRecipe, MorphRecipe, VideoRecipe, ZoomRecipe, dumps, relative_to, resolved
+from phosphene.recipe.keyframes import Keys, read_keys
+from phosphene.render import networks, sources
+from phosphene.render.environment import environment
+from phosphene.render.job import Given, Job, Output, Work
+from phosphene.render.stills import name_of, octaves_of
+from phosphene.resampling import resize
+from phosphene.types import Image, Size
 
 LONGEST_SIDE = 640
-"""Of a trip whose size is not asked for: a photograph's own would take minutes a frame."""
-
-
-@dataclass(frozen=True)
-class Style:
-    """How a film is stored: `codec` None for the suffix's usual one, `crf` None for the codec's, `depth` 8 or 16."""
-
-    codec: str | None = None
-    crf: int | None = None
-    depth: int = 8
-
-
-class Preparation:
-    """Work before the first frame: whoever sets `on_progress` is told the share of it that is done, 0 to 1."""
-
-    def __init__(self) -> None:
-        self.on_progress: OnProgress | None = None
-
-    def reached(self, share: float) -> None:
-        """Tell whoever wants to know."""
-        if self.on_progress is not None:
-            self.on_progress(share)
+"""Of a zoom whose size is not given: at a photograph's own size, each frame would take minutes."""
 
 
 @dataclass(frozen=True, eq=False)
-class FilmRendering:
-    """A film in the making: iterating gives its frames, each finished, one after another.
+class FilmWork(Work):
+    """The work of a film of `size` (height, width) at `fps` frames per second.
 
-        trip = ph.zoom("photo.jpg", seconds=10)
-        for frame in trip:
-            show(frame.image)                        # 1 3 h w
-            kept = frame.saved()                     # bytes, from which another day ...
-        for frame in trip.resume(kept): ...          # ... it goes on, to the same bytes as without a break
-
-    `recipe` has every setting as it was resolved. `size` is (height, width), `fps` frames a second, exactly, `frames`
-    how many there will be, None where that is not known. `time_base` is the seconds of a tick where frames say when
-    they are shown, and `sound` what the film will sound like. `preparation` tells of work before the first frame.
+    `frames` is how many there will be, None where that is not known. `time_base` is the seconds of a tick where frames
+    say when they are shown; `sound` is what the film will sound like.
     """
+
+    streams: ClassVar[bool] = True
 
     recipe: BaseRecipe
     size: Size
     fps: Fraction
     frames: int | None
-    begin: Callable[[State | None], Iterator[Frame]] = field(repr=False)
+    begin: Callable[[State | None], Iterator[Step]] = field(repr=False)
+    device: torch.device
     time_base: Fraction | None = None
     sound: Sound | None = field(default=None, repr=False)
-    preparation: Preparation = field(default_factory=Preparation, repr=False)
 
-    def __iter__(self) -> Iterator[Frame]:
-        return self.begin(None)
+    def steps(self, state: State | None) -> Iterator[Step]:
+        """Do the work, from the beginning or from where `state` was taken."""
+        return self.begin(state)
 
-    def resume(self, kept: bytes) -> Iterator[Frame]:
-        """The frames behind the one whose `saved()` bytes these are; raises `RecipeError` for other bytes."""
-        return self.begin(unpack(kept))
+    def look(self, step: Step) -> Image:
+        """Return the newest frame, or a look at what is being prepared, 1 3 h w."""
+        return step.image[:1].cpu()
 
-    def film(self, path: StrPath, style: Style | None = None, *, fresh: bool = False) -> Film:
-        """The unfinished film at `path` that frames are written to; what was begun there is gone on with.
+    def paths(self, path: Path) -> list[Path]:
+        """Return where the film will be."""
+        return [path]
 
-        Raises what `Film` does, as `OutputError` for a place that cannot be written.
-        """
-        style = style or Style()
-        settings = FilmSettings(self.size, self.fps, self.time_base, style.codec, style.crf, style.depth)
-        there = recipes.relative_to(self.recipe, Path(os.path.abspath(path)).parent)
-        return Film(path, settings, recipe=recipes.dumps(there), fresh=fresh)
+    def result(self, step: Step | None) -> UnwrittenFilm:
+        """Return the film, whose frames are made when it is saved."""
+        return UnwrittenFilm(self)
 
-    def into(self, film: Film) -> Iterator[Frame]:
-        """Write the frames that `film` does not have yet, and give each when it is there; then finish the film.
-
-        However this is stopped, and be it by pulling the plug, doing it again goes on, to the same film.
-        """
-        last: Frame | None = None
-        try:
-            for frame in self.begin(None if film.state is None else unpack(film.state)):
-                film.write(frame.image, frame.pts, frame.duration)
-                last = frame
-                if film.due:
-                    film.checkpoint(frame.saved())
-                yield frame
-        except (KeyboardInterrupt, GeneratorExit):
-            if last is not None and film.frames == last.index + 1:
-                film.checkpoint(last.saved())
-            raise
-        film.finish(self.sound)
-
-    def save(self, path: StrPath, *, codec: str | None = None, crf: int | None = None, depth: int = 8) -> None:
-        """Make the film and write it, in the format that the suffix names, with its recipe inside.
-
-            ph.zoom("photo.jpg", seconds=10).save("trip.mp4")
-
-        Interrupted, it goes on when it is called again: `docs/video-formats.md` tells of formats and codecs. Raises
-        `OutputError` for a place that cannot be written, and `SettingError` for what the format cannot hold.
-        """
-        with self.film(path, Style(codec, crf, depth)) as film:
-            for _ in self.into(film):
-                pass
+    def output(
+        self,
+        path: Path,
+        *,
+        fresh: bool,
+        codec: str | None = None,
+        crf: int | None = None,
+        depth: int = 8,
+        with_recipe: bool = True,
+    ) -> FilmOutput:
+        """Open the unfinished film at `path`."""
+        settings = FilmSettings(self.size, self.fps, self.time_base, codec, crf, depth)
+        return FilmOutput(self, path, settings, fresh, with_recipe)
 
 
-def zooming(request: ZoomRecipe, photo: Photograph | None, path: Path | None = None) -> FilmRendering:
-    """The work of a trip into `photo`, or into the noise that the recipe names; `path` is the recipe's file."""
-    net = load_net(request, path)
-    named, targets = _targets(request, net, path)
-    if isinstance(request.source, Noise):
-        begun = sources.noise(sources.size_for(request.source.noise, request.source.noise), request.seed)
-    else:
-        assert photo is not None, "what is no noise has been read"
-        begun = photo.image
-    own = (begun.shape[-2], begun.shape[-1])
-    size = even(sources.size_for(min(LONGEST_SIDE, max(own)), own)) if request.size is None else request.size
-    size = sources.size_for(size, own)
-    engine = Engine(net, targets.values[0], precision=request.precision, tile=request.tile)
-    count = dream.choose_octaves(size, request.octave_scale) if request.octaves == "auto" else request.octaves
-    recipe = resolved(request, net, engine.dtype, target=named, size=size, octaves=count)
-    fps = Fraction(recipe.fps)
-    settings = ZoomSettings(
-        frames=max(1, round(recipe.seconds * fps)),
-        fps=fps,
-        speed=read_track(recipe.speed),
-        spin=read_track(recipe.spin),
-        drift=read_track(recipe.drift, 2),
-        loop=recipe.loop,
-        level=recipe.level,
-        dream=settings_for(dream.DreamSettings, recipe),
-    )
+@dataclass(frozen=True, eq=False)
+class UnwrittenFilm:
+    """A film that makes its frames when it is saved, since they are too many to be held."""
 
-    def begin(state: State | None) -> Iterator[Frame]:
-        aims, natural = Targets(engine, targets), isinstance(recipe.source, Noise)
-        return zoom_frames(aims, sources.resized(begun, size), settings, natural=natural, state=state)
+    work: FilmWork
 
-    return FilmRendering(recipe, size, fps, settings.frames, begin)
+    def save(self, path: str | os.PathLike[str], **format: object) -> None:
+        """Make the film and write it, in the format that the suffix names, with its recipe inside."""
+        Job.of(self.work).save(path, **format)
 
 
-def morphing(request: MorphRecipe, path: Path | None = None) -> FilmRendering:
-    """The work of turning ideas into one another; `path` is the recipe's file."""
-    net = load_net(request, path)
-    ideas = tuple(map(meaning(net, path), request.ideas))
-    size, fps = sources.size_for(request.size, (1, 1)), Fraction(request.fps)
-    dtype = precisions.choose(request.precision, next(net.parameters()).device)
-    recipe = resolved(request, net, dtype, size=size)
-    ways = len(ideas) if recipe.loop else len(ideas) - 1
-    settings = MorphSettings(
-        frames=max(2, round(recipe.seconds * ways * fps)),
-        fps=fps,
+class FilmOutput(Output):
+    """A film that is being written."""
+
+    def __init__(self, work: FilmWork, path: Path, settings: FilmSettings, fresh: bool, with_recipe: bool) -> None:
+        there = relative_to(work.recipe, Path(os.path.abspath(path)).parent)
+        self.film = Film(
+            path,
+            settings,
+            recipe=dumps(there) if with_recipe else None,
+            identity=dumps(work.recipe),
+            environment=environment(work.device),
+            fresh=fresh,
+        )
+        self._sound = work.sound
+        self.state = self.film.state
+        self.note = None
+        if self.state is not None:
+            changed = ", ".join(self.film.changed)
+            self.note = f"continues after frame {self.film.frames}" + (
+                f"; it was begun with another {changed}, so the last bits of the result may differ" if changed else ""
+            )
+
+    @property
+    def due(self) -> bool:
+        """Whether a segment is complete."""
+        return self.film.due
+
+    def add(self, step: Step) -> None:
+        """Write the frame that the step finished, if any."""
+        if step.frame is not None:
+            self.film.write(step.image, step.frame.pts, step.frame.duration)
+
+    def checkpoint(self, step: Step) -> None:
+        """Keep the state, unless Ctrl-C came between a frame and its step."""
+        frames = 0 if step.frame is None else step.frame.index + 1
+        if self.film.frames == frames:
+            self.film.checkpoint(pack(step.state))
+
+    def finish(self, step: Step | None) -> None:
+        """Make the film of all segments, with its sound."""
+        self.film.finish(self._sound)
+
+    def close(self) -> None:
+        """Let other processes have the place; what was kept stays."""
+        self.film.close()
+
+
+def build_zoom(recipe: ZoomRecipe, net: Net, given: Given) -> FilmWork:
+    """Return the work of a zoom into a photograph, or into noise."""
+    arithmetic = arithmetic_for(recipe.version, recipe.seed)
+    named, keys, guides = _targets(recipe, net, given)
+    start = sources.start(recipe.source, given.source, given.path, given.look_in, arithmetic)
+    size = recipe.size
+    if size is None:
+        size = sources.even(sources.size_for(min(LONGEST_SIDE, max(start.size)), start.size))
+    size = sources.size_for(size, start.size)
+    engine = Engine(net, keys.values[0], precision=recipe.precision, tile=recipe.tile)
+    recipe = resolved(
+        recipe,
+        source=start.name,
+        net=networks.named(net),
+        precision=name_of(engine.dtype),
+        target=named,
+        guides=guides,
         size=size,
-        between=recipe.between,
-        shared=recipe.shared,
-        loop=recipe.loop,
-        seed=recipe.seed,
-        look=ImagineSettings(steps=recipe.steps, views=recipe.views, sketches=1, diversity=0.0),
+        octaves=octaves_of(recipe, size),
+    )
+    image = resize(start.image, size, clamp=True)
+
+    def begin(state: State | None) -> Iterator[Step]:
+        schedule = TargetSchedule(engine, keys)
+        return zoom.zoom_steps(schedule, image, recipe, natural=not start.natural, arithmetic=arithmetic, state=state)
+
+    return FilmWork(recipe, size, Fraction(recipe.fps), zoom.frame_count(recipe), begin, engine.device)
+
+
+def build_morph(recipe: MorphRecipe, net: Net, given: Given) -> FilmWork:
+    """Return the work of turning ideas into one another."""
+    targets = networks.Targets(net, given.path, given.look_in, recipe.guides)
+    ideas = tuple(map(targets, recipe.ideas))
+    size = sources.size_for(recipe.size, (1, 1))
+    device = next(net.parameters()).device
+    dtype = choose_dtype(recipe.precision, device)
+    recipe = resolved(
+        recipe, net=networks.named(net), precision=name_of(dtype), guides=targets.guides, size=size
+    )
+    arithmetic = arithmetic_for(recipe.version, recipe.seed)
+
+    def begin(state: State | None) -> Iterator[Step]:
+        return morph.morph_steps(net, ideas, recipe, size=size, dtype=dtype, arithmetic=arithmetic, state=state)
+
+    return FilmWork(recipe, size, Fraction(recipe.fps), morph.frame_count(recipe, len(ideas)), begin, device)
+
+
+def build_video(recipe: VideoRecipe, net: Net, given: Given) -> FilmWork:
+    """Return the work of dreaming on a clip."""
+    clip = sources.clip(recipe.source, given.source, given.path, given.look_in)
+    named, keys, guides = _targets(recipe, net, given)
+    section = open_clip(str(clip.path)).section(recipe.start, recipe.end, recipe.every)
+    size = sources.size_for(recipe.size, section.clip.size)
+    engine = Engine(net, keys.values[0], precision=recipe.precision, tile=recipe.tile)
+    recipe = resolved(
+        recipe,
+        source=clip,
+        net=networks.named(net),
+        precision=name_of(engine.dtype),
+        target=named,
+        guides=guides,
+        size=size,
+        octaves=octaves_of(recipe, size),
+    )
+    arithmetic = arithmetic_for(recipe.version, recipe.seed)
+
+    def begin(state: State | None) -> Iterator[Step]:
+        return video.video_steps(
+            TargetSchedule(engine, keys),
+            section.frames(skip=0 if state is None else int(state["index"])),
+            recipe,
+            size=size,
+            frames=section.frame_count,
+            arithmetic=arithmetic,
+            state=state,
+        )
+
+    return FilmWork(
+        recipe,
+        size,
+        section.rate,
+        section.frame_count,
+        begin,
+        engine.device,
+        time_base=section.clip.time_base,
+        sound=section.sound,
     )
 
-    preparation = Preparation()
 
-    def begin(state: State | None) -> Iterator[Frame]:
-        return morph_frames(net, ideas, settings, dtype, state=state, on_progress=preparation.reached)
-
-    return FilmRendering(recipe, size, fps, settings.frames, begin, preparation=preparation)
-
-
-def dreaming_on(request: VideoRecipe, clip_path: Path, path: Path | None = None) -> FilmRendering:
-    """The work of dreaming on the clip at `clip_path`; `path` is the recipe's file."""
-    net = load_net(request, path)
-    named, targets = _targets(request, net, path)
-    section = open_clip(clip_path).section(request.start, request.end, request.every)
-    size = sources.size_for(request.size, section.clip.size)
-    engine = Engine(net, targets.values[0], precision=request.precision, tile=request.tile)
-    count = dream.choose_octaves(size, request.octave_scale) if request.octaves == "auto" else request.octaves
-    recipe = resolved(request, net, engine.dtype, target=named, size=size, octaves=count)
-    look = settings_for(dream.DreamSettings, recipe)
-    settings = ClipSettings(size, recipe.keep, recipe.renew, recipe.first_steps, look)
-
-    def begin(state: State | None) -> Iterator[Frame]:
-        frames = section.frames(skip=0 if state is None else int(state["index"]))
-        return clip_frames(Targets(engine, targets), frames, settings, frames=section.frame_count, state=state)
-
-    return FilmRendering(
-        recipe, size, section.rate, section.frame_count, begin, time_base=section.clip.time_base, sound=section.sound
-    )
-
-
-def even(size: Size) -> Size:
-    """The nearest size with even sides, as most players' codecs want them.
-
-    >>> even((427, 640))
-    (428, 640)
-    """
-    height, width = (max(2, 2 * round(side / 2)) for side in size)
-    return height, width
-
-
-def _targets(request: ZoomRecipe | VideoRecipe, net: Net, path: Path | None) -> tuple[str, Keys[Objective]]:
-    """A film's target as text, and what it means at each of its keys."""
-    named = request.target or usual_target(net)
-    return named, read_keys(named).map(meaning(net, path, equalise=request.equalise))
+def _targets(
+    recipe: ZoomRecipe | VideoRecipe, net: Net, given: Given
+) -> tuple[str, Keys[Objective], dict[str, str]]:
+    """Return a film's target as text, what it means at each keyframe, and the hashes of its guides."""
+    targets = networks.Targets(net, given.path, given.look_in, recipe.guides, equalise=recipe.equalise)
+    named = recipe.target or networks.default_target(net)
+    keys = read_keys(named).map(targets)
+    return named, keys, targets.guides

@@ -1,4 +1,4 @@
-"""What the doors give back: a picture, with the recipe that it was made from."""
+"""What jobs of stills give: pictures, each with the recipe that it was made from."""
 
 from __future__ import annotations
 
@@ -10,14 +10,16 @@ from typing import TYPE_CHECKING
 
 from torch import Tensor
 
-from phosphene import recipe as recipes
 from phosphene.media.image import to_array, to_pil, write_image
-from phosphene.recipe import BaseRecipe
+from phosphene.recipe import BaseRecipe, dumps, relative_to
 from phosphene.types import Image, Size
 
 if TYPE_CHECKING:
     import numpy as np
     import PIL.Image
+
+NOTEBOOK_SIDE = 1024
+"""Longest side in pixels of what a notebook shows."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,26 +40,57 @@ class Picture:
         """(height, width) in pixels."""
         return self.image.shape[-2], self.image.shape[-1]
 
-    def save(self, path: str | os.PathLike[str], depth: int = 8, quality: int | None = None) -> None:
+    def save(
+        self, path: str | os.PathLike[str], depth: int = 8, quality: int | None = None, *, with_recipe: bool = True
+    ) -> None:
         """Write the picture, with its recipe inside, in the format that the suffix names.
 
-        `depth` is bits a sample: 8, or 16 for PNG and TIFF; `quality` is 1 to 100 where the format has one.
-        The file appears whole or not at all. Raises `OutputError` where nothing can be written, and
-        `SettingError` for what the format cannot hold.
+        `depth` is bits per sample: 8, or 16 for PNG and TIFF; `quality` is 1 to 100 where the format has one. The file
+        appears whole or not at all. Raises `OutputError` where nothing can be written, and `SettingError` for what the
+        format cannot hold.
         """
-        there = recipes.relative_to(self.recipe, Path(os.path.abspath(path)).parent)
-        text = recipes.dumps(there)
+        text = recipe_text(self.recipe, path) if with_recipe else None
         write_image(path, self.image, alpha=self.alpha, depth=depth, recipe=text, quality=quality)
 
     def pil(self) -> PIL.Image.Image:
-        """As a PIL image, RGB, or RGBA where there is alpha; 8 bits a sample."""
+        """Return a PIL image, RGB, or RGBA where there is alpha; 8 bits per sample."""
         return to_pil(self.image, self.alpha)
 
     def array(self) -> np.ndarray:
-        """As a NumPy array, float32 in [0, 1], h w 3, or h w 4 where there is alpha; a copy."""
+        """Return a NumPy array, float32 in [0, 1], h w 3, or h w 4 where there is alpha; a copy."""
         return to_array(self.image, self.alpha)
 
     def _repr_png_(self) -> bytes:
         file = io.BytesIO()
-        self.pil().save(file, "png")
+        shown = self.pil()
+        shown.thumbnail((NOTEBOOK_SIDE, NOTEBOOK_SIDE))
+        shown.save(file, "png")
         return file.getvalue()
+
+
+class Pictures(tuple[Picture, ...]):
+    """The pictures of a job, one or several."""
+
+    def save(
+        self, path: str | os.PathLike[str], depth: int = 8, quality: int | None = None, *, with_recipe: bool = True
+    ) -> None:
+        """Write each picture as `Picture.save` does, several of them as NAME-1, NAME-2 and so on."""
+        for picture, place in zip(self, paths(Path(path), len(self)), strict=True):
+            picture.save(place, depth, quality, with_recipe=with_recipe)
+
+
+def paths(path: Path, count: int, part: str = "") -> list[Path]:
+    """Return each picture's path: `path` itself for one, numbered from 1 for several, `part` before the suffix.
+
+    >>> [each.name for each in paths(Path("cat.png"), 2)]
+    ['cat-1.png', 'cat-2.png']
+    """
+    stems = [path.stem] if count == 1 else [f"{path.stem}-{i + 1}" for i in range(count)]
+    return [path.with_name(f"{stem}{part}{path.suffix}") for stem in stems]
+
+
+def recipe_text(recipe: BaseRecipe, path: str | os.PathLike[str]) -> str:
+    """Return the recipe's JSON as the file at `path` carries it."""
+    return dumps(relative_to(recipe, Path(os.path.abspath(path)).parent))
+
+

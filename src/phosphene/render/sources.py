@@ -1,20 +1,22 @@
-"""What a dream begins with: a photograph from wherever it is, or noise, at the size that is asked for."""
+"""What work begins with: a photograph or clip from wherever it is, or noise, at the size that is asked for."""
 
 from __future__ import annotations
 
 import math
 import os
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import torch
 from torch import Tensor
 
-from phosphene import recipe as recipes
 from phosphene.errors import ImageError, RecipeError, SettingError, VideoError
-from phosphene.loops.dream import resize
+from phosphene.loops.arithmetic import Arithmetic
 from phosphene.media.image import MAX_PIXELS, Photograph, as_photograph, read_image, read_recipe_text
 from phosphene.media.video.identify import hash_of, is_film, read_film_recipe
-from phosphene.recipe import Clip, Noise, Photo
+from phosphene.recipe import BaseRecipe, Clip, FileSource, Noise, Photo, loads
 from phosphene.types import Image, Size
 
 NOISE_STD = 0.1
@@ -23,91 +25,115 @@ NOISE_STD = 0.1
 FIRST_PICTURE = "00000.png"
 """Of a film that is a folder of pictures."""
 
+T = TypeVar("T")
 
-def given(source: object) -> tuple[Photo | Noise, Photograph | None]:
-    """What a recipe says of a source, and its picture; there is none for noise.
 
-    Raises `ImageError` for a file that is no picture, and `SettingError` for what is no source.
+@dataclass(frozen=True)
+class Start:
+    """The picture that work begins with: its `name` in recipes, the pixels (1 3 h w), and its alpha (1 1 h w).
+
+    `natural` says that the picture has colours of its own; noise has none.
     """
-    if isinstance(source, Noise):
-        return source, None
+
+    name: Photo | Noise
+    image: Image
+    alpha: Tensor | None = None
+    natural: bool = True
+
+    @property
+    def size(self) -> Size:
+        """(height, width) in pixels."""
+        return self.image.shape[-2], self.image.shape[-1]
+
+
+def start(source: Photo | Noise, given: object, path: Path | None, look_in: Iterable[Path], noise: Arithmetic) -> Start:
+    """Return what the recipe in the file `path` begins with, or what was `given` instead.
+
+    Raises:
+        RecipeError: if the photograph is not found, or has changed.
+        ImageError: for a file that is not a picture.
+        SettingError: for what cannot be a source.
+    """
+    chosen = source if given is None else given
+    if isinstance(chosen, Noise):
+        size = size_for(chosen.noise, chosen.noise)
+        pixels = torch.randn(1, 3, *size, generator=noise.rng("noise"))
+        return Start(chosen, pixels.mul_(NOISE_STD).add_(0.5).clamp_(0, 1), natural=False)
+    photo = photograph(given) if given is not None else find(source, path, look_in, read_image, "photo", _sha256)
+    where = None if photo.path is None else Path(os.path.abspath(photo.path)).as_posix()
+    return Start(Photo(path=where, sha256=photo.sha256, size=photo.size), photo.image, photo.alpha)
+
+
+def photograph(source: object) -> Photograph:
+    """Read a single picture from a path, PIL image, array or tensor; raises `ImageError` and `SettingError`."""
     photo = as_photograph(source)  # type: ignore[arg-type]  # it answers anything
     if len(photo.image) != 1:
         raise SettingError(
-            f"a dream begins with one picture, not with a batch of {len(photo.image)}: give batch[i : i + 1]",
+            f"a source must be a single picture, but this is a batch of {len(photo.image)}: give batch[i : i + 1]",
             setting="source",
             value=tuple(photo.image.shape),
         )
-    path = None if photo.path is None else Path(os.path.abspath(photo.path)).as_posix()
-    return Photo(path=path, sha256=photo.sha256, size=photo.size), photo
+    return photo
 
 
-def found(source: Photo | Noise, path: Path | None) -> tuple[Photo | Noise, Photograph | None]:
-    """The source that the recipe in the file `path` names: where it says, or beside that file.
+def clip(source: Clip, given: object, path: Path | None, look_in: Iterable[Path]) -> Clip:
+    """Return the clip that the recipe in the file `path` is made of, or the one `given`, by its absolute path.
 
-    Raises `RecipeError` if the photograph is in neither place, or is another one by now.
+    Raises `RecipeError` if it is not found or has changed, `VideoError` if it cannot be read.
     """
-    if isinstance(source, Noise):
-        return source, None
-    name = "this recipe" if path is None else str(path)
+    if given is None:
+        return find(source, path, look_in, _identified, "clip", lambda found: found.sha256)
+    if not isinstance(given, str | os.PathLike):
+        kind = type(given).__name__
+        raise SettingError(f"a clip must be given by its path, but this is a {kind}", setting="source", value=kind)
+    return _identified(Path(given))
+
+
+def find(
+    source: FileSource,
+    path: Path | None,
+    look_in: Iterable[Path],
+    read: Callable[[Path], T],
+    what: str,
+    sha256: Callable[[T], str | None],
+) -> T:
+    """Read the file that the recipe in `path` names: beside that recipe, or in the folders to look in.
+
+    Raises `RecipeError` if it is nowhere, or another file by now.
+    """
+    recipe = "this recipe" if path is None else str(path)
     if source.path is None:
         raise RecipeError(
-            f"{name} began with pixels in memory, not with a file: give them again with --source PATH "
+            f"{recipe} began with pixels in memory, not with a file: give them again with --source PATH "
             "(source= in Python)",
             path=path,
         )
-    folder = Path() if path is None else path.parent
     reasons = []
-    for candidate in dict.fromkeys((folder / source.path, folder / Path(source.path).name)):
+    for candidate in candidates(source.path, path, look_in):
         try:
-            photo = read_image(candidate)
-        except ImageError as problem:
+            found = read(candidate)
+        except (ImageError, VideoError) as problem:
             reasons.append(str(problem))
             continue
-        if source.sha256 in (None, photo.sha256):
-            return given(candidate)
-        reasons.append(f"{candidate} is another picture or was changed since")
-    raise RecipeError(
-        f"the photo that {name} began with was not found ({'; '.join(reasons)}): name one with --source PATH "
-        "(source= in Python)",
-        path=path,
-    )
-
-
-def given_clip(source: object) -> Clip:
-    """What a recipe says of a clip; raises `SettingError` for what is no path, and `VideoError` for no clip."""
-    if not isinstance(source, str | os.PathLike):
-        kind = type(source).__name__
-        raise SettingError(f"a clip is given by its path, not as {kind}", setting="source", value=kind)
-    path = Path(os.path.abspath(source))
-    return Clip(path=path.as_posix(), sha256=hash_of(path))
-
-
-def found_clip(source: Clip, path: Path | None) -> Clip:
-    """The clip that the recipe in the file `path` names: where it says, or beside that file.
-
-    Raises `RecipeError` if the clip is in neither place, or is another one by now.
-    """
-    folder = Path() if path is None else path.parent
-    reasons = []
-    for candidate in dict.fromkeys((folder / str(source.path), folder / Path(str(source.path)).name)):
-        try:
-            found = given_clip(candidate)
-        except VideoError as problem:
-            reasons.append(str(problem))
-            continue
-        if source.sha256 in (None, found.sha256):
+        if source.sha256 in (None, sha256(found)):
             return found
-        reasons.append(f"{candidate} is another clip or was changed since")
+        reasons.append(f"{candidate} is another {what} or has changed")
     raise RecipeError(
-        f"the clip that {path or 'this recipe'} was made of was not found ({'; '.join(reasons)}): name one with "
-        "--source PATH (source= in Python)",
+        f"the {what} that {recipe} began with was not found ({'; '.join(reasons)}): name its folder with --look-in "
+        "(look_in= in Python), or give one with --source PATH (source=)",
         path=path,
     )
+
+
+def candidates(name: str, path: Path | None, look_in: Iterable[Path]) -> list[Path]:
+    """List where a file that a recipe names may be, the recipe's own folder first."""
+    own = Path() if path is None else path.parent
+    folders = (own, *look_in)
+    return list(dict.fromkeys([own / name, *(folder / Path(name).name for folder in folders)]))
 
 
 def size_for(asked: int | Size | None, own: Size) -> Size:
-    """The size in pixels for what was asked: a longest side keeps the proportions of `own`; None is `own`.
+    """Return the size in pixels for what was asked: a longest side keeps the proportions of `own`; None is `own`.
 
     >>> size_for(100, (300, 400))
     (75, 100)
@@ -129,24 +155,21 @@ def size_for(asked: int | Size | None, own: Size) -> Size:
     return size
 
 
-def resized(image: Tensor, size: Size) -> Tensor:
-    """The picture (n c h w) at another size, without aliasing; itself where it has that size."""
-    if tuple(image.shape[-2:]) == size:
-        return image
-    return resize(image, size).clamp(0, 1)
+def even(size: Size) -> Size:
+    """Return the nearest size with even sides, which most codecs need.
+
+    >>> even((427, 640))
+    (428, 640)
+    """
+    height, width = (max(2, 2 * round(side / 2)) for side in size)
+    return height, width
 
 
-def noise(size: Size, seed: int) -> Image:
-    """Normal noise around mid-grey, 1 3 h w; the same seed gives the same noise."""
-    generator = torch.Generator().manual_seed(seed)
-    return torch.randn(1, 3, *size, generator=generator).mul_(NOISE_STD).add_(0.5).clamp_(0, 1)
+def read_recipe(path: str | os.PathLike[str]) -> BaseRecipe:
+    """Read the recipe in a picture, a film, a folder of pictures, or a .json file.
 
-
-def read_recipe(path: str | os.PathLike[str]) -> recipes.Recipe:
-    """The recipe in a picture, a film, a folder of pictures, or a .json file.
-
-    Raises `ImageError` or `VideoError` for a file that is none of these, and `RecipeError` for one without a recipe,
-    or with a broken one.
+    Raises `ImageError` or `VideoError` for a file that is none of these, and `RecipeError` for one without a recipe, or
+    with a broken one.
     """
     first = Path(path) / FIRST_PICTURE
     text = read_film_recipe(path) if is_film(path) else read_recipe_text(first if first.is_file() else path)
@@ -155,4 +178,13 @@ def read_recipe(path: str | os.PathLike[str]) -> recipes.Recipe:
             f"{path} carries no recipe: it was not written by phosphene, or something has removed it",
             path=path,
         )
-    return recipes.loads(text, path=path)
+    return loads(text, path=path)
+
+
+def _sha256(photo: Photograph) -> str | None:
+    return photo.sha256
+
+
+def _identified(path: Path) -> Clip:
+    where = Path(os.path.abspath(path))
+    return Clip(path=where.as_posix(), sha256=hash_of(where))

@@ -1,0 +1,5 @@
+"""`python -m phosphene` is the command `phosphene`."""
+
+from phosphene.cli import main
+
+main()

@@ -1,0 +1,141 @@
+"""Following a job to its end: progress on a terminal or in a log, previews, and what Ctrl-C leaves."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import click
+
+from phosphene.cli.output import Output
+from phosphene.cli.root import INTERRUPTED
+from phosphene.errors import PhospheneError
+from phosphene.media.image import write_image
+from phosphene.render.job import Event, Job
+
+PREVIEW_EVERY = 1.0
+"""Shortest time between previews, in seconds."""
+
+PREVIEW_SHARE = 0.1
+"""Largest share of the time that may be spent on writing previews."""
+
+LOG_EVERY = 10.0
+"""Seconds between lines of progress where stderr is not a terminal."""
+
+
+def follow(job: Job, output: Output, stem: str, source: Path | None = None) -> None:
+    """Do the work of `job`, write the result, and print where it is.
+
+    Ctrl-C keeps what is done, writes a still as it is so far beside its final name, and exits 130; the same command
+    continues.
+    """
+    with _progress() as show:
+        for event in job.prepare():
+            show(event)
+        path = output.place(job, stem, source)
+        keep = _previews(output.preview)
+        try:
+            for event in job.writing(path, fresh=output.fresh, **output.format):
+                if event.note is not None:
+                    click.echo(event.note, err=True)
+                show(event)
+                keep(event)
+        except KeyboardInterrupt:
+            interrupted = True
+        else:
+            interrupted = False
+    if interrupted:
+        _stopped(job, path)
+    for each in job.work.paths(path):
+        click.echo(each)
+
+
+def _stopped(job: Job, path: Path) -> None:
+    partial = job.write_partial(path)
+    written = f"; the result so far is in {', '.join(map(str, partial))}" if partial else ""
+    click.echo(f"stopped; what is done is kept, and the same command continues{written}", err=True)
+    click.get_current_context().exit(INTERRUPTED)
+
+
+def _previews(path: Path | None) -> Callable[[Event], None]:
+    """Return a function that keeps a picture of the work so far in `path`, the first and the last one always."""
+    due = 0.0
+
+    def keep(event: Event) -> None:
+        nonlocal due
+        began = time.monotonic()
+        if path is None or (began < due and event.progress < 1):
+            return
+        image = event.preview()
+        if image is None:
+            return
+        try:
+            write_image(path, image)
+        except PhospheneError as problem:  # a full disk, for example, is no reason to lose hours of work
+            click.echo(f"no preview: {problem}", err=True)
+        due = began + max(PREVIEW_EVERY, (time.monotonic() - began) / PREVIEW_SHARE)
+
+    return keep
+
+
+@contextmanager
+def _progress() -> Iterator[Callable[[Event], None]]:
+    """Return a function that shows an event on stderr: in a bar on a terminal, or as a line now and then."""
+    if sys.stderr.isatty():
+        with _bar() as show:
+            yield show
+    else:
+        yield _log()
+
+
+def _log() -> Callable[[Event], None]:
+    due = time.monotonic() + LOG_EVERY
+
+    def show(event: Event) -> None:
+        nonlocal due
+        if time.monotonic() < due or event.progress >= 1:
+            return
+        due = time.monotonic() + LOG_EVERY
+        left = "" if event.seconds_left is None else f", {clock(event.seconds_left)} left"
+        click.echo(f"{event.stage}: {event.progress:.0%}{left}", err=True)
+
+    return show
+
+
+@contextmanager
+def _bar() -> Iterator[Callable[[Event], None]]:
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TaskProgressColumn(),
+        TimeRemainingColumn(),
+        TextColumn("{task.fields[score]}"),
+    )
+    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+        task = progress.add_task("preparing", total=1.0, score="")
+
+        def show(event: Event) -> None:
+            score = event.score
+            count = f" {event.step}/{event.steps}" if event.steps else ""
+            share = event.step / event.steps if event.scores is None and event.steps else event.progress
+            progress.update(
+                task,
+                completed=share,
+                description=f"{event.stage}{count}",
+                score="" if score is None or score != score else f"score {score:.4g}",
+            )
+
+        yield show
+
+
+def clock(seconds: float) -> str:
+    """Return hours, minutes and seconds, without leading zeros: "0:07", "1:02:03"."""
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"

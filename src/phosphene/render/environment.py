@@ -1,0 +1,18 @@
+"""What the bytes of a result depend on besides its recipe: versions, processor and threads."""
+
+from __future__ import annotations
+
+import torch
+
+from phosphene import __version__
+
+
+def environment(device: torch.device) -> dict[str, object]:
+    """Return what must be the same for unfinished work to end with the same bytes."""
+    return {
+        "phosphene": __version__,
+        "torch": torch.__version__,
+        "processor": torch.backends.cpu.get_cpu_capability() + (" AMX" if torch.cpu._is_amx_tile_supported() else ""),
+        "device": str(device),
+        "threads": torch.get_num_threads(),
+    }

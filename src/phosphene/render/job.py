@@ -1,0 +1,315 @@
+"""A job: whatever phosphene makes, as work that can be followed, cancelled, kept and continued.
+
+    job = Job(recipe)
+    for event in job:                     # downloads, preparation, every step
+        print(event.stage, f"{event.progress:.0%}")
+    job.result().save("dream.png")
+
+    for event in job.writing("dream.png"):    # the same, but continues what a killed process left, to the same bytes
+        ...
+
+A job is built from its recipe through `phosphene.kinds.KINDS`, and knows nothing of the kinds themselves.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import ClassVar, Protocol
+
+import torch
+from torch import Tensor
+
+from phosphene.errors import RecipeError
+from phosphene.kinds import KINDS, load
+from phosphene.loops.step import State, Step, pack, unpack
+from phosphene.nets.base import Net
+from phosphene.recipe import BaseRecipe
+from phosphene.render import fetching, networks
+from phosphene.render.environment import environment
+from phosphene.types import Image
+
+CHECKPOINT_SECONDS = 5.0
+"""How much work may be lost when a process is killed."""
+
+CHECKPOINT_SHARE = 0.05
+"""Largest share of the time that may be spent on keeping states."""
+
+
+@dataclass(frozen=True)
+class Event:
+    """What a job reports: where it is, how far all of the work has come, and on request how the result looks so far.
+
+    `stage` says in plain words what is being done, as "octave 2 of 5" or "fetching googlenet"; `step` of `steps` counts
+    within it, and `steps` is None where the number is not known. `progress` is the share of all the work that is done,
+    0 to 1, by cost. `seconds_left` is an estimate, None while there is nothing to estimate it from. `note` is a
+    sentence for the user, if there is one.
+    """
+
+    stage: str
+    step: int = 0
+    steps: int | None = None
+    progress: float = 0.0
+    seconds_left: float | None = None
+    note: str | None = None
+    scores: Tensor | None = field(default=None, repr=False, compare=False)
+    look: Callable[[], Image] | None = field(default=None, repr=False, compare=False)
+
+    @property
+    def score(self) -> float | None:
+        """The mean score of the last step, None where nothing is scored; reading it waits for a graphics card."""
+        return None if self.scores is None else float(self.scores.mean())
+
+    def preview(self) -> Image | None:
+        """Return the first picture as it is so far, 1 3 h w, of the final size; None before there is one."""
+        return None if self.look is None else self.look()
+
+
+@dataclass(frozen=True)
+class Given:
+    """What the caller has besides the recipe.
+
+    `path` is the file that the recipe was read from, None for a recipe of the caller's own. `source` replaces the
+    recipe's source: a path or a picture. `net` is the network itself, where the caller has it. `look_in` are folders in
+    which sources and guides are looked for. `fetch` allows networks to be downloaded; a recipe from a file needs it.
+    """
+
+    path: Path | None = None
+    source: object = None
+    net: Net | None = None
+    look_in: tuple[Path, ...] = ()
+    fetch: bool = False
+
+
+class Result(Protocol):
+    """What a job gives: it saves itself."""
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the result, with its recipe, in the format that the suffix names."""
+        ...
+
+
+class Output(ABC):
+    """A place where a result is written while it is made. What a killed process left there is continued."""
+
+    state: bytes | None
+    note: str | None
+
+    @abstractmethod
+    def add(self, step: Step) -> None:
+        """Take in what a step finished."""
+
+    @abstractmethod
+    def checkpoint(self, step: Step) -> None:
+        """Keep `step`'s state on the disk."""
+
+    @property
+    @abstractmethod
+    def due(self) -> bool:
+        """Whether the output itself asks for a checkpoint now."""
+
+    @abstractmethod
+    def finish(self, step: Step | None) -> None:
+        """Put the finished result at its place; `step` is the last one, None if the work has no steps."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Let go of the place; what was kept stays."""
+
+
+class Work(ABC):
+    """A recipe's work, ready to run: its names are found, its sizes and number format are decided."""
+
+    recipe: BaseRecipe
+    streams: ClassVar[bool] = False
+    """Whether the result is written while it is made, because it is too large to be held."""
+
+    @abstractmethod
+    def steps(self, state: State | None) -> Iterator[Step]:
+        """Do the work, from the beginning or from where `state` was taken."""
+
+    @abstractmethod
+    def look(self, step: Step) -> Image:
+        """Return the first picture as it is after `step`, 1 3 h w, of the final size."""
+
+    @abstractmethod
+    def result(self, step: Step | None) -> Result:
+        """Return the result after `step`; None stands for the state before the first one."""
+
+    @abstractmethod
+    def paths(self, path: Path) -> list[Path]:
+        """Return the files that an output at `path` will have."""
+
+    def write_partial(self, path: Path, step: Step) -> list[Path]:
+        """Write the result as it is after `step` beside `path`; return the files. Nothing where it makes no sense."""
+        return []
+
+    @abstractmethod
+    def output(self, path: Path, *, fresh: bool, **format: object) -> Output:
+        """Open a place to write to. Raise `OutputError` or `SettingError` for what cannot be written there."""
+
+
+class Job:
+    """The work of one recipe, from its downloads to its result.
+
+    `recipe` has every setting as it was asked for; once the job is prepared, as it was resolved.
+    """
+
+    def __init__(self, recipe: BaseRecipe, given: Given | None = None) -> None:
+        self.recipe = recipe
+        self.given = given or Given()
+        self._work: Work | None = None
+        self._last: Step | None = None
+        self._resume: State | None = None
+        self._cancelled = False
+
+    @classmethod
+    def of(cls, work: Work) -> Job:
+        """Return a job for work that is prepared already."""
+        job = cls(work.recipe)
+        job._work = work
+        return job
+
+    @property
+    def work(self) -> Work:
+        """The prepared work; prepares it first if needed."""
+        for _ in self.prepare():
+            pass
+        assert self._work is not None, "preparing makes it"
+        return self._work
+
+    def prepare(self) -> Iterator[Event]:
+        """Fetch and load the network, find all names, and decide sizes; report downloads as they go on.
+
+        Raises:
+            PhospheneError: a subclass, for whatever is wrong with the recipe.
+        """
+        if self._work is not None:
+            return
+        net = self.given.net
+        if net is None:
+            networks.check_allowed(self.recipe, self.given.path, fetch=self.given.fetch)
+            for done, total in fetching.fetch(self.recipe.net.name):
+                yield Event(f"fetching {self.recipe.net.name}", done, total)
+            net = networks.load(self.recipe, self.given.path)
+        self._work = load(KINDS[self.recipe.kind].builder)(self.recipe, net, self.given)
+        self.recipe = self._work.recipe
+
+    def __iter__(self) -> Iterator[Event]:
+        yield from self.prepare()
+        yield from self._steps()
+
+    def cancel(self) -> None:
+        """Stop before the next event; what is done stays, and iterating again goes on."""
+        self._cancelled = True
+
+    def state(self) -> bytes:
+        """Return what the job goes on from, for `restore`; empty before the first step."""
+        if self._last is not None:
+            return pack(self._last.state)
+        return b"" if self._resume is None else pack(self._resume)
+
+    def restore(self, state: bytes) -> None:
+        """Go on from where `state` was taken, to the same bytes; raise `RecipeError` for other bytes."""
+        self._last, self._resume = None, unpack(state) if state else None
+
+    def result(self) -> Result:
+        """Return the result as it is so far."""
+        return self.work.result(self._last)
+
+    def write_partial(self, path: str | os.PathLike[str]) -> list[Path]:
+        """Write the result as it is so far beside `path`, where that makes sense; return the files."""
+        return [] if self._last is None else self.work.write_partial(Path(path), self._last)
+
+    def run(self, on_event: Callable[[Event], object] | None = None) -> Result:
+        """Do all of the work, call `on_event` with each event, and return the result."""
+        for event in self:
+            if on_event is not None:
+                on_event(event)
+        return self.result()
+
+    def writing(self, path: str | os.PathLike[str], *, fresh: bool = False, **format: object) -> Iterator[Event]:
+        """Do the work and write the result to `path`, going on from what a killed process left there.
+
+        The same recipe at the same place ends with the same bytes, however often it was killed, on the same kind of
+        processor with the same versions and threads; where these differ, an event's `note` says so. With `fresh` what
+        was left is thrown away. `format` is what the kind of result knows, as `depth` or `codec`.
+
+        Raises:
+            OutputError: for a place that cannot be written, or that another recipe's work occupies.
+            SettingError: for what the format cannot hold.
+        """
+        yield from self.prepare()
+        output = self.work.output(Path(path), fresh=fresh, **format)
+        try:
+            yield from self._write(output)
+        finally:
+            output.close()
+
+    def save(self, path: str | os.PathLike[str], *, fresh: bool = False, **format: object) -> None:
+        """Do all of the work and write the result, as `writing` does."""
+        for _ in self.writing(path, fresh=fresh, **format):
+            pass
+
+    def _write(self, output: Output) -> Iterator[Event]:
+        if output.state is not None:
+            self.restore(output.state)
+        if output.note is not None:
+            yield Event("continuing", note=output.note)
+        kept = time.monotonic()
+        pause = CHECKPOINT_SECONDS
+        try:
+            for event in self._steps(output.add):
+                assert self._last is not None, "an event follows a step"
+                if output.due or time.monotonic() - kept >= pause:
+                    began = time.monotonic()
+                    output.checkpoint(self._last)
+                    kept = time.monotonic()
+                    pause = max(CHECKPOINT_SECONDS, (kept - began) / CHECKPOINT_SHARE)
+                yield event
+        except (KeyboardInterrupt, GeneratorExit):
+            if self._last is not None:
+                output.checkpoint(self._last)
+            raise
+        if self._cancelled:
+            if self._last is not None:
+                output.checkpoint(self._last)
+            return
+        output.finish(self._last)
+
+    def _steps(self, add: Callable[[Step], object] | None = None) -> Iterator[Event]:
+        work = self.work
+        state = self._last.state if self._last is not None else self._resume
+        self._cancelled = False
+        began = time.monotonic()
+        before: float | None = None
+        for step in work.steps(state):
+            if add is not None:
+                add(step)
+            self._last = step
+            before = step.progress if before is None else before
+            yield _event(work, step, _left(time.monotonic() - began, before, step.progress))
+            if self._cancelled:
+                return
+
+
+def _event(work: Work, step: Step, left: float | None) -> Event:
+    return Event(
+        step.stage,
+        step.step,
+        step.steps,
+        step.progress,
+        left,
+        scores=step.scores,
+        look=lambda: work.look(step),
+    )
+
+
+def _left(elapsed: float, before: float, now: float) -> float | None:
+    """Estimate the seconds that remain from the share of the work that `elapsed` seconds did."""
+    done = now - before
+    return elapsed * (1 - now) / done if done > 0 else None

@@ -1,0 +1,98 @@
+"""The network of a recipe, and what the recipe's targets mean on it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from phosphene import nets
+from phosphene.errors import RecipeError
+from phosphene.gradients.device import choose as choose_device
+from phosphene.media.image import read_image
+from phosphene.nets.base import Net
+from phosphene.objectives.base import Objective, resolve
+from phosphene.objectives.expr import parse
+from phosphene.objectives.features import Layer
+from phosphene.recipe import BaseRecipe, FileSource, NetUsed
+from phosphene.render import sources
+from phosphene.resampling import resize
+
+GUIDE_SIDE = 512
+"""Longest side in pixels that a guide is shrunk to: every position of the canvas is compared with all of its own."""
+
+
+def check_allowed(recipe: BaseRecipe, path: Path | None, *, fetch: bool) -> None:
+    """Raise `RecipeError` if a recipe from the file `path` needs a download that the user has not agreed to."""
+    name = recipe.net.name
+    if path is None or fetch or nets.is_here(name):
+        return
+    raise RecipeError(
+        f"{path} asks for the network {name!r}, which is not on this machine: add --fetch to download it "
+        "(fetch=True in Python), or --net to use another",
+        path=path,
+    )
+
+
+def load(recipe: BaseRecipe, path: Path | None = None) -> Net:
+    """Load the network of a recipe onto its device.
+
+    Raises `UnknownNameError`, `SettingError` for a device that is not there, and `RecipeError` for other weights than
+    the recipe names.
+    """
+    with torch.random.fork_rng(devices=[]):  # building layers draws from it
+        net = nets.load(recipe.net.name)
+    card = net.card
+    if recipe.net.sha256 not in (None, card.sha256):
+        raise RecipeError(
+            f"net {card.name!r} must have the weights {str(recipe.net.sha256)[:12]}..., but here has "
+            f"{card.sha256[:12]}...: give --net {card.name} (net={card.name!r} in Python) to render with these",
+            path=path,
+        )
+    return net.to(choose_device(recipe.device))
+
+
+def named(net: Net) -> NetUsed:
+    """Return the network as recipes name it."""
+    return NetUsed(name=net.card.name, sha256=net.card.sha256)
+
+
+def default_target(net: Net) -> str:
+    """Return what is dreamt of where nothing is asked for, in the objective language."""
+    return str(Layer(net.card.default_target))
+
+
+class Targets:
+    """What targets mean on a network; the guides that they name are read, and `guides` collects their hashes.
+
+    A guide is looked for in `folders`, the first of which has it, and must have the hash that `known` has for it.
+    """
+
+    def __init__(
+        self, net: Net, path: Path | None, look_in: tuple[Path, ...], known: Mapping[str, str], *, equalise: bool = True
+    ) -> None:
+        self.guides: dict[str, str] = {}
+        self._net, self._path, self._look_in, self._known = net, path, look_in, known
+        self._equalise = equalise
+
+    def __call__(self, target: str) -> Objective:
+        """Return the objective that the text stands for; raises `ExpressionError` and `UnknownNameError`."""
+        return resolve(parse(target), self._net.card, self._read, normalised=self._equalise)
+
+    def _read(self, path: str, layer: str) -> Tensor:
+        """Return a guide's features, `c k`."""
+        photo = sources.find(
+            FileSource(path=path, sha256=self._known.get(path)),
+            self._path,
+            self._look_in,
+            read_image,
+            "guide",
+            lambda photo: photo.sha256,
+        )
+        self.guides[path] = photo.sha256
+        size = sources.size_for(min(GUIDE_SIDE, max(photo.size)), photo.size)
+        with torch.no_grad():
+            guide = resize(photo.image, size, clamp=True).to(next(self._net.parameters()).device)
+            return self._net(guide, [layer])[layer][0].flatten(1)
