@@ -236,7 +236,7 @@ def test_torchvision_files_with_their_training_classifiers(tmp_path: Path) -> No
     path = tmp_path / "googlenet.pth"
     torch.save(state, path)
     net = structures.load(catalogue.find("googlenet-torchvision"), path, "abc")
-    assert (net.card.mean, net.card.std) == ((0.5,) * 3, (0.5,) * 3)
+    assert (net.card.input.mean, net.card.input.std) == ((0.5,) * 3, (0.5,) * 3)
     assert net.card.sha256 == "abc"
     assert net(torch.rand(1, 3, 64, 64), ["fc"])["fc"].shape == (1, 1000)
 

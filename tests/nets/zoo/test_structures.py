@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from phosphene.errors import UnknownNameError
-from phosphene.nets.card import Card
+from phosphene.nets.card import Card, InputSpec
 from phosphene.nets.foreign import probe
 from phosphene.nets.ops.modules import Convolution, Join, LocalNorm, ReLU
 from phosphene.nets.receptive import Field
@@ -50,9 +50,7 @@ def card_of(structure: Structure) -> Card:
     return Card(
         name="random",
         title="",
-        mean=(0.5, 0.5, 0.5),
-        std=(0.25, 0.25, 0.25),
-        input_size=structure.input_size,
+        input=InputSpec(mean=(0.5, 0.5, 0.5), std=(0.25, 0.25, 0.25), size=structure.input_size),
         layers=structure.table.layer_cards(),
         labels=(),
         classes=structure.classes,

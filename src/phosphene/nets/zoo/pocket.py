@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from phosphene.nets.base import ChainNet
-from phosphene.nets.card import ActivationStatistics, Card, LayerCard
+from phosphene.nets.card import ActivationStatistics, Card, InputSpec, LayerCard
 from phosphene.nets.ops import frozen
 from phosphene.nets.receptive import Field
 from phosphene.nets.weights import fit, package
@@ -122,9 +122,7 @@ def load() -> ChainNet:
     card = Card(
         name="pocket",
         title="the embedded network, trained at 64 pixels on Tiny ImageNet",
-        mean=MEAN,
-        std=STD,
-        input_size=NATIVE,
+        input=InputSpec(mean=MEAN, std=STD, size=NATIVE),
         layers=layers,
         labels=package.labels("pocket_weights/labels.tsv"),
         classes="logits",

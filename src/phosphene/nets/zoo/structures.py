@@ -11,7 +11,7 @@ from pathlib import Path
 from torch import Tensor
 
 from phosphene.errors import WeightsError
-from phosphene.nets.card import Card
+from phosphene.nets.card import Card, InputSpec
 from phosphene.nets.weights import package
 from phosphene.nets.weights.fit import Shelf
 from phosphene.nets.weights.read import Contents, Format, read
@@ -91,9 +91,7 @@ def card(entry: Entry, structure: Structure, sha256: str = "") -> Card:
     return Card(
         name=entry.name,
         title=entry.title,
-        mean=entry.mean,
-        std=entry.std,
-        input_size=structure.input_size,
+        input=InputSpec(mean=entry.mean, std=entry.std, size=structure.input_size),
         layers=structure.table.layer_cards(),
         labels=_labels(entry),
         classes=structure.classes,
@@ -121,7 +119,7 @@ def load(entry: Entry, path: Path, sha256: str, *, called: str | None = None) ->
     weights = readers[contents.format](plan, Shelf(contents.tensors, called or path.name), contents)
     known = card(entry, plan, sha256)
     if entry.structure.startswith("vgg") and contents.format == "caffe":
-        known = replace(known, mean=VGG_CAFFE_MEAN, std=ONE_BYTE)
+        known = replace(known, input=replace(known.input, mean=VGG_CAFFE_MEAN, std=ONE_BYTE))
     return plan.net(known, weights)
 
 
