@@ -54,7 +54,7 @@ def tiny_net(*, statistics: bool = True, dtype: torch.dtype = torch.float32) -> 
         sha256="0" * 64,
         licence="Apache-2.0",
     )
-    net = ChainNet(card, stages, nn.Linear(16, 3)).to(dtype)
+    net = ChainNet(card, stages, nn.Linear(16, 3)).for_dreaming().to(dtype)
     for name, parameter in net.named_parameters():
         if name.endswith("bias"):
             parameter.fill_(0.3)  # so that no channel is silent

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from torch import Tensor
 
@@ -108,6 +108,18 @@ class Card:
     def normalise(self, image: Image) -> Image:
         """Return `image` as the network expects it: `InputSpec.normalise` of `input`."""
         return self.input.normalise(image)
+
+    def with_statistics(self, statistics: Mapping[str, ActivationStatistics]) -> Card:
+        """Return this card with the activation statistics of the layers named.
+
+        Raises `UnknownNameError` for a layer that the card does not have.
+        """
+        known = {self.layer(name).name: each for name, each in statistics.items()}
+        layers = {
+            name: replace(layer, statistics=known.get(layer.name, layer.statistics))
+            for name, layer in self.layers.items()
+        }
+        return replace(self, layers=layers)
 
     def find_label(self, name: str) -> int:
         """The index of the class called `name` (any of its names, in any case) or, for digits, of that index."""
