@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 from phosphene.nets.base import ChainNet
-from phosphene.nets.card import ActivationStatistics, Card, LayerCard
+from phosphene.nets.card import ActivationStatistics, Card, InputSpec, LayerCard
 from phosphene.nets.receptive import Field
 from phosphene.nets.zoo.pocket import ConvReLU
 
@@ -44,9 +44,7 @@ def tiny_net(*, statistics: bool = True, dtype: torch.dtype = torch.float32) -> 
     card = Card(
         name="tiny",
         title="a seeded network for tests",
-        mean=(0.5, 0.4, 0.3),
-        std=(0.2, 0.25, 0.3),
-        input_size=16,
+        input=InputSpec(mean=(0.5, 0.4, 0.3), std=(0.2, 0.25, 0.3), size=16),
         layers=layers,
         labels=LABELS,
         classes="logits",
@@ -56,7 +54,7 @@ def tiny_net(*, statistics: bool = True, dtype: torch.dtype = torch.float32) -> 
         sha256="0" * 64,
         licence="Apache-2.0",
     )
-    net = ChainNet(card, stages, nn.Linear(16, 3)).to(dtype)
+    net = ChainNet(card, stages, nn.Linear(16, 3)).for_dreaming().to(dtype)
     for name, parameter in net.named_parameters():
         if name.endswith("bias"):
             parameter.fill_(0.3)  # so that no channel is silent

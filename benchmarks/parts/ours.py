@@ -12,7 +12,7 @@ import torch
 
 from phosphene.gradients.engine import Engine
 from phosphene.nets.base import Net
-from phosphene.nets.card import Card
+from phosphene.nets.card import Card, InputSpec
 from phosphene.nets.zoo import googlenet, pocket
 from phosphene.objectives.base import resolve
 from phosphene.objectives.expr import parse
@@ -33,9 +33,7 @@ def network(name: str) -> Net:
     card = Card(
         name=name,
         title="",
-        mean=(0.45, 0.45, 0.45),
-        std=(0.225, 0.225, 0.225),
-        input_size=structure.input_size,
+        input=InputSpec(mean=(0.45, 0.45, 0.45), std=(0.225, 0.225, 0.225), size=structure.input_size),
         layers=structure.table.layer_cards(),
         labels=(),
         classes=structure.classes,

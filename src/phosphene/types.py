@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from jaxtyping import Float
 from torch import Tensor
 
-Image = Float[Tensor, "n 3 h w"]
-"""A batch of pictures, RGB, in [0, 1]."""
+Image = Float[Tensor, "n channels h w"]
+"""A batch of network inputs in [0, 1]: RGB images (3 channels) unless the network's card says otherwise."""
 
 Features = Float[Tensor, "n c h w"]
 """A layer's activations at every position."""

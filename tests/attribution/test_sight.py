@@ -186,6 +186,6 @@ def test_sizes_shown_keep_proportions_and_cover_all_positions(net: Net, size: tu
     card: Card = net.card
     height, width = view_size(size, card, factor)
     assert height % 16 == width % 16 == 0
-    assert height * width == pytest.approx((card.input_size * factor) ** 2, rel=0.25)
+    assert height * width == pytest.approx((card.input.size * factor) ** 2, rel=0.25)
     proportion = min(max(size[0] / size[1], 1 / 4), 4)
     assert height / width == pytest.approx(proportion, rel=0.25)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from hypothesis import strategies as st
 
-from phosphene.nets.card import ActivationStatistics, Card, LayerCard
+from phosphene.nets.card import ActivationStatistics, Card, InputSpec, LayerCard
 from phosphene.nets.receptive import Field
 from phosphene.objectives.base import Leaf, Objective, Scaled, Sum
 from phosphene.objectives.features import Channel, Class, Neuron, Word
@@ -39,9 +39,7 @@ def card(*, classes: bool = True) -> Card:
     return Card(
         name="small",
         title="a net that is only a card",
-        mean=(0.5, 0.5, 0.5),
-        std=(0.25, 0.25, 0.25),
-        input_size=16,
+        input=InputSpec(mean=(0.5, 0.5, 0.5), std=(0.25, 0.25, 0.25), size=16),
         layers=layers,
         labels=LABELS if classes else (),
         classes="logits" if classes else None,

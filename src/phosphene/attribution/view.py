@@ -54,7 +54,7 @@ def picture(source: object) -> Image:
 def within_reach(image: Image, net: Net) -> Float[Tensor, "1 3 height width"]:
     """The picture where the net is, no larger than is of use to it."""
     height, width = size_of(image)
-    scale = net.card.input_size * LARGEST / math.sqrt(height * width)
+    scale = net.card.input.size * LARGEST / math.sqrt(height * width)
     if scale < 1:
         image = resize(image, (max(1, round(height * scale)), max(1, round(width * scale)))).clamp_(0, 1)
     return image.to(next(net.parameters()).device)
@@ -78,7 +78,7 @@ def view_size(size: Size, card: Card, factor: float = 1.0) -> Size:
     height, width = size
     stride = max(layer.receptive.stride for layer in card.layers.values() if layer.receptive)
     tall = math.sqrt(min(max(height / width, 1 / FLATTEST), FLATTEST))
-    strides = card.input_size * factor / stride
+    strides = card.input.size * factor / stride
     return max(1, round(strides * tall)) * stride, max(1, round(strides / tall)) * stride
 
 

@@ -263,7 +263,7 @@ class Engine:
 
     def _probe_shapes(self, size: Size) -> dict[str, Size]:
         """Each layer's positions for a canvas of `size`, found on the meta device, where nothing is computed."""
-        image = torch.empty(1, 3, *size, device="meta")
+        image = torch.empty(1, self.net.card.input.channels, *size, device="meta")
         with torch.no_grad():
             activations = self._shape_net(image, self._spatial_layers)
         return {name: (each.shape[-2], each.shape[-1]) for name, each in activations.items()}
@@ -272,7 +272,7 @@ class Engine:
     def _least_side(self) -> int:
         """The smallest side that gives every layer a position."""
         field = self._field()
-        step = field.stride if field else self.net.card.input_size
+        step = field.stride if field else self.net.card.input.size
         for side in range(step, 64 * step, step):
             try:
                 shapes = self._shapes((side, side))

@@ -29,7 +29,7 @@ class Footprint:
 
 def footprint(net: Net, layers: Collection[str], side: int) -> Footprint:
     """What a step towards `layers` holds, on a canvas of `side` x `side` pixels; `net` is on the meta device."""
-    image = torch.empty(1, 3, side, side, device="meta", requires_grad=True)
+    image = torch.empty(1, net.card.input.channels, side, side, device="meta", requires_grad=True)
     with torch.enable_grad():
         _back(net(image, layers), image)  # what is made once, such as weights turned about, is there then
         with _Ledger() as ledger:

@@ -69,8 +69,8 @@ def blur(gradient: Image) -> Image:
     offsets = torch.arange(-radius, radius + 1, dtype=gradient.dtype, device=gradient.device)
     kernel = torch.exp(-0.5 * (offsets / BLUR_STD) ** 2)
     kernel /= kernel.sum()
-    n, _, height, width = gradient.shape
-    planes = gradient.view(n * 3, 1, height, width)
+    n, channels, height, width = gradient.shape
+    planes = gradient.view(n * channels, 1, height, width)
     planes = F.conv2d(F.pad(planes, (0, 0, radius, radius), mode="replicate"), kernel.view(1, 1, -1, 1))
     planes = F.conv2d(F.pad(planes, (radius, radius, 0, 0), mode="replicate"), kernel.view(1, 1, 1, -1))
     return normalise(planes.view(gradient.shape))
@@ -79,8 +79,11 @@ def blur(gradient: Image) -> Image:
 def weigh_colours(gradient: Image, matrix: Float[Tensor, "3 3"]) -> Image:
     """Multiply each pixel's gradient by `matrix`: a step taken in another colour space, seen from RGB.
 
-    With the space's parameters p and `rgb = A p`, an ascent step in p moves RGB along `A A^T gradient`.
+    With the space's parameters p and `rgb = A p`, an ascent step in p moves RGB along `A A^T gradient`. A gradient that
+    has other than three channels has no colours, and is returned as it is.
     """
+    if gradient.shape[1] != 3:
+        return gradient
     return torch.einsum("ij,njhw->nihw", matrix.to(gradient), gradient)
 
 

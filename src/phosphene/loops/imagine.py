@@ -90,7 +90,7 @@ def imagine_steps(
     check("size", size, min(size) >= 1, "1 or more pixels on each side")
     dtype = precisions.choose(precision, next(net.parameters()).device)
     scorer = Scorer(net, objective, augmentation(settings, flip=not is_placed(objective)), dtype)
-    plan = octaves(net.card.input_size, objective, settings, count=count, size=size)
+    plan = octaves(net.card.input.size, objective, settings, count=count, size=size)
     work = sum(octave.cost * octave.steps for octave in plan)
     reached = state if isinstance(state, ImagineState) else _begin(plan[0], settings, seed)
     while True:

@@ -221,7 +221,7 @@ def _units(net: Net, ideas: tuple[Objective, ...], image: Image) -> Tensor:
 
 
 def _octaves(net: Net, ideas: tuple[Objective, ...], weights: Tensor, settings: MorphSettings) -> list[Octave]:
-    return octaves(net.card.input_size, _Aims(ideas, weights), settings.look, count=len(weights), size=settings.size)
+    return octaves(net.card.input.size, _Aims(ideas, weights), settings.look, count=len(weights), size=settings.size)
 
 
 def _picture(spectrum: Tensor, octave: Octave, settings: MorphSettings) -> Image:

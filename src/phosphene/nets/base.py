@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Mapping
+from typing import TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -12,36 +13,55 @@ from torch.nn import functional as F
 from phosphene.nets.card import Card
 from phosphene.types import Image
 
+N = TypeVar("N", bound="Net")  # `Self` is not checked at run time
+
 
 class Net(nn.Module, ABC):
-    """A network with a card, whose weights never need gradients."""
+    """A network with a card.
+
+    Networks that `phosphene.nets.load` returns are ready for dreaming (`for_dreaming`).
+    """
 
     def __init__(self, card: Card) -> None:
         super().__init__()
         self.card = card
 
+    def for_dreaming(self: N) -> N:
+        """Prepare this network for dreaming, and return it.
+
+        It is put in evaluation mode, its weights no longer need gradients and are stored channels-last.
+        """
+        self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        return self.eval().requires_grad_(False)
+
     @abstractmethod
     def forward(self, image: Image, layers: Collection[str]) -> dict[str, Tensor]:
-        """Activations of `layers`, each `n c h w`, or `n c` for one without positions, in the weights' dtype.
+        """Return the activations of `layers`, each `n c h w`, or `n c` without positions, in the weights' dtype.
 
         Runs to the deepest of them and stops. Raises `UnknownNameError` for a layer that the card does not have.
         """
 
     @abstractmethod
     def head(self, pooled: Tensor) -> Tensor:
-        """Class scores `n k` from the mean `n c` of the card's `pooled` layer over all positions."""
+        """Return the class scores `n k` for the mean `n c` of the card's `pooled` layer over all positions."""
 
 
 class ChainNet(Net):
-    """A network whose named layers follow one another, each taking what the one before gives."""
+    """A network whose named layers follow one another, each taking the output of the one before."""
 
     def __init__(self, card: Card, stages: Mapping[str, nn.Module], classifier: nn.Linear) -> None:
         super().__init__(card)
         self._names = tuple(stages)
         self._stages = nn.ModuleList(stages.values())
         self._classifier = classifier
-        self.requires_grad_(False)
-        self.eval()
+
+    def by_layer(self) -> nn.ModuleDict:
+        """Return the layers' modules by name, the classifier's under that of the class scores.
+
+        Its state dict has the names of the network's weight file.
+        """
+        stages = dict(zip(self._names, self._stages, strict=True))
+        return nn.ModuleDict({**stages, str(self.card.classes): self._classifier})
 
     def forward(self, image: Image, layers: Collection[str]) -> dict[str, Tensor]:
         missing = {self.card.layer(name).name for name in layers}
@@ -59,6 +79,6 @@ class ChainNet(Net):
         return found
 
     def head(self, pooled: Tensor) -> Tensor:
-        # One small product: never worth less than float32.
+        # One small product: not worth computing in less than float32.
         weight, bias = self._classifier.weight, self._classifier.bias
         return F.linear(pooled, weight.to(pooled.dtype), bias.to(pooled.dtype))

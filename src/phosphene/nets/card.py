@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from torch import Tensor
 
-from phosphene.errors import UnknownNameError
+from phosphene.errors import SettingError, UnknownNameError
 from phosphene.nets.receptive import Field
+from phosphene.types import Image
 
 
 @dataclass(frozen=True)
@@ -37,21 +38,57 @@ class LayerCard:
     cost: float | None = field(default=None, compare=False)
 
 
+@dataclass(frozen=True, kw_only=True)
+class InputSpec:
+    """The input that a network expects: a grid of `channels` numbers at each position, in [0, 1] before `normalise`.
+
+    `mean` and `std` have one number per channel. `axes` names the two axes of the grid in order: ("height", "width")
+    for an image, ("time", "frequency") for a spectrogram. `size` is the length in positions of the longer axis of the
+    inputs that the network was trained on.
+
+    >>> import torch
+    >>> InputSpec(channels=1, mean=(0.5,), std=(0.25,), size=96).normalise(torch.ones(1, 1, 2, 2)).unique()
+    tensor([2.])
+
+    Raises `SettingError` unless `mean` and `std` have `channels` numbers each.
+    """
+
+    channels: int = 3
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    axes: tuple[str, str] = ("height", "width")
+    size: int
+
+    def __post_init__(self) -> None:
+        for name, numbers in (("mean", self.mean), ("std", self.std)):
+            if len(numbers) != self.channels:
+                raise SettingError(
+                    f"{name} must have a number for each of {self.channels} channels, but has {len(numbers)}",
+                    setting=name,
+                    value=numbers,
+                )
+
+    def normalise(self, image: Image) -> Image:
+        """Return `image` less the mean, divided by the std, in the image's dtype.
+
+        Convert to bfloat16 afterwards: subtracting in bfloat16 would lose values near the mean.
+        """
+        mean = image.new_tensor(self.mean).view(1, -1, 1, 1)
+        std = image.new_tensor(self.std).view(1, -1, 1, 1)
+        return (image - mean) / std
+
+
 @dataclass(frozen=True)
 class Card:
-    """A network's card.
+    """What is known about a network.
 
-    `mean` and `deviation` are what the network expects to be subtracted and divided, per colour, of pictures in
-    [0, 1]. `labels[i]` are the names of class i, the best known first. `classes` is the layer of the class scores and
-    `pooled` the layer whose mean over all positions it is computed from; None where the network has no classes.
-    `native` is the side in pixels of the pictures that it was trained on.
+    `labels[i]` are the names of class i, the best known first. `classes` is the layer of the class scores and
+    `pooled` the layer whose mean over all positions it is computed from; both are None where they do not apply.
     """
 
     name: str
     title: str
-    mean: tuple[float, float, float]
-    std: tuple[float, float, float]
-    input_size: int
+    input: InputSpec
     layers: Mapping[str, LayerCard]
     labels: tuple[tuple[str, ...], ...]
     classes: str | None
@@ -68,14 +105,21 @@ class Card:
         except KeyError:
             raise UnknownNameError("layer", name, self.layers, where=f"net {self.name!r}") from None
 
-    def normalise(self, image: Tensor) -> Tensor:
-        """`image` as the network expects it: less the mean, divided by the deviation, in the image's precision.
+    def normalise(self, image: Image) -> Image:
+        """Return `image` as the network expects it: `InputSpec.normalise` of `input`."""
+        return self.input.normalise(image)
 
-        In bfloat16 the subtraction would lose what is near the mean.
+    def with_statistics(self, statistics: Mapping[str, ActivationStatistics]) -> Card:
+        """Return this card with the activation statistics of the layers named.
+
+        Raises `UnknownNameError` for a layer that the card does not have.
         """
-        mean = image.new_tensor(self.mean).view(1, 3, 1, 1)
-        std = image.new_tensor(self.std).view(1, 3, 1, 1)
-        return (image - mean) / std
+        known = {self.layer(name).name: each for name, each in statistics.items()}
+        layers = {
+            name: replace(layer, statistics=known.get(layer.name, layer.statistics))
+            for name, layer in self.layers.items()
+        }
+        return replace(self, layers=layers)
 
     def find_label(self, name: str) -> int:
         """The index of the class called `name` (any of its names, in any case) or, for digits, of that index."""

@@ -173,10 +173,10 @@ def test_what_the_author_says_of_pictures_comes_with_it(tmp_path: Path, module: 
     program = torch.export.export(module, (torch.rand(1, 3, 48, 64),))
     torch.export.save(program, path, extra_files={"phosphene.json": json.dumps(said)})
     card = nets.load(str(path)).card
-    assert (card.mean, card.std) == ((0.1, 0.2, 0.3), (1.0, 1.0, 1.0))
+    assert (card.input.mean, card.input.std) == ((0.1, 0.2, 0.3), (1.0, 1.0, 1.0))
     assert card.find_label("c") == 2
     given = exported.load(path, mean=(0, 0, 0), labels=["w", "x", "y", "z"]).card
-    assert (given.mean, given.labels[0]) == ((0.0, 0.0, 0.0), ("w",))
+    assert (given.input.mean, given.labels[0]) == ((0.0, 0.0, 0.0), ("w",))
     with pytest.raises(WeightsError, match="must have 4 labels"):
         exported.load(path, labels=["w"])
 
@@ -305,7 +305,7 @@ def test_what_is_no_mathematics_is_refused(file: Path, tmp_path: Path, target: s
 
 def test_expressions_are_not_evaluated(file: Path, tmp_path: Path) -> None:
     path = rewritten(file, tmp_path / "x.pt2", graph_with(_expression))
-    assert nets.load(str(path)).card.input_size == 64
+    assert nets.load(str(path)).card.input.size == 64
     assert not Path("/tmp/was-run").exists()
 
 

@@ -93,7 +93,7 @@ def test_values_are_transformers_own(
     else:
         assert net.card.layer(layer).receptive is not None
     torch.testing.assert_close(found, hidden, rtol=1e-4, atol=1e-4)
-    assert (net.card.mean, net.card.std, net.card.input_size) == ((0.4, 0.5, 0.6), (0.2, 0.3, 0.4), 64)
+    assert (net.card.input.mean, net.card.input.std, net.card.input.size) == ((0.4, 0.5, 0.6), (0.2, 0.3, 0.4), 64)
     assert len(net.card.sha256) == 64
     if family.endswith("Classification"):
         scores = net(image, ["logits"])["logits"]

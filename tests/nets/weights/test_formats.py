@@ -106,7 +106,7 @@ def test_vgg_is_opencvs(tmp_path: Path, height: int, width: int) -> None:
     theirs = cv2.dnn.readNetFromCaffe(text, np.fromfile(file, np.uint8))
     structure = vgg.structure(16, caffe=True)
     tensors = {**dict(read(file).tensors), **{n: torch.from_numpy(a) for n, a in arrays.items() if n[:2] == "fc"}}
-    weights = vgg.caffe_weights(structure, structures.Shelf(tensors, "vgg"))
+    weights = vgg.caffe_weights(structure, structures.TensorSource(tensors, "vgg"))
     net = structure.net(structures.card(catalogue.find("vgg16"), structure), weights)
     image = torch.rand(1, 3, height, width)
     names = {"relu1_1": "relu1_1", "relu3_3": "relu3_3", "conv5_3": "conv5_3", "pool5": "pool5"}
@@ -236,7 +236,7 @@ def test_torchvision_files_with_their_training_classifiers(tmp_path: Path) -> No
     path = tmp_path / "googlenet.pth"
     torch.save(state, path)
     net = structures.load(catalogue.find("googlenet-torchvision"), path, "abc")
-    assert (net.card.mean, net.card.std) == ((0.5,) * 3, (0.5,) * 3)
+    assert (net.card.input.mean, net.card.input.std) == ((0.5,) * 3, (0.5,) * 3)
     assert net.card.sha256 == "abc"
     assert net(torch.rand(1, 3, 64, 64), ["fc"])["fc"].shape == (1, 1000)
 
@@ -378,7 +378,7 @@ def test_integers_are_no_weights(tmp_path: Path, googlenet_arrays: Arrays) -> No
     state["conv2/3x3.bias"] = torch.zeros(192, dtype=torch.int64)
     path = tmp_path / "x.safetensors"
     safetensors.torch.save_file(state, path)
-    with pytest.raises(WeightsError, match=r"'conv2/3x3.bias' must hold fractions"):
+    with pytest.raises(WeightsError, match=r"'conv2/3x3.bias' must hold floating-point numbers"):
         structures.load(catalogue.find("googlenet"), path, "")
 
 

@@ -9,11 +9,11 @@ import pytest
 import torch
 
 from phosphene.errors import UnknownNameError
-from phosphene.nets.card import Card
+from phosphene.nets.card import Card, InputSpec
 from phosphene.nets.foreign import probe
 from phosphene.nets.ops.modules import Convolution, Join, LocalNorm, ReLU
 from phosphene.nets.receptive import Field
-from phosphene.nets.weights.fit import Shelf
+from phosphene.nets.weights.fit import TensorSource
 from phosphene.nets.zoo import googlenet, googlenet_torchvision, inception5h, inception_v3, resnet, vgg
 from phosphene.nets.zoo.graph import INPUT, GraphNet, Structure, Table
 from tests.nets.modelfiles import random_weights, torchvision_state
@@ -50,9 +50,7 @@ def card_of(structure: Structure) -> Card:
     return Card(
         name="random",
         title="",
-        mean=(0.5, 0.5, 0.5),
-        std=(0.25, 0.25, 0.25),
-        input_size=structure.input_size,
+        input=InputSpec(mean=(0.5, 0.5, 0.5), std=(0.25, 0.25, 0.25), size=structure.input_size),
         layers=structure.table.layer_cards(),
         labels=(),
         classes=structure.classes,
@@ -226,7 +224,7 @@ def test_batch_norm_is_folded() -> None:
     """Against the unfolded computation, on torchvision's ResNet names."""
     structure = resnet.structure()
     state = torchvision_state(structure.table, "resnet")
-    weights = resnet.torchvision_weights(structure, Shelf(state, "random.pth"))
+    weights = resnet.torchvision_weights(structure, TensorSource(state, "random.pth"))
     net = structure.net(card_of(structure), weights)
     image = torch.rand(1, 3, 64, 64)
     x = torch.nn.functional.conv2d(net.card.normalise(image), state["conv1.weight"], None, 2, 3)

@@ -20,7 +20,7 @@ from torch import Tensor, nn
 
 from phosphene.errors import SettingError, WeightsError
 from phosphene.nets.base import Net
-from phosphene.nets.card import Card, LayerCard
+from phosphene.nets.card import Card, InputSpec, LayerCard
 from phosphene.nets.foreign import probe
 from phosphene.nets.foreign.hooked import OUTPUT
 from phosphene.nets.foreign.layout import Layout, recognise
@@ -127,9 +127,11 @@ def load(
     card = Card(
         name=str(path),
         title=f"an exported program, {path.name}",
-        mean=_colour(mean or settings.get("mean"), IMAGENET_MEAN, path),
-        std=_colour(std or settings.get("std"), IMAGENET_STD, path),
-        input_size=max(program.size),
+        input=InputSpec(
+            mean=_colour(mean or settings.get("mean"), IMAGENET_MEAN, path),
+            std=_colour(std or settings.get("std"), IMAGENET_STD, path),
+            size=max(program.size),
+        ),
         layers=layers,
         labels=_labels(labels or settings.get("labels") or (), scores.channels if scores else 0, path),
         classes=OUTPUT if scores else None,

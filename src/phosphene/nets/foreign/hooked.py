@@ -92,7 +92,7 @@ class WatchedNet(Net):
         """
         classes = self.card.classes
         weight = next(self.module.parameters())
-        side = self.card.input_size
+        side = self.card.input.size
         image = torch.rand(1, 3, side, side, generator=torch.Generator().manual_seed(0)).to(weight.device)
         for path, linear in reversed(list(self.module.named_modules())):
             if classes is None or not isinstance(linear, nn.Linear):

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from phosphene.errors import SettingError
 from phosphene.nets.base import Net
-from phosphene.nets.card import Card, LayerCard
+from phosphene.nets.card import Card, InputSpec, LayerCard
 from phosphene.nets.foreign.hooked import OUTPUT, Call, Tap, WatchedNet, at_rest, tensor_of
 from phosphene.nets.foreign.layout import recognise
 from phosphene.nets.ops.flops import Work
@@ -101,9 +101,7 @@ def watch(
     card = Card(
         name=name,
         title=title or f"{type(module).__name__}, wrapped",
-        mean=mean,
-        std=std,
-        input_size=input_size,
+        input=InputSpec(mean=mean, std=std, size=input_size),
         layers=layers,
         labels=tuple((each,) if isinstance(each, str) else tuple(each) for each in labels),
         classes=classes,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 
@@ -10,6 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from phosphene.nets.ops import frozen
+from phosphene.nets.ops.batch_norm import Normalisable
 from phosphene.nets.receptive import Field
 
 Pair = tuple[int, int]
@@ -28,7 +30,10 @@ class Operation(nn.Module, ABC):
 
     @abstractmethod
     def forward(self, inputs: Sequence[Tensor], spare: bool) -> Tensor:
-        """The step's result; with `spare` nothing else needs the first input, which may be overwritten."""
+        """Return the result; with `spare` nothing else needs the first input, which may be overwritten."""
+
+    def reset_parameters(self) -> None:
+        """Draw the parameters, if there are any, as PyTorch does, from its global generator."""
 
     def field(self, seen: Sequence[Field], axis: int) -> Field | None:
         """What each position sees along rows (axis 0) or columns (1), given what the inputs' positions see.
@@ -38,8 +43,8 @@ class Operation(nn.Module, ABC):
         return seen[0]
 
 
-class Convolution(Operation):
-    """A convolution and its bias, with a ReLU behind it or without.
+class Convolution(Operation, Normalisable):
+    """A convolution and its bias or batch norm, with or without a ReLU after it.
 
     `padding` is zeros on each side; `extra` further zeros behind the last row and column only, as TensorFlow
     pads a picture of even size.
@@ -63,12 +68,18 @@ class Convolution(Operation):
         self.work = given * channels * self.kernel[0] * self.kernel[1]
         self.weight = nn.Parameter(torch.empty(channels, given, *self.kernel))
         self.bias = nn.Parameter(torch.empty(channels))
+        self.register_module("norm", None)
+
+    def reset_parameters(self) -> None:
+        _draw(self.weight, self.bias)
+        if self.norm is not None:
+            self.norm.reset_parameters()
 
     def forward(self, inputs: Sequence[Tensor], spare: bool) -> Tensor:
         (x,) = inputs
         if self.extra:
             x = F.pad(x, (0, self.extra, 0, self.extra))
-        return frozen.convolve(x, self.weight, self.bias, self.stride, self.padding, relu=self.relu)
+        return self.convolve(x, self.stride, self.padding, relu=self.relu)
 
     def field(self, seen: Sequence[Field], axis: int) -> Field:
         return seen[0].through(self.kernel[axis], self.stride, self.padding[axis])
@@ -180,6 +191,9 @@ class Dense(Operation):
         self.weight = nn.Parameter(torch.empty(channels, given * grid * grid))
         self.bias = nn.Parameter(torch.empty(channels))
 
+    def reset_parameters(self) -> None:
+        _draw(self.weight, self.bias)
+
     def forward(self, inputs: Sequence[Tensor], spare: bool) -> Tensor:
         (x,) = inputs
         if x.dim() == 4 and self.grid == 1:
@@ -195,3 +209,11 @@ class Dense(Operation):
 
     def field(self, seen: Sequence[Field], axis: int) -> None:
         return None
+
+
+def _draw(weight: Tensor, bias: Tensor | None) -> None:
+    """Draw weight and bias as `torch.nn.Conv2d` and `torch.nn.Linear` do."""
+    nn.init.kaiming_uniform_(weight, a=math.sqrt(5))
+    if bias is not None:
+        bound = 1 / math.sqrt(weight[0].numel())
+        nn.init.uniform_(bias, -bound, bound)

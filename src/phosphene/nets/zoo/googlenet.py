@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from phosphene.nets.ops.modules import Convolution, Dense, Join, LocalNorm, MaxPool
-from phosphene.nets.weights.fit import Shelf
+from phosphene.nets.weights.fit import TensorSource
 from phosphene.nets.zoo.graph import Structure, Table
 
 # Channels of each block's branches: 1x1, then (reduce, 3x3), then (reduce, 5x5), then the pool's projection.
@@ -74,13 +74,13 @@ def _through(table: Table, name: str, source: str, reduce: int, channels: int, k
     return table.add(name, Convolution(reduce, channels, kernel, 1, kernel // 2, relu=True))
 
 
-def caffe_weights(structure: Structure, shelf: Shelf, ignored: Iterable[str] = ()) -> Mapping[str, Tensor]:
+def caffe_weights(structure: Structure, source: TensorSource, ignored: Iterable[str] = ()) -> Mapping[str, Tensor]:
     """The weights from a Caffe file, the first layer's colours turned from BGR to RGB."""
     weights = {}
     for name, operation in structure.table.steps.items():
         for kind, parameter in operation.named_parameters():
-            weights[f"{name}.{kind}"] = shelf.take(f"{name}.{kind}", parameter.shape, pad=True)
-    shelf.finish(tuple(ignored))
+            weights[f"{name}.{kind}"] = source.take(f"{name}.{kind}", parameter.shape, pad=True)
+    source.finish(tuple(ignored))
     first = next(iter(structure.table.steps)) + ".weight"
     weights[first] = weights[first].flip(1)
     return weights

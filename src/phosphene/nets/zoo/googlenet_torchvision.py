@@ -13,7 +13,7 @@ from torch import Tensor
 
 from phosphene.nets.ops.batch_norm import folded, plain
 from phosphene.nets.ops.modules import Convolution, Dense, Join, MaxPool
-from phosphene.nets.weights.fit import Shelf
+from phosphene.nets.weights.fit import TensorSource
 from phosphene.nets.zoo import googlenet
 from phosphene.nets.zoo.graph import Structure, Table
 
@@ -40,7 +40,7 @@ def structure() -> Structure:
                 name = table.add(pool, MaxPool(table.channels(name), window, 2, ceil=True))
             name = _inception(table, f"inception{block}", name, branches)
         table.add("fc", Dense(table.channels(name), CLASSES))
-    return Structure(table, "fc", name, "inception4c", input_size=224)
+    return Structure(table, "fc", name, "inception4c", input_size=224, epsilon=EPSILON)
 
 
 def _inception(table: Table, block: str, source: str, branches: googlenet.Branches) -> str:
@@ -60,15 +60,15 @@ def _inception(table: Table, block: str, source: str, branches: googlenet.Branch
 
 
 def torchvision_weights(
-    structure: Structure, shelf: Shelf, ignored: tuple[str, ...] = TRAINING_ONLY
+    structure: Structure, source: TensorSource, ignored: tuple[str, ...] = TRAINING_ONLY
 ) -> Mapping[str, Tensor]:
     """The weights from torchvision's state dict, where each convolution is a `conv` and a `bn`."""
     weights: dict[str, Tensor] = {}
     for name, operation in structure.table.steps.items():
         if isinstance(operation, Convolution):
-            found = folded(shelf, f"{name}.conv", f"{name}.bn", operation, EPSILON)
+            found = folded(source, f"{name}.conv", f"{name}.bn", operation, EPSILON)
         else:
-            found = plain(shelf, name, operation)
+            found = plain(source, name, operation)
         weights |= {f"{name}.{kind}": tensor for kind, tensor in found.items()}
-    shelf.finish(ignored)
+    source.finish(ignored)
     return weights

@@ -6,6 +6,7 @@ which steps it needs follow from the table.
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
@@ -14,6 +15,7 @@ from torch import Tensor, nn
 
 from phosphene.nets.base import Net
 from phosphene.nets.card import Card, LayerCard
+from phosphene.nets.ops.batch_norm import add_batch_norm
 from phosphene.nets.ops.modules import Dense, Operation
 from phosphene.nets.receptive import Field
 from phosphene.types import Image
@@ -105,8 +107,14 @@ class GraphNet(Net):
         self._operations = nn.ModuleList(table.steps.values())
         self._inputs = dict(table.inputs)
         self._plans: dict[frozenset[str], list[_Move]] = {}
-        self.requires_grad_(False)
-        self.eval()
+
+    def tensors(self) -> dict[str, Tensor]:
+        """Return the weights as `Structure.net` takes them: `NAME.weight` and `NAME.bias` of each step."""
+        found = {}
+        for name in self._index:
+            for kind, tensor in self.operation(name).state_dict().items():
+                found[f"{name}.{kind}"] = tensor
+        return found
 
     def operation(self, name: str) -> Operation:
         """The step called `name`."""
@@ -150,20 +158,38 @@ class GraphNet(Net):
 
 @dataclass(frozen=True)
 class Structure:
-    """A network without its weights: the table, and what its card says of the layers."""
+    """A network without weights: its table, the facts for its card, and the epsilon of its batch norms."""
 
     table: Table
     classes: str
     pooled: str | None
     default_target: str
     input_size: int
+    epsilon: float = 1e-5
+
+    def untrained(self, card: Card, *, with_batch_norm: bool = False) -> GraphNet:
+        """Return a new network for training, its weights drawn by PyTorch from its global generator.
+
+        Args:
+            card: the network's card.
+            with_batch_norm: follow each convolution by a batch norm; `ops.batch_norm.fold_batch_norm` gives the
+                network for dreaming.
+        """
+        net = GraphNet(card, copy.deepcopy(self.table))
+        if with_batch_norm:
+            add_batch_norm(net, self.epsilon)
+        net.to_empty(device="cpu")
+        for name in self.table.steps:
+            net.operation(name).reset_parameters()
+        return net
 
     def net(self, card: Card, tensors: Mapping[str, Tensor]) -> GraphNet:
-        """The network with weights `NAME.weight` and `NAME.bias`, which are taken as they are, not copied."""
-        net = GraphNet(card, self.table)
-        for name, operation in self.table.steps.items():
+        """Return a network ready for dreaming with the weights `NAME.weight` and `NAME.bias`, which may be shared."""
+        net = GraphNet(card, copy.deepcopy(self.table))
+        for name in self.table.steps:
+            operation = net.operation(name)
             for kind, parameter in list(operation.named_parameters()):
                 tensor = tensors[f"{name}.{kind}"]
                 assert tensor.shape == parameter.shape, f"{name}.{kind} was checked when it was read"
                 setattr(operation, kind, nn.Parameter(tensor, requires_grad=False))
-        return net
+        return net.for_dreaming()

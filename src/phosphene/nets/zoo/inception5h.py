@@ -18,7 +18,7 @@ from torch import Tensor
 
 from phosphene.errors import WeightsError
 from phosphene.nets.ops.modules import Convolution, Dense, Join, LocalNorm, MaxPool, ReLU
-from phosphene.nets.weights.fit import Shelf
+from phosphene.nets.weights.fit import TensorSource
 from phosphene.nets.zoo import googlenet
 from phosphene.nets.zoo.graph import Structure, Table
 
@@ -101,7 +101,7 @@ def _aliased(table: Table, name: str, alias: str | None) -> str:
 
 
 def tensorflow_weights(
-    structure: Structure, shelf: Shelf, attributes: Mapping[str, Mapping[str, float]]
+    structure: Structure, source: TensorSource, attributes: Mapping[str, Mapping[str, float]]
 ) -> Mapping[str, Tensor]:
     """The weights from a frozen graph, and into the normalisations the constants that it has."""
     weights = {}
@@ -113,18 +113,16 @@ def tensorflow_weights(
         # TensorFlow's kernels are rows x columns x in x out, its matrices in x out.
         shape = parameters["weight"].shape
         turned = (*shape[2:], shape[1], shape[0])
-        weight = shelf.take(f"{stem}_w", turned)
+        weight = source.take(f"{stem}_w", turned)
         order = (3, 2, 0, 1) if len(turned) == 4 else (1, 0)
         weights[f"{name}.weight"] = weight.permute(order).contiguous()
-        weights[f"{name}.bias"] = shelf.take(f"{stem}_b", parameters["bias"].shape)
-    shelf.finish(TRAINING_ONLY)
+        weights[f"{name}.bias"] = source.take(f"{stem}_b", parameters["bias"].shape)
+    source.finish(TRAINING_ONLY)
     for name in NORMS:
         operation = structure.table.steps[name]
         assert isinstance(operation, LocalNorm)
         if name not in attributes:
-            raise WeightsError(
-                f"{shelf.source} has no layer {name!r}: it belongs to another network", path=shelf.source
-            )
+            raise WeightsError(f"{source.name} has no layer {name!r}: it belongs to another network", path=source.name)
         # What a graph leaves out has TensorFlow's default.
         found = {"depth_radius": 5, "bias": 1.0, "alpha": 1.0, "beta": 0.5} | dict(attributes[name])
         window = 2 * int(found["depth_radius"]) + 1

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from phosphene.nets.ops.modules import Convolution, Dense, Join, MaxPool, MeanPool, Pair
-from phosphene.nets.weights.fit import Shelf
+from phosphene.nets.weights.fit import TensorSource
 from phosphene.nets.zoo import googlenet_torchvision
 from phosphene.nets.zoo.graph import Structure, Table
 
@@ -44,7 +44,7 @@ def structure() -> Structure:
         for block in ("Mixed_7b", "Mixed_7c"):
             name = _wide_block(table, block, name)
         table.add("fc", Dense(table.channels(name), CLASSES))
-    return Structure(table, "fc", name, "Mixed_6c", input_size=299)
+    return Structure(table, "fc", name, "Mixed_6c", input_size=299, epsilon=googlenet_torchvision.EPSILON)
 
 
 def _of_5x5() -> list[list[Piece]]:
@@ -145,6 +145,6 @@ def _side_by_side(table: Table, block: str, source: str, name: str) -> list[str]
     ]
 
 
-def torchvision_weights(structure: Structure, shelf: Shelf) -> Mapping[str, Tensor]:
+def torchvision_weights(structure: Structure, source: TensorSource) -> Mapping[str, Tensor]:
     """The weights from torchvision's state dict."""
-    return googlenet_torchvision.torchvision_weights(structure, shelf, TRAINING_ONLY)
+    return googlenet_torchvision.torchvision_weights(structure, source, TRAINING_ONLY)

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from phosphene.nets.ops.batch_norm import folded, plain
 from phosphene.nets.ops.modules import Convolution, Dense, MaxPool, ReLU, Sum
-from phosphene.nets.weights.fit import Shelf
+from phosphene.nets.weights.fit import TensorSource
 from phosphene.nets.zoo.graph import Structure, Table
 
 STAGES = {"layer1": (3, 64, 1), "layer2": (4, 128, 2), "layer3": (6, 256, 2), "layer4": (3, 512, 2)}
@@ -53,7 +53,7 @@ def _block(table: Table, block: str, source: str, inner: int, stride: int) -> st
     return table.add(block, Sum(channels), deep, source)
 
 
-def torchvision_weights(structure: Structure, shelf: Shelf) -> Mapping[str, Tensor]:
+def torchvision_weights(structure: Structure, source: TensorSource) -> Mapping[str, Tensor]:
     """The weights from torchvision's state dict."""
     weights: dict[str, Tensor] = {}
     for name, operation in structure.table.steps.items():
@@ -62,9 +62,9 @@ def torchvision_weights(structure: Structure, shelf: Shelf) -> Mapping[str, Tens
             # A batch norm `bn2` follows `conv2`; that of a shortcut is `downsample.1` behind `downsample.0`.
             before = last.replace("bn", "conv") if last.startswith("bn") else "0"
             convolution = f"{stem}.{before}" if stem else before
-            found = folded(shelf, convolution, name, operation, EPSILON)
+            found = folded(source, convolution, name, operation, EPSILON)
         else:
-            found = plain(shelf, name, operation)
+            found = plain(source, name, operation)
         weights |= {f"{name}.{kind}": tensor for kind, tensor in found.items()}
-    shelf.finish()
+    source.finish()
     return weights

@@ -11,15 +11,15 @@ from pathlib import Path
 from torch import Tensor
 
 from phosphene.errors import WeightsError
-from phosphene.nets.card import Card
+from phosphene.nets.card import Card, InputSpec
 from phosphene.nets.weights import package
-from phosphene.nets.weights.fit import Shelf
+from phosphene.nets.weights.fit import TensorSource
 from phosphene.nets.weights.read import Contents, Format, read
 from phosphene.nets.zoo import googlenet, googlenet_torchvision, inception5h, inception_v3, resnet, vgg
 from phosphene.nets.zoo.catalogue import ONE_BYTE, Entry
 from phosphene.nets.zoo.graph import GraphNet, Structure
 
-Reader = Callable[[Structure, Shelf, Contents], Mapping[str, Tensor]]
+Reader = Callable[[Structure, TensorSource, Contents], Mapping[str, Tensor]]
 
 FORMAT_NAMES: dict[Format, str] = {
     "caffe": "Caffe model",
@@ -47,13 +47,13 @@ def _either(reader: Reader) -> dict[Format, Reader]:
 
 
 def _vgg(depth: int) -> Plan:
-    torchvision = _either(lambda plan, shelf, _: vgg.torchvision_weights(plan, shelf))
-    caffe: dict[Format, Reader] = {"caffe": lambda plan, shelf, _: vgg.caffe_weights(plan, shelf)}
+    torchvision = _either(lambda plan, source, _: vgg.torchvision_weights(plan, source))
+    caffe: dict[Format, Reader] = {"caffe": lambda plan, source, _: vgg.caffe_weights(plan, source)}
     return Plan(lambda classes, format: vgg.structure(depth, caffe=format == "caffe"), {**torchvision, **caffe})
 
 
-def _googlenet(structure: Structure, shelf: Shelf, contents: Contents) -> Mapping[str, Tensor]:
-    return googlenet.caffe_weights(structure, shelf, googlenet.TRAINING_ONLY)
+def _googlenet(structure: Structure, source: TensorSource, contents: Contents) -> Mapping[str, Tensor]:
+    return googlenet.caffe_weights(structure, source, googlenet.TRAINING_ONLY)
 
 
 PLANS = {
@@ -62,21 +62,25 @@ PLANS = {
     ),
     "inception5h": Plan(
         lambda classes, format: inception5h.structure(),
-        {"tensorflow": lambda plan, shelf, contents: inception5h.tensorflow_weights(plan, shelf, contents.attributes)},
+        {
+            "tensorflow": lambda plan, source, contents: inception5h.tensorflow_weights(
+                plan, source, contents.attributes
+            )
+        },
     ),
     "vgg16": _vgg(16),
     "vgg19": _vgg(19),
     "googlenet-torchvision": Plan(
         lambda classes, format: googlenet_torchvision.structure(),
-        _either(lambda plan, shelf, _: googlenet_torchvision.torchvision_weights(plan, shelf)),
+        _either(lambda plan, source, _: googlenet_torchvision.torchvision_weights(plan, source)),
     ),
     "resnet50": Plan(
         lambda classes, format: resnet.structure(),
-        _either(lambda plan, shelf, _: resnet.torchvision_weights(plan, shelf)),
+        _either(lambda plan, source, _: resnet.torchvision_weights(plan, source)),
     ),
     "inception-v3": Plan(
         lambda classes, format: inception_v3.structure(),
-        _either(lambda plan, shelf, _: inception_v3.torchvision_weights(plan, shelf)),
+        _either(lambda plan, source, _: inception_v3.torchvision_weights(plan, source)),
     ),
 }
 
@@ -91,9 +95,7 @@ def card(entry: Entry, structure: Structure, sha256: str = "") -> Card:
     return Card(
         name=entry.name,
         title=entry.title,
-        mean=entry.mean,
-        std=entry.std,
-        input_size=structure.input_size,
+        input=InputSpec(mean=entry.mean, std=entry.std, size=structure.input_size),
         layers=structure.table.layer_cards(),
         labels=_labels(entry),
         classes=structure.classes,
@@ -118,10 +120,10 @@ def load(entry: Entry, path: Path, sha256: str, *, called: str | None = None) ->
             f"{path} is a {FORMAT_NAMES[contents.format]}, but {entry.name} is read from a {wanted}", path=path
         )
     plan = structure(entry, contents.format)
-    weights = readers[contents.format](plan, Shelf(contents.tensors, called or path.name), contents)
+    weights = readers[contents.format](plan, TensorSource(contents.tensors, called or path.name), contents)
     known = card(entry, plan, sha256)
     if entry.structure.startswith("vgg") and contents.format == "caffe":
-        known = replace(known, mean=VGG_CAFFE_MEAN, std=ONE_BYTE)
+        known = replace(known, input=replace(known.input, mean=VGG_CAFFE_MEAN, std=ONE_BYTE))
     return plan.net(known, weights)
 
 

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from phosphene.nets.ops.modules import Convolution, Dense, MaxPool, ReLU
-from phosphene.nets.weights.fit import Shelf
+from phosphene.nets.weights.fit import TensorSource
 from phosphene.nets.zoo import googlenet
 from phosphene.nets.zoo.graph import Structure, Table
 
@@ -50,17 +50,17 @@ def structure(depth: int, *, caffe: bool = False) -> Structure:
     return Structure(table, "fc8", None, "relu4_3", input_size=224)
 
 
-def torchvision_weights(structure: Structure, shelf: Shelf) -> Mapping[str, Tensor]:
+def torchvision_weights(structure: Structure, source: TensorSource) -> Mapping[str, Tensor]:
     """The weights from torchvision's state dict."""
     aliases = {name: alias for alias, name in structure.table.aliases.items()}
     weights = {}
     for name, operation in structure.table.steps.items():
         for kind, parameter in operation.named_parameters():
-            weights[f"{name}.{kind}"] = shelf.take(f"{aliases[name]}.{kind}", parameter.shape)
-    shelf.finish()
+            weights[f"{name}.{kind}"] = source.take(f"{aliases[name]}.{kind}", parameter.shape)
+    source.finish()
     return weights
 
 
-def caffe_weights(structure: Structure, shelf: Shelf) -> Mapping[str, Tensor]:
+def caffe_weights(structure: Structure, source: TensorSource) -> Mapping[str, Tensor]:
     """The weights from the paper's Caffe models."""
-    return googlenet.caffe_weights(structure, shelf)
+    return googlenet.caffe_weights(structure, source)
