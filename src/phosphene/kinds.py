@@ -11,7 +11,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from phosphene.recipe.base import BaseRecipe
+    from phosphene.recipe.base import NetworkRecipe
 
 
 @dataclass(frozen=True)
@@ -25,9 +25,9 @@ class Kind:
     command: str
 
     @property
-    def recipe(self) -> type[BaseRecipe]:
+    def recipe(self) -> type[NetworkRecipe]:
         """The class of its recipes."""
-        found: type[BaseRecipe] = load(self.schema)
+        found: type[NetworkRecipe] = load(self.schema)
         return found
 
 

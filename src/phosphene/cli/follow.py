@@ -14,7 +14,7 @@ from phosphene.cli.output import Output
 from phosphene.cli.root import INTERRUPTED
 from phosphene.errors import PhospheneError
 from phosphene.media.image import write_image
-from phosphene.render.job import Event, Job
+from phosphene.render.job import Event, Format, Job
 
 PREVIEW_EVERY = 1.0
 """Shortest time between previews, in seconds."""
@@ -38,7 +38,7 @@ def follow(job: Job, output: Output, stem: str, source: Path | None = None) -> N
         path = output.place(job, stem, source)
         keep = _previews(output.preview)
         try:
-            for event in job.writing(path, fresh=output.fresh, **output.format):
+            for event in job.writing(path, Format(**output.format), fresh=output.fresh):
                 if event.note is not None:
                     click.echo(event.note, err=True)
                 show(event)

@@ -75,7 +75,7 @@ class Lazy(click.Group):
         except (click.ClickException, click.Abort, click.exceptions.Exit):
             raise
         except BrokenPipeError:  # the reader of our output, `head` for example, has seen enough
-            sys.stdout = open(os.devnull, "w")  # or Python complains when it flushes on exit
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # Python flushes again on exit
             ctx.exit(0)
         except Exception as problem:
             debug = ctx.meta.get("phosphene.debug", False)

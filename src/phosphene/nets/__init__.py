@@ -64,6 +64,19 @@ def load(name: str, progress: Progress | None = None) -> Net:
     return catalogue.load(name, progress)
 
 
+def is_here(name: str) -> bool:
+    """Return whether `load` finds the network of this name on this machine, without a download."""
+    if name == _EMBEDDED:
+        return True
+    if name.startswith(_HUB):
+        from pathlib import Path
+
+        return Path(name.removeprefix(_HUB)).is_dir()
+    from phosphene.nets.zoo import catalogue
+
+    return name not in catalogue.ENTRIES or catalogue.is_here(name)
+
+
 def describe(name: str) -> Card:
     """What is known of the network of this name; of a famous one without fetching it."""
     from phosphene.nets.zoo import catalogue

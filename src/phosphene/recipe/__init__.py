@@ -4,7 +4,17 @@ The fields of the recipes' models are the only place where a setting's meaning, 
 command line's options, the Python functions' keyword arguments and the tables of `docs/recipe.md` all come from them.
 """
 
-from phosphene.recipe.base import VERSION, BaseRecipe, Clip, FileSource, NetUsed, Noise, Photo, settings_of
+from phosphene.recipe.base import (
+    VERSION,
+    BaseRecipe,
+    Clip,
+    FileSource,
+    NetUsed,
+    NetworkRecipe,
+    Noise,
+    Photo,
+    settings_of,
+)
 from phosphene.recipe.films import MorphRecipe, VideoRecipe, ZoomRecipe
 from phosphene.recipe.stills import DreamRecipe, DreamSettings, ImagineRecipe, ImagineSettings, SheetRecipe
 from phosphene.recipe.text import default_of, dumps, loads, override, relative_to, resolved, validate
@@ -20,6 +30,7 @@ __all__ = [
     "ImagineSettings",
     "MorphRecipe",
     "NetUsed",
+    "NetworkRecipe",
     "Noise",
     "Photo",
     "SheetRecipe",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Annotated, ClassVar, Final, Literal
+from typing import Annotated, Any, ClassVar, Final, Literal
 
 from pydantic import (
     BaseModel,
@@ -17,7 +17,7 @@ from pydantic import (
 )
 
 from phosphene import __version__
-from phosphene.recipe.fields import PixelSize, Sha256, read_size
+from phosphene.recipe.fields import Device, PixelSize, Precision, Seed, Sha256, read_size
 from phosphene.recipe.settings import meant
 
 VERSION: Final = 2
@@ -77,14 +77,15 @@ PhotoOrNoise = Annotated[
     meant('{"path": ...} or {"noise": [HEIGHT, WIDTH]}'),
 ]
 
-NetField = Annotated[NetUsed, meant("the name of a net"), Field(description="The network, by name.")]
+_FIRST = ("target", "net", "size", "count", "seconds")
+_LAST = ("seed", "precision", "device", "tile")
+"""Settings that are shown before and after the others."""
 
 
 class BaseRecipe(Model):
     """What every kind of recipe begins with.
 
-    `automatic` lists the settings that phosphene chose because they were left to it; `guides` has the SHA-256 of each
-    picture that the target names.
+    `automatic` lists the settings that phosphene chose because they were left to it.
     """
 
     old_names: ClassVar[Mapping[str, str]] = {}
@@ -102,9 +103,8 @@ class BaseRecipe(Model):
     version: Literal[1, 2] = VERSION
     phosphene: str = __version__
     automatic: Annotated[tuple[str, ...], meant("a list of settings")] = ()
-    guides: Annotated[dict[str, Sha256], meant("an object of paths and hashes")] = Field(default_factory=dict)
 
-    def pictures(self) -> Sequence[BaseRecipe]:
+    def pictures(self) -> Sequence[Any]:
         """Return the recipe of each picture that this one makes."""
         return [self]
 
@@ -116,6 +116,21 @@ class BaseRecipe(Model):
         return names
 
 
+class NetworkRecipe(BaseRecipe):
+    """A recipe of work that a network does. `guides` has the SHA-256 of each picture that its targets name."""
+
+    net: Annotated[NetUsed, meant("the name of a net"), Field(description="The network, by name.")] = NetUsed(
+        name="pocket"
+    )
+    guides: Annotated[dict[str, Sha256], meant("an object of paths and hashes")] = Field(default_factory=dict)
+    seed: Seed = 0
+    precision: Precision = "auto"
+    device: Device = "auto"
+
+
 def settings_of(kind: type[BaseRecipe]) -> list[str]:
     """List the names of the settings of one kind of recipe, in the order to show them in."""
-    return [name for name in kind.model_fields if name not in kind.not_settings]
+    names = [name for name in kind.model_fields if name not in kind.not_settings]
+    last = [name for name in _LAST if name in names]
+    first = [name for name in _FIRST if name in names]
+    return [*first, *(name for name in names if name not in first and name not in last), *last]

@@ -6,7 +6,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from phosphene.recipe.base import BaseRecipe, Clip, Model, NetField, NetUsed, PhotoOrNoise
+from phosphene.recipe.base import BaseRecipe, Clip, Model, NetworkRecipe, PhotoOrNoise
 from phosphene.recipe.fields import (
     Drift,
     OctaveScale,
@@ -21,7 +21,7 @@ from phosphene.recipe.fields import (
     Views,
 )
 from phosphene.recipe.settings import meant
-from phosphene.recipe.stills import DreamSettings, Execution
+from phosphene.recipe.stills import DreamSettings
 
 LONGEST = 36_000
 """Seconds of the longest film that is made from nothing, ten hours."""
@@ -59,18 +59,17 @@ class ZoomSettings(Model):
     )
 
 
-class _ZoomBase(BaseRecipe):
+class _ZoomBase(NetworkRecipe):
     kind: Literal["zoom"] = "zoom"
     source: PhotoOrNoise
     target: Target | None = Field(None, description=_TARGET)
-    net: NetField = NetUsed(name="pocket")
     size: SizeField | None = Field(
         None,
         description="Size of the film: the longest side, or WIDTHxHEIGHT; by default its source's, at most 640.",
     )
 
 
-class ZoomRecipe(Execution, FrameDreamSettings, ZoomSettings, _ZoomBase):
+class ZoomRecipe(FrameDreamSettings, ZoomSettings, _ZoomBase):
     """How a zoom into a photograph, or into noise, was made: each frame dreams on the last one, moved."""
 
     tile: TileField = "auto"
@@ -94,18 +93,17 @@ class MorphSettings(Model):
     seed: Seed = 0
 
 
-class _MorphBase(BaseRecipe):
+class _MorphBase(NetworkRecipe):
     kind: Literal["morph"] = "morph"
     ideas: Annotated[
         tuple[Target, ...],
         Field(min_length=2, max_length=64),
         meant("a list of 2 to 64 targets in the objective language"),
     ]
-    net: NetField = NetUsed(name="pocket")
     size: SizeField = Field(384, description="Size of the film: a square's side, or WIDTHxHEIGHT.")
 
 
-class MorphRecipe(Execution, MorphSettings, _MorphBase):
+class MorphRecipe(MorphSettings, _MorphBase):
     """How a film from one idea to the next was made."""
 
     not_settings: ClassVar[frozenset[str]] = BaseRecipe.not_settings | {"ideas"}
@@ -130,17 +128,16 @@ class VideoSettings(Model):
     )
 
 
-class _VideoBase(BaseRecipe):
+class _VideoBase(NetworkRecipe):
     kind: Literal["video"] = "video"
     source: Annotated[Clip, meant('{"path": ...}')]
     target: Target | None = Field(None, description=_TARGET)
-    net: NetField = NetUsed(name="pocket")
     size: SizeField | None = Field(
         None, description="Size of the film: the longest side, or WIDTHxHEIGHT; by default the clip's own."
     )
 
 
-class VideoRecipe(Execution, FrameDreamSettings, VideoSettings, _VideoBase):
+class VideoRecipe(FrameDreamSettings, VideoSettings, _VideoBase):
     """How a clip was dreamt on."""
 
     tile: TileField = "auto"

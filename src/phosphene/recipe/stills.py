@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
-from phosphene.recipe.base import BaseRecipe, Model, NetField, NetUsed, PhotoOrNoise
+from phosphene.recipe.base import BaseRecipe, Model, NetworkRecipe, PhotoOrNoise
 from phosphene.recipe.fields import (
     Auto,
-    Device,
     Equalise,
     Headroom,
     Jitter,
     NaturalColour,
     Octaves,
     OctaveScale,
-    Precision,
     Resampling,
     Seed,
     ShapeSteps,
@@ -35,13 +33,6 @@ from phosphene.recipe.fields import (
 from phosphene.recipe.settings import meant
 
 MOST_ON_SHEET = 1024
-
-
-class Execution(Model):
-    """Where and in which number format a network runs."""
-
-    precision: Precision = "auto"
-    device: Device = "auto"
 
 
 class DreamSettings(Model):
@@ -96,31 +87,29 @@ class ImagineSettings(Model):
     seed: Seed = 0
 
 
-class _DreamBase(BaseRecipe):
+class _DreamBase(NetworkRecipe):
     kind: Literal["dream"] = "dream"
     source: PhotoOrNoise
     target: Target | None = Field(
         None,
         description="What to bring out, in the objective language; by default what suits the network best.",
     )
-    net: NetField = NetUsed(name="pocket")
     size: SizeField | None = Field(
         None, description="Size to dream at: the longest side, or WIDTHxHEIGHT; by default the photo's own."
     )
 
 
-class DreamRecipe(Execution, DreamSettings, _DreamBase):
+class DreamRecipe(DreamSettings, _DreamBase):
     """How a photograph, or noise, was dreamt on."""
 
     tile: TileField = "auto"
 
 
-class _ImagineBase(BaseRecipe):
+class _ImagineBase(NetworkRecipe):
     kind: Literal["imagine"] = "imagine"
     target: Target = Field(
         description="What to picture, in the objective language: a label, a channel, a sum of them ..."
     )
-    net: NetField = NetUsed(name="pocket")
     size: SizeField = Field(384, description="Size of the picture: a square's side, or WIDTHxHEIGHT.")
     count: Annotated[int, Field(ge=1, le=64)] = Field(1, description="How many different pictures to make.")
     pick: Annotated[int, Field(ge=1, le=64)] | None = None
@@ -130,13 +119,13 @@ class _ImagineBase(BaseRecipe):
     )
 
 
-class ImagineRecipe(Execution, ImagineSettings, _ImagineBase):
+class ImagineRecipe(ImagineSettings, _ImagineBase):
     """How a picture of something was made from noise."""
 
     old_names: ClassVar[Mapping[str, str]] = {"thin": "channel_dropout"}
     reset_by: ClassVar[Mapping[str, str]] = {"pick": "count"}
 
-    def pictures(self) -> Sequence[BaseRecipe]:
+    def pictures(self) -> Sequence[Any]:
         """Return the recipe of each picture, each of which says which of several it is."""
         if self.count == 1 or self.pick is not None:
             return [self]
@@ -151,7 +140,7 @@ class ImagineRecipe(Execution, ImagineSettings, _ImagineBase):
         return self
 
 
-class SheetRecipe(Execution, BaseRecipe):
+class SheetRecipe(NetworkRecipe):
     """How pictures of many things were made from noise, side by side."""
 
     not_settings: ClassVar[frozenset[str]] = BaseRecipe.not_settings | {"targets"}
@@ -162,7 +151,6 @@ class SheetRecipe(Execution, BaseRecipe):
         Field(min_length=1, max_length=MOST_ON_SHEET),
         meant(f"a list of 1 to {MOST_ON_SHEET} targets in the objective language"),
     ]
-    net: NetField = NetUsed(name="pocket")
     size: SizeField = Field(128, description="Size of each picture: a square's side, or WIDTHxHEIGHT.")
     columns: Annotated[int, Field(ge=1, le=MOST_ON_SHEET)] | Auto = Field(
         "auto", description="Pictures in a row; auto for a sheet that is about square."
@@ -171,4 +159,3 @@ class SheetRecipe(Execution, BaseRecipe):
     steps: ShapeSteps = 64
     sketches: Sketches = 2
     views: Views = 4
-    seed: Seed = 0

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
 
@@ -22,11 +22,11 @@ from phosphene.media.video.film import Film, FilmSettings
 from phosphene.media.video.sound import Sound
 from phosphene.nets.base import Net
 from phosphene.objectives.base import Objective
-from phosphene.recipe import BaseRecipe, MorphRecipe, VideoRecipe, ZoomRecipe, dumps, relative_to, resolved
+from phosphene.recipe import MorphRecipe, NetworkRecipe, VideoRecipe, ZoomRecipe, dumps, relative_to, resolved
 from phosphene.recipe.keyframes import Keys, read_keys
 from phosphene.render import networks, sources
 from phosphene.render.environment import environment
-from phosphene.render.job import Given, Job, Output, Work
+from phosphene.render.job import Format, Given, Job, Output, Work
 from phosphene.render.stills import name_of, octaves_of
 from phosphene.resampling import resize
 from phosphene.types import Image, Size
@@ -45,7 +45,7 @@ class FilmWork(Work):
 
     streams: ClassVar[bool] = True
 
-    recipe: BaseRecipe
+    recipe: NetworkRecipe
     size: Size
     fps: Fraction
     frames: int | None
@@ -70,19 +70,9 @@ class FilmWork(Work):
         """Return the film, whose frames are made when it is saved."""
         return UnwrittenFilm(self)
 
-    def output(
-        self,
-        path: Path,
-        *,
-        fresh: bool,
-        codec: str | None = None,
-        crf: int | None = None,
-        depth: int = 8,
-        with_recipe: bool = True,
-    ) -> FilmOutput:
+    def output(self, path: Path, format: Format, *, fresh: bool) -> FilmOutput:
         """Open the unfinished film at `path`."""
-        settings = FilmSettings(self.size, self.fps, self.time_base, codec, crf, depth)
-        return FilmOutput(self, path, settings, fresh, with_recipe)
+        return FilmOutput(self, path, format, fresh=fresh)
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,7 +81,7 @@ class UnwrittenFilm:
 
     work: FilmWork
 
-    def save(self, path: str | os.PathLike[str], **format: object) -> None:
+    def save(self, path: str | os.PathLike[str], **format: Any) -> None:
         """Make the film and write it, in the format that the suffix names, with its recipe inside."""
         Job.of(self.work).save(path, **format)
 
@@ -99,12 +89,14 @@ class UnwrittenFilm:
 class FilmOutput(Output):
     """A film that is being written."""
 
-    def __init__(self, work: FilmWork, path: Path, settings: FilmSettings, fresh: bool, with_recipe: bool) -> None:
+    def __init__(self, work: FilmWork, path: Path, format: Format, *, fresh: bool) -> None:
+        format.refuse("quality", kind="films")
+        settings = FilmSettings(work.size, work.fps, work.time_base, format.codec, format.crf, format.depth)
         there = relative_to(work.recipe, Path(os.path.abspath(path)).parent)
         self.film = Film(
             path,
             settings,
-            recipe=dumps(there) if with_recipe else None,
+            recipe=dumps(there) if format.with_recipe else None,
             identity=dumps(work.recipe),
             environment=environment(work.device),
             fresh=fresh,
@@ -179,9 +171,7 @@ def build_morph(recipe: MorphRecipe, net: Net, given: Given) -> FilmWork:
     size = sources.size_for(recipe.size, (1, 1))
     device = next(net.parameters()).device
     dtype = choose_dtype(recipe.precision, device)
-    recipe = resolved(
-        recipe, net=networks.named(net), precision=name_of(dtype), guides=targets.guides, size=size
-    )
+    recipe = resolved(recipe, net=networks.named(net), precision=name_of(dtype), guides=targets.guides, size=size)
     arithmetic = arithmetic_for(recipe.version, recipe.seed)
 
     def begin(state: State | None) -> Iterator[Step]:
@@ -232,9 +222,7 @@ def build_video(recipe: VideoRecipe, net: Net, given: Given) -> FilmWork:
     )
 
 
-def _targets(
-    recipe: ZoomRecipe | VideoRecipe, net: Net, given: Given
-) -> tuple[str, Keys[Objective], dict[str, str]]:
+def _targets(recipe: ZoomRecipe | VideoRecipe, net: Net, given: Given) -> tuple[str, Keys[Objective], dict[str, str]]:
     """Return a film's target as text, what it means at each keyframe, and the hashes of its guides."""
     targets = networks.Targets(net, given.path, given.look_in, recipe.guides, equalise=recipe.equalise)
     named = recipe.target or networks.default_target(net)

@@ -19,18 +19,16 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import ClassVar, Protocol
+from typing import Any, ClassVar, Protocol
 
-import torch
 from torch import Tensor
 
-from phosphene.errors import RecipeError
+from phosphene.errors import SettingError
 from phosphene.kinds import KINDS, load
 from phosphene.loops.step import State, Step, pack, unpack
 from phosphene.nets.base import Net
-from phosphene.recipe import BaseRecipe
+from phosphene.recipe import NetworkRecipe
 from phosphene.render import fetching, networks
-from phosphene.render.environment import environment
 from phosphene.types import Image
 
 CHECKPOINT_SECONDS = 5.0
@@ -85,6 +83,27 @@ class Given:
     fetch: bool = False
 
 
+@dataclass(frozen=True)
+class Format:
+    """How a result is stored, beyond what its suffix says.
+
+    `depth` is bits per sample, 8 or 16. `quality` is that of lossy pictures, 1 to 100. `codec` and `crf` are those of
+    films; None for what suits the suffix. Without `with_recipe` the file does not carry its recipe.
+    """
+
+    depth: int = 8
+    quality: int | None = None
+    codec: str | None = None
+    crf: int | None = None
+    with_recipe: bool = True
+
+    def refuse(self, *names: str, kind: str) -> None:
+        """Raise `SettingError` if one of these is given, which results of this kind do not have."""
+        for name in names:
+            if getattr(self, name) is not None:
+                raise SettingError(f"{name} does not apply to {kind}", setting=name, value=getattr(self, name))
+
+
 class Result(Protocol):
     """What a job gives: it saves itself."""
 
@@ -124,7 +143,7 @@ class Output(ABC):
 class Work(ABC):
     """A recipe's work, ready to run: its names are found, its sizes and number format are decided."""
 
-    recipe: BaseRecipe
+    recipe: NetworkRecipe
     streams: ClassVar[bool] = False
     """Whether the result is written while it is made, because it is too large to be held."""
 
@@ -149,7 +168,7 @@ class Work(ABC):
         return []
 
     @abstractmethod
-    def output(self, path: Path, *, fresh: bool, **format: object) -> Output:
+    def output(self, path: Path, format: Format, *, fresh: bool) -> Output:
         """Open a place to write to. Raise `OutputError` or `SettingError` for what cannot be written there."""
 
 
@@ -159,7 +178,7 @@ class Job:
     `recipe` has every setting as it was asked for; once the job is prepared, as it was resolved.
     """
 
-    def __init__(self, recipe: BaseRecipe, given: Given | None = None) -> None:
+    def __init__(self, recipe: NetworkRecipe, given: Given | None = None) -> None:
         self.recipe = recipe
         self.given = given or Given()
         self._work: Work | None = None
@@ -232,27 +251,29 @@ class Job:
                 on_event(event)
         return self.result()
 
-    def writing(self, path: str | os.PathLike[str], *, fresh: bool = False, **format: object) -> Iterator[Event]:
+    def writing(
+        self, path: str | os.PathLike[str], format: Format | None = None, *, fresh: bool = False
+    ) -> Iterator[Event]:
         """Do the work and write the result to `path`, going on from what a killed process left there.
 
         The same recipe at the same place ends with the same bytes, however often it was killed, on the same kind of
         processor with the same versions and threads; where these differ, an event's `note` says so. With `fresh` what
-        was left is thrown away. `format` is what the kind of result knows, as `depth` or `codec`.
+        was left is thrown away.
 
         Raises:
             OutputError: for a place that cannot be written, or that another recipe's work occupies.
             SettingError: for what the format cannot hold.
         """
         yield from self.prepare()
-        output = self.work.output(Path(path), fresh=fresh, **format)
+        output = self.work.output(Path(path), format or Format(), fresh=fresh)
         try:
             yield from self._write(output)
         finally:
             output.close()
 
-    def save(self, path: str | os.PathLike[str], *, fresh: bool = False, **format: object) -> None:
-        """Do all of the work and write the result, as `writing` does."""
-        for _ in self.writing(path, fresh=fresh, **format):
+    def save(self, path: str | os.PathLike[str], *, fresh: bool = False, **format: Any) -> None:
+        """Do all of the work and write the result, as `writing` does; `format` has the fields of `Format`."""
+        for _ in self.writing(path, Format(**format), fresh=fresh):
             pass
 
     def _write(self, output: Output) -> Iterator[Event]:

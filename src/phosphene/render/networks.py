@@ -16,7 +16,7 @@ from phosphene.nets.base import Net
 from phosphene.objectives.base import Objective, resolve
 from phosphene.objectives.expr import parse
 from phosphene.objectives.features import Layer
-from phosphene.recipe import BaseRecipe, FileSource, NetUsed
+from phosphene.recipe import FileSource, NetUsed, NetworkRecipe
 from phosphene.render import sources
 from phosphene.resampling import resize
 
@@ -24,7 +24,7 @@ GUIDE_SIDE = 512
 """Longest side in pixels that a guide is shrunk to: every position of the canvas is compared with all of its own."""
 
 
-def check_allowed(recipe: BaseRecipe, path: Path | None, *, fetch: bool) -> None:
+def check_allowed(recipe: NetworkRecipe, path: Path | None, *, fetch: bool) -> None:
     """Raise `RecipeError` if a recipe from the file `path` needs a download that the user has not agreed to."""
     name = recipe.net.name
     if path is None or fetch or nets.is_here(name):
@@ -36,7 +36,7 @@ def check_allowed(recipe: BaseRecipe, path: Path | None, *, fetch: bool) -> None
     )
 
 
-def load(recipe: BaseRecipe, path: Path | None = None) -> Net:
+def load(recipe: NetworkRecipe, path: Path | None = None) -> Net:
     """Load the network of a recipe onto its device.
 
     Raises `UnknownNameError`, `SettingError` for a device that is not there, and `RecipeError` for other weights than

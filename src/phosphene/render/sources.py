@@ -16,7 +16,7 @@ from phosphene.errors import ImageError, RecipeError, SettingError, VideoError
 from phosphene.loops.arithmetic import Arithmetic
 from phosphene.media.image import MAX_PIXELS, Photograph, as_photograph, read_image, read_recipe_text
 from phosphene.media.video.identify import hash_of, is_film, read_film_recipe
-from phosphene.recipe import BaseRecipe, Clip, FileSource, Noise, Photo, loads
+from phosphene.recipe import Clip, FileSource, NetworkRecipe, Noise, Photo, loads
 from phosphene.types import Image, Size
 
 NOISE_STD = 0.1
@@ -59,6 +59,7 @@ def start(source: Photo | Noise, given: object, path: Path | None, look_in: Iter
         size = size_for(chosen.noise, chosen.noise)
         pixels = torch.randn(1, 3, *size, generator=noise.rng("noise"))
         return Start(chosen, pixels.mul_(NOISE_STD).add_(0.5).clamp_(0, 1), natural=False)
+    assert isinstance(source, Photo), "noise has been dealt with"
     photo = photograph(given) if given is not None else find(source, path, look_in, read_image, "photo", _sha256)
     where = None if photo.path is None else Path(os.path.abspath(photo.path)).as_posix()
     return Start(Photo(path=where, sha256=photo.sha256, size=photo.size), photo.image, photo.alpha)
@@ -165,7 +166,7 @@ def even(size: Size) -> Size:
     return height, width
 
 
-def read_recipe(path: str | os.PathLike[str]) -> BaseRecipe:
+def read_recipe(path: str | os.PathLike[str]) -> NetworkRecipe:
     """Read the recipe in a picture, a film, a folder of pictures, or a .json file.
 
     Raises `ImageError` or `VideoError` for a file that is none of these, and `RecipeError` for one without a recipe, or

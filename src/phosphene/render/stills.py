@@ -19,10 +19,19 @@ from phosphene.media import atomic
 from phosphene.media.image import check_writable
 from phosphene.media.work import WorkFolder
 from phosphene.nets.base import Net
-from phosphene.recipe import BaseRecipe, DreamRecipe, ImagineRecipe, ImagineSettings, SheetRecipe, dumps, resolved
+from phosphene.recipe import (
+    DreamRecipe,
+    DreamSettings,
+    ImagineRecipe,
+    ImagineSettings,
+    NetworkRecipe,
+    SheetRecipe,
+    dumps,
+    resolved,
+)
 from phosphene.render import networks, sources
 from phosphene.render.environment import environment
-from phosphene.render.job import Given, Output, Work
+from phosphene.render.job import Format, Given, Output, Work
 from phosphene.render.picture import Picture, Pictures, paths
 from phosphene.resampling import resize
 from phosphene.types import Image, Size
@@ -36,7 +45,7 @@ class StillWork(Work):
     before the first step.
     """
 
-    recipe: BaseRecipe
+    recipe: NetworkRecipe
     start: Image = field(repr=False)
     begin: Callable[[State | None], Iterator[Step]] = field(repr=False)
     finished: Callable[[Tensor], Tensor] = field(repr=False)
@@ -68,17 +77,9 @@ class StillWork(Work):
             picture.save(place)
         return partial
 
-    def output(
-        self,
-        path: Path,
-        *,
-        fresh: bool,
-        depth: int = 8,
-        quality: int | None = None,
-        with_recipe: bool = True,
-    ) -> StillOutput:
+    def output(self, path: Path, format: Format, *, fresh: bool) -> StillOutput:
         """Open a place for the pictures; several are numbered from 1."""
-        return StillOutput(self, path, fresh, depth, quality, with_recipe)
+        return StillOutput(self, path, format, fresh=fresh)
 
 
 class StillOutput(Output):
@@ -86,15 +87,12 @@ class StillOutput(Output):
 
     due = False
 
-    def __init__(
-        self, work: StillWork, path: Path, fresh: bool, depth: int, quality: int | None, with_recipe: bool
-    ) -> None:
-        self._work, self._path = work, path
-        self._format = (depth, quality)
-        self._with_recipe = with_recipe
+    def __init__(self, work: StillWork, path: Path, format: Format, *, fresh: bool) -> None:
+        format.refuse("codec", "crf", kind="pictures")
+        self._work, self._path, self._format = work, path, format
         text = dumps(work.recipe)
         size = (work.start.shape[-2], work.start.shape[-1])
-        check_writable(path, depth, size=size, recipe=text if with_recipe else None)
+        check_writable(path, format.depth, size=size, recipe=text if format.with_recipe else None)
         atomic.check(paths(path, len(work.start))[0])
         facts = {"recipe": hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()}
         self._folder = WorkFolder(path, facts, environment(work.device), fresh=fresh)
@@ -115,8 +113,8 @@ class StillOutput(Output):
 
     def finish(self, step: Step | None) -> None:
         """Write the pictures and remove the work folder."""
-        depth, quality = self._format
-        self._work.result(step).save(self._path, depth, quality, with_recipe=self._with_recipe)
+        how = self._format
+        self._work.result(step).save(self._path, how.depth, how.quality, with_recipe=how.with_recipe)
         self._folder.remove()
 
     def close(self) -> None:
@@ -225,7 +223,7 @@ def build_sheet(recipe: SheetRecipe, net: Net, given: Given) -> StillWork:
     return StillWork(recipe, blank, begin, lambda image: image, device)
 
 
-def octaves_of(recipe: DreamRecipe, size: Size) -> int:
+def octaves_of(recipe: DreamSettings, size: Size) -> int:
     """Return the recipe's number of octaves, or the one that fits the size."""
     return dream.choose_octaves(size, recipe.octave_scale) if recipe.octaves == "auto" else recipe.octaves
 
@@ -233,5 +231,3 @@ def octaves_of(recipe: DreamRecipe, size: Size) -> int:
 def name_of(dtype: torch.dtype) -> str:
     """Return a number format as recipes name it."""
     return str(dtype).removeprefix("torch.")
-
-

@@ -179,6 +179,11 @@ def listing() -> Iterator[Listing]:
         yield Listing(entry, *found) if found else Listing(entry, None, None)
 
 
+def is_here(name: str) -> bool:
+    """Return whether the model file of `name` has been fetched or added."""
+    return store.find(find(name).name) is not None
+
+
 def fetch(name: str, progress: Progress | None = None) -> Path:
     """The model file of `name`, fetched and verified if it is not here; gives its path.
 
