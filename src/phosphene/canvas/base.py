@@ -1,4 +1,4 @@
-"""What every canvas is: parameters that give a picture, and that ascent changes in place of the picture's pixels."""
+"""What every canvas is: parameters that give images, and that ascent changes in place of the pixels."""
 
 from __future__ import annotations
 
@@ -6,38 +6,68 @@ from abc import ABC, abstractmethod
 
 import torch
 from torch import Tensor, nn
+from torch.func import functional_call, jvp
 
+from phosphene.resampling import resize
 from phosphene.types import Image, Size
 
 MARGIN = 1 / 1024
-"""How near to black and white a sigmoid's picture comes in `from_image`: a quarter of an 8-bit step."""
+"""How close to black and white `unsquash` allows an image to be: a quarter of an 8-bit step."""
 
 
 class Canvas(nn.Module, ABC):
-    """Parameters, and the picture that they give.
+    """Parameters, and the images that they give.
 
-    The same picture may be written in different parameters, and which are chosen decides what ascent reaches
-    first: a step along the gradient of every parameter alike is a different step in each (Mordvintsev et al.,
-    "Differentiable Image Parameterizations", Distill 2018).
+    The same image can be written in different parameters, and their choice decides what ascent reaches first: a step
+    along the gradient is another step in each (Mordvintsev et al., "Differentiable Image Parameterizations", Distill
+    2018). Colour is the canvas's business: a canvas in decorrelated colours moves in natural ones.
     """
 
     size: Size
 
     @abstractmethod
     def forward(self) -> Image:
-        """The picture, `n 3 h w` in [0, 1], differentiable in the parameters."""
+        """Return the images, `n 3 h w` in [0, 1], differentiable in the parameters."""
 
-    @classmethod
     @abstractmethod
-    def from_image(cls, image: Image) -> Canvas:
-        """A canvas of this kind that gives `image`, to within a quarter of an 8-bit step."""
+    def showing(self, image: Image) -> Canvas:
+        """Return a canvas of this kind, with the same options, that gives `image` to within 1/255."""
+
+    def enlarged(self, size: Size) -> Canvas:
+        """Return a canvas of this kind that gives the same images at another size."""
+        return self.showing(resize(self().detach(), size, clamp=True))
+
+    def settle(self) -> None:
+        """Bring the parameters back into their range after an optimizer has moved them."""
+
+    def uphill(self, gradient: Image) -> Image:
+        """Return the change of the images for a small step of the parameters along a gradient.
+
+        Args:
+            gradient: of a score with respect to the images.
+
+        Returns:
+            `J J^T gradient`, where `J` is the derivative of the images with respect to the parameters.
+        """
+        parameters = dict(self.named_parameters())
+        steps = torch.autograd.grad(self(), list(parameters.values()), gradient)
+        values = {name: parameter.detach() for name, parameter in parameters.items()}
+
+        def images(values: dict[str, Tensor]) -> Tensor:
+            return functional_call(self, values, ())
+
+        return jvp(images, (values,), (dict(zip(values, steps, strict=True)),))[1]
+
+    def moved(self, direction: Image, step_size: float) -> Canvas:
+        """Return a canvas of this kind whose images have moved by `step_size` times `direction`, within [0, 1]."""
+        return self.showing(torch.add(self().detach(), direction, alpha=step_size).clamp_(0, 1))
 
 
 def squash(colours: Tensor) -> Tensor:
-    """Any numbers to the open range from black to white."""
+    """Map any numbers to the open range from black to white."""
     return torch.sigmoid(colours)
 
 
 def unsquash(image: Tensor) -> Tensor:
-    """Undoes `squash`; black and white, which it does not reach, are given as nearly so."""
+    """Return what `squash` maps to `image`; black and white, which it does not reach, become nearly so."""
     return torch.logit(image.clamp(MARGIN, 1 - MARGIN))

@@ -1,4 +1,4 @@
-"""A canvas of waves: the picture's spectrum, weighed as the spectra of photographs are."""
+"""A canvas of waves: an image's spectrum, weighted as the spectra of photographs are."""
 
 from __future__ import annotations
 
@@ -13,27 +13,28 @@ from phosphene.canvas.colour import MEAN, from_rgb, to_rgb
 from phosphene.types import Image, Size
 
 CONTRAST = 4.0
-"""Undoes the slope of the sigmoid at grey, so that a spectrum of deviation 1 has natural contrast."""
+"""Undoes the slope of the sigmoid at grey, so that a spectrum of std 1 has natural contrast."""
 
 START = 0.1
-"""Deviation of the first spectrum, where 1 is a photograph's contrast: faint enough to leave the composition free."""
+"""Std of the first spectrum, where 1 is a photograph's contrast: faint enough to leave the composition open."""
 
 
 class FourierCanvas(Canvas):
-    """A picture written as the amplitudes of its waves, so that ascent draws large shapes before fine ones.
+    """An image written as the amplitudes of its waves, so that ascent draws large shapes before fine ones.
 
     >>> FourierCanvas((48, 65), count=2, generator=torch.Generator().manual_seed(0))().shape
     torch.Size([2, 3, 48, 65])
 
-    The amplitudes of natural pictures fall as 1 / frequency. Each wave is scaled by frequency to the power `-decay`,
-    which makes a step of the same length in every parameter a step in a natural picture's proportions.
+    The amplitudes of natural images fall as 1 / frequency. Each wave is scaled by frequency to the power `-decay`, so
+    that a step of the same length in every parameter has natural proportions.
 
     Args:
         size: (height, width) in pixels, each from 1; odd ones too.
-        count: how many pictures.
-        decay: 0 for white, 1 for natural proportions; more leaves fine detail to insistence.
-        decorrelate: whether the three planes are the independent directions of natural colours, or red, green and blue.
-        generator: what the faint noise that it starts from is drawn from.
+        count: number of images.
+        decay: 0 for white, 1 for natural proportions; with more, fine detail takes more steps to appear.
+        decorrelate: whether the three planes are the decorrelated directions of natural colours, or red, green and
+            blue.
+        generator: the RNG of the faint noise that the canvas begins with.
 
     Source: Olah, Mordvintsev and Schubert, "Feature Visualization" (Distill 2017); Mordvintsev et al., "Differentiable
     Image Parameterizations" (Distill 2018).
@@ -50,6 +51,7 @@ class FourierCanvas(Canvas):
     ) -> None:
         super().__init__()
         self.size = size
+        self.decay = decay
         self.decorrelate = decorrelate
         self.register_buffer("weights", spectrum_weights(size, decay), persistent=False)
         shape = (count, 3, size[0], size[1] // 2 + 1, 2)
@@ -63,19 +65,24 @@ class FourierCanvas(Canvas):
 
     @classmethod
     def from_image(cls, image: Image, *, decay: float = 1.0, decorrelate: bool = True) -> FourierCanvas:
-        """A canvas that gives `image`, to within a quarter of an 8-bit step."""
-        canvas = cls(
-            (image.shape[-2], image.shape[-1]),
-            len(image),
-            decay=decay,
-            decorrelate=decorrelate,
-            generator=torch.Generator(),
-        )
+        """Return a canvas that gives `image`, to within a quarter of an 8-bit step."""
+        size = (image.shape[-2], image.shape[-1])
+        canvas = cls(size, 0, decay=decay, decorrelate=decorrelate, generator=torch.Generator())
         colours = (unsquash(image) - canvas._grey(image)) / CONTRAST
         planes = from_rgb(colours) if decorrelate else colours
         waves = torch.fft.rfft2(planes, norm="ortho") / canvas.get_buffer("weights")
         canvas.spectrum = nn.Parameter(torch.view_as_real(waves).contiguous())
         return canvas
+
+    @classmethod
+    def from_spectrum(cls, spectrum: Tensor, size: Size, *, decay: float = 1.0) -> FourierCanvas:
+        """Return the canvas of this size whose parameters these are; it shares their memory."""
+        canvas = cls(size, 0, decay=decay, generator=torch.Generator())
+        canvas.spectrum = nn.Parameter(spectrum)
+        return canvas
+
+    def showing(self, image: Image) -> FourierCanvas:
+        return FourierCanvas.from_image(image, decay=self.decay, decorrelate=self.decorrelate)
 
     def _grey(self, like: Tensor) -> Tensor:
         return torch.logit(torch.tensor(MEAN)).to(like).view(1, 3, 1, 1)
@@ -83,16 +90,16 @@ class FourierCanvas(Canvas):
 
 @lru_cache(maxsize=8)
 def spectrum_weights(size: Size, decay: float) -> Float[Tensor, "h half_w"]:
-    """Frequency (cycles a pixel) to the power `-decay` for each wave of `rfft2`.
+    """Return frequency (cycles per pixel) to the power `-decay` for each wave of `rfft2`.
 
-    Scaled so that numbers of deviation 1 give pictures of deviation 1. Frequency 0, the mean colour, has the weight of
-    the longest wave.
+    Scaled so that a spectrum of std 1 gives an image of std 1. Frequency 0, the mean colour, has the weight of the
+    longest wave.
     """
     height, width = size
     rows, columns = torch.fft.fftfreq(height), torch.fft.rfftfreq(width)
     frequency = torch.hypot(rows[:, None], columns[None, :]).clamp(min=1 / max(size))
     weights = frequency**-decay
-    # Each wave of the inner columns stands for two, its own and its mirror image.
+    # Each wave of the inner columns counts twice: once for itself and once for its conjugate.
     twice = torch.full((width // 2 + 1,), 2.0)
     twice[0] = 1.0
     if width % 2 == 0:

@@ -7,16 +7,13 @@ asked of an `Arithmetic`; `phosphene.loops.version1` has that of recipes of vers
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
 
 from phosphene.loops.step import State, number
 from phosphene.rng import fold_in
-
-Draw = Callable[[int, int], int]
-"""Draws a whole number between two limits, both included."""
+from phosphene.transforms import Draw
 
 TINY = torch.finfo(torch.float32).tiny
 

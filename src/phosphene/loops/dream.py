@@ -2,214 +2,184 @@
 
     for each octave, smallest first:
         x <- photograph at this size + detail so far, enlarged
-        repeat: roll x by a random jitter; g <- shaped gradient of the objective; x <- x + step * g; roll back
+        repeat: g <- shaped gradient of the objective, through a random shift of x; x <- x + step * g
         detail <- x - photograph at this size
 
-The photograph itself is never enlarged, so it stays sharp; only what was dreamt is.
+The photograph itself is never enlarged, only the detail, so it stays sharp.
 """
 
 from __future__ import annotations
 
 import math
-import random
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from functools import partial
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
-from phosphene.canvas.colour import step_matrix
-from phosphene.errors import SettingError, UnknownNameError
+from phosphene.canvas.base import Canvas
+from phosphene.canvas.pixels import PixelCanvas
+from phosphene.canvas.symmetric import symmetric
+from phosphene.errors import check
 from phosphene.gradients.engine import Engine
-from phosphene.gradients.shaping import shapings, weigh_colours
-from phosphene.loops.step import StillStep as Step
+from phosphene.gradients.shaping import shapings
+from phosphene.loops.arithmetic import Arithmetic
+from phosphene.loops.ascent import gradient_through, parameters_of, part
+from phosphene.loops.step import State, Step, number
+from phosphene.recipe.stills import DreamSettings
+from phosphene.resampling import resize
+from phosphene.transforms import Draw, Transform, shift
 from phosphene.types import Image, Size
 
 SMALLEST_OCTAVE = 120
-"""Shorter side in pixels of the smallest octave that is chosen by itself: shapes of the size that the network sees
-(64 to 150 pixels) then span the picture at least once."""
-
-RESAMPLINGS = ("bicubic", "linear")
-"""How octaves are made: bicubic and antialiased, each from the photograph; or as in the 2015 notebook, each from the
-next larger one, linearly between corner pixels and not antialiased."""
-
-
-@dataclass(frozen=True)
-class DreamSettings:
-    """How a photograph is dreamt on.
-
-    `octaves` sizes, each `octave_scale` times the one before, `steps` in each. A step moves a pixel by `step_size` of
-    the range from black to white on average. Before each step the picture is rolled by up to `jitter` pixels.
-    `shaping` names one of `phosphene.gradients.shaping.shapings`. `natural_colour` is how much the step follows the
-    colours of natural pictures, 0 not at all. `headroom` is the distance to black or white, as a share of the range, at
-    which a step is halved, so that dreams do not clip; 0 for hard clipping. `resampling` is one of
-    `RESAMPLINGS`. All chance is drawn from `seed`. The defaults of all stand in `phosphene.recipe.DreamRecipe`.
-
-    Raises `SettingError` for a value out of its range.
-    """
-
-    octaves: int
-    octave_scale: float
-    steps: int
-    step_size: float
-    jitter: int
-    shaping: str
-    natural_colour: float
-    headroom: float
-    resampling: str
-    seed: int
-
-    def __post_init__(self) -> None:
-        _check("octaves", self.octaves, self.octaves >= 1, "at least 1")
-        _check("octave_scale", self.octave_scale, 1 < self.octave_scale < math.inf, "more than 1")
-        _check("steps", self.steps, self.steps >= 0, "at least 0")
-        _check("step_size", self.step_size, 0 <= self.step_size < math.inf, "0 or more")
-        _check("jitter", self.jitter, self.jitter >= 0, "at least 0")
-        _check("natural_colour", self.natural_colour, 0 <= self.natural_colour <= 4, "from 0 to 4")
-        _check("headroom", self.headroom, 0 <= self.headroom <= 1, "from 0 to 1")
-        if self.resampling not in RESAMPLINGS:
-            raise UnknownNameError("resampling", self.resampling, RESAMPLINGS)
-        shapings[self.shaping]  # an unknown name is answered with the nearest
-
-
-@dataclass(frozen=True)
-class DreamState:
-    """Where a dream stands: `image` has had `step` steps in `octave`."""
-
-    octave: int
-    step: int
-    image: Image
+"""Shorter side in pixels of the smallest octave that is chosen automatically: shapes of the size that networks see (64
+to 150 pixels) then span the picture at least once."""
 
 
 def choose_octaves(size: Size, octave_scale: float) -> int:
-    """As many octaves as bring the shorter side down to `SMALLEST_OCTAVE`, at least one."""
+    """Return the number of octaves that brings the shorter side down to `SMALLEST_OCTAVE`, at least 1."""
     return 1 + max(0, math.floor(math.log(min(size) / SMALLEST_OCTAVE, octave_scale)))
 
 
-def octave_sizes(size: Size, octaves: int, octave_scale: float) -> list[Size]:
-    """The sizes of the octaves, smallest first; the last is `size`.
+def octave_sizes(size: Size, octaves: int, octave_scale: float, resampling: str = "bicubic") -> list[Size]:
+    """Return the sizes of the octaves, smallest first; the last is `size`.
 
     >>> octave_sizes((100, 200), 3, 2.0)
     [(25, 50), (50, 100), (100, 200)]
+
+    With "linear" resampling each is rounded from the next larger one instead of from `size`, as in 2015.
     """
+    if resampling == "linear":
+        sizes = [size]
+        while len(sizes) < octaves:
+            height, width = (max(1, round(side / octave_scale)) for side in sizes[0])
+            sizes.insert(0, (height, width))
+        return sizes
     scales = [octave_scale**power for power in reversed(range(octaves))]
     return [(max(1, round(size[0] / scale)), max(1, round(size[1] / scale))) for scale in scales]
 
 
-def octave_steps(
-    engine: Engine, photo: Image, settings: DreamSettings, *, state: DreamState | None = None
+def dream_steps(
+    engine: Engine,
+    photo: Image,
+    settings: DreamSettings,
+    *,
+    arithmetic: Arithmetic,
+    state: State | None = None,
+    canvas: Callable[[Image], Canvas] | None = None,
+    transform: Callable[[Draw], Transform] | None = None,
 ) -> Iterator[Step]:
-    """Dream on `photo`, yielding after every step; the last step's image is the dream at full size.
+    """Dream on `photo`, step by step; the last step's image is the dream at full size.
 
-    All of it is done on the engine's device, with nothing that would make the host wait for a graphics card.
+    Everything is computed on the engine's device, and nothing makes the host wait for it.
 
-    With `state` from one of its steps, goes on behind that step and yields the same bytes as if it had never stopped.
-    With zero steps it yields nothing: the dream is the photo.
+    Args:
+        engine: the network and the objective.
+        photo: `n 3 h w`; it is not changed.
+        settings: those of the recipe, with a number of octaves.
+        arithmetic: the RNGs, which also hold the seed.
+        state: a step's `state`, to continue after it, to the same bytes as without a break.
+        canvas: makes a canvas that shows an image; by default a `PixelCanvas`, symmetric if the settings say so.
+        transform: makes the transform through which the network sees a step's image, from a source of random
+            numbers; by default the jitter of the settings.
+
+    Yields:
+        A `Step` after each step; none for 0 steps, where the dream is the photo.
+
+    Raises:
+        SettingError: if the number of octaves is still "auto".
     """
-    bases = _Bases(photo.to(engine.device), settings)
-    sizes = bases.sizes
-    costs = [math.prod(size) for size in sizes]
-    matrix = step_matrix(settings.natural_colour)
+    octaves = settings.octaves
+    check("octaves", octaves, isinstance(octaves, int), "a number here: choose_octaves returns one for a size")
+    make = canvas or partial(_canvas, settings)
+    look = transform or partial(_jitter, settings)
+    bases = _Bases(photo.to(engine.device), settings, make)
+    costs = [math.prod(size) for size in bases.sizes]
     detail: Tensor | None = None
-    for octave, size in enumerate(sizes):
-        if state is not None and octave < state.octave:
-            continue
-        base = bases(octave)
-        first = 0
-        if state is not None and octave == state.octave:
-            first, image = state.step, state.image.to(engine.device)
-        elif detail is None:
-            image = base
-        else:
-            image = resize(detail, size, settings.resampling).add_(base)
-            if settings.headroom:
-                image.clamp_(0, 1)
+    for octave in range(0 if state is None else int(state["octave"]), len(costs)):
+        base = bases[octave]
+        drawn, first = _begin(make, base, detail, settings), 0
+        if state is not None and octave == int(state["octave"]):
+            drawn, first = _resumed(drawn, state), int(state["step"])
         for step in range(first, settings.steps):
-            shift = _jitter(settings, octave, step)
-            scores, gradient = engine(torch.roll(image, shift, dims=(2, 3)))
-            gradient = torch.roll(gradient, (-shift[0], -shift[1]), dims=(2, 3))
-            gradient = shapings[settings.shaping](weigh_colours(gradient, matrix))
-            image = ascend(image, gradient, settings.step_size, settings.headroom)
+            draw = arithmetic.draws("jitter", octave, step)
+            scores, gradient = gradient_through(engine, drawn().detach(), look(draw))
+            direction = shapings[settings.shaping](drawn.uphill(gradient))
+            del gradient  # one image less while the canvas moves
+            drawn = drawn.moved(direction, settings.step_size)
             done = sum(costs[:octave]) * settings.steps + costs[octave] * (step + 1)
+            kept = {f"canvas.{name}": tensor for name, tensor in parameters_of(drawn).items()}
             yield Step(
-                image=image,
-                scores=scores,
-                octave=octave,
-                octaves=settings.octaves,
+                stage=f"octave {octave + 1} of {len(costs)}",
                 step=step + 1,
                 steps=settings.steps,
                 progress=done / (sum(costs) * settings.steps),
-                state=DreamState(octave, step + 1, image),
+                image=drawn().detach(),
+                scores=scores,
+                state={"octave": number(octave), "step": number(step + 1), **kept},
             )
-        detail = image - base
+        detail = drawn().detach() - base
 
 
-def dreamt(engine: Engine, photo: Image, settings: DreamSettings) -> tuple[Image, float]:
-    """The whole of `octave_steps`: the dream, where the photo is, and the mean score of its steps."""
+def dreamt(engine: Engine, photo: Image, settings: DreamSettings, *, arithmetic: Arithmetic) -> tuple[Image, float]:
+    """Return the dream on `photo`, on its device, and the mean score of all steps; 0 without any."""
     image, scores = photo, []
-    for step in octave_steps(engine, photo, settings):
+    for step in dream_steps(engine, photo, settings, arithmetic=arithmetic):
         image = step.image
         scores.append(step.scores.mean())
     return image.to(photo.device), float(torch.stack(scores).mean()) if scores else 0.0
 
 
-class _Bases:
-    """The photograph at the sizes of the octaves."""
-
-    def __init__(self, photo: Image, settings: DreamSettings) -> None:
-        size = (photo.shape[-2], photo.shape[-1])
-        self._photo = photo
-        self._linear = settings.resampling == "linear"
-        self.sizes = octave_sizes(size, settings.octaves, settings.octave_scale)
-        if self._linear:
-            self.sizes = [size]
-            while len(self.sizes) < settings.octaves:
-                smaller = [max(1, round(side / settings.octave_scale)) for side in self.sizes[0]]
-                self.sizes.insert(0, (smaller[0], smaller[1]))
-
-    def __call__(self, octave: int) -> Image:
-        if not self._linear:
-            return resize(self._photo, self.sizes[octave])
-        base = self._photo
-        for size in reversed(self.sizes[octave:-1]):
-            base = resize(base, size, "linear")
-        return base
-
-
-def ascend(image: Image, direction: Image, step_size: float, headroom: float) -> Image:
-    """One step up: `image + step_size * direction`, clipped to [0, 1]. A new tensor.
-
-    With `headroom` h > 0 a step at distance d from the end of the range that it goes to is d (1 + h) / (d + h) as long:
-    all of it at the other end, half of it about h away, nothing at the end itself.
-    """
-    if headroom == 0:
-        return torch.add(image, direction, alpha=step_size).clamp_(0, 1)
-    # In planes, so that the temporaries of a large canvas stay a fraction of it.
-    moved = torch.empty_like(image)
-    planes = zip(image.flatten(0, 1), direction.flatten(0, 1), moved.flatten(0, 1), strict=True)
-    for pixels, step, out in planes:
-        scaled = torch.where(step > 0, 1 - pixels, pixels)
-        scaled.div_(scaled + headroom).mul_(step)
-        torch.add(pixels, scaled, alpha=step_size * (1 + headroom), out=out).clamp_(0, 1)
-    return moved
-
-
-def resize(image: Tensor, size: Size, resampling: str = "bicubic") -> Tensor:
-    """The picture at another size, by one of `RESAMPLINGS`. Itself where nothing changes."""
-    if image.shape[-2:] == torch.Size(size):
+def laid_on(photo: Image, image: Image, settings: DreamSettings) -> Image:
+    """Return the image of a small octave at full size: its detail, enlarged, on the photograph, which stays sharp."""
+    if image.shape == photo.shape:
         return image
-    if resampling == "linear":
-        return F.interpolate(image, size, mode="bilinear", align_corners=True)
-    return F.interpolate(image, size, mode="bicubic", antialias=True, align_corners=False)
+    size = (image.shape[-2], image.shape[-1])
+    photo = photo.to(image.device)
+    small, full = (_canvas(settings, each)().detach() for each in (resize(photo, size), photo))
+    return resize(image - small, (photo.shape[-2], photo.shape[-1])).add_(full).clamp_(0, 1)
 
 
-def _jitter(settings: DreamSettings, octave: int, step: int) -> tuple[int, int]:
-    # Chance is a function of where the loop is, so that there is no hidden state to resume.
-    rng = random.Random(f"{settings.seed}/{octave}/{step}")
-    return rng.randint(-settings.jitter, settings.jitter), rng.randint(-settings.jitter, settings.jitter)
+def _canvas(settings: DreamSettings, image: Image) -> Canvas:
+    pixels = PixelCanvas(image, natural_colour=settings.natural_colour, headroom=settings.headroom)
+    return symmetric(pixels, settings.symmetry)
 
 
-def _check(setting: str, value: float, holds: bool, wanted: str) -> None:
-    if not holds:
-        raise SettingError(f"{setting} must be {wanted}, but is {value}", setting=setting, value=value)
+def _jitter(settings: DreamSettings, draw: Draw) -> Transform:
+    return shift(settings.jitter, draw=draw)
+
+
+def _begin(make: Callable[[Image], Canvas], base: Image, detail: Tensor | None, settings: DreamSettings) -> Canvas:
+    """Return the canvas that an octave begins with: the detail so far on the photograph."""
+    if detail is None:
+        return make(base)
+    image = resize(detail, (base.shape[-2], base.shape[-1]), settings.resampling).add_(base)
+    return make(image.clamp_(0, 1) if settings.headroom else image)
+
+
+def _resumed(canvas: Canvas, state: State) -> Canvas:
+    tensors = part(state, "canvas.")
+    for name, parameter in canvas.named_parameters():
+        parameter.data = tensors[name].to(parameter.device)
+    return canvas
+
+
+class _Bases:
+    """The photograph at the sizes of the octaves, as the canvas shows it."""
+
+    def __init__(self, photo: Image, settings: DreamSettings, make: Callable[[Image], Canvas]) -> None:
+        size = (photo.shape[-2], photo.shape[-1])
+        assert isinstance(settings.octaves, int)
+        self.sizes = octave_sizes(size, settings.octaves, settings.octave_scale, settings.resampling)
+        self._photo = photo
+        self._resampling = settings.resampling
+        self._make = make
+
+    def __getitem__(self, octave: int) -> Image:
+        base = self._photo
+        if self._resampling == "linear":  # each octave from the next larger one
+            for size in reversed(self.sizes[octave:-1]):
+                base = resize(base, size, "linear")
+        else:
+            base = resize(base, self.sizes[octave])
+        return self._make(base)().detach()

@@ -1,12 +1,12 @@
-"""Who looks at pictures that are being imagined: views through thinned networks, scored, and judged as photographs.
+"""Scores random views of images, and says in which direction the images should change.
 
-Kept apart from the loop, which turns what the beholder wants into steps.
+Kept apart from the ascent, which turns directions into steps.
 """
 
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -21,128 +21,155 @@ from phosphene.nets.ops.channel_dropout import apply_channel_dropout
 from phosphene.objectives.base import Objective
 from phosphene.objectives.feature_statistics import feature_statistics_loss
 from phosphene.objectives.priors import diversity
+from phosphene.recipe.stills import ImagineSettings
+from phosphene.transforms import Transform
 from phosphene.types import Activations, Features, Image, Scores, Size
 
 EVERY = 2
-"""Only every second layer is compared with its usual level: neighbours say nearly the same, and each takes time."""
+"""Only every second layer is compared with its activation statistics: neighbours say nearly the same."""
 
 
 @dataclass(frozen=True)
 class ViewSpec:
-    """Where views look: so many `views`, of `size`, at shares of the picture's height in `zoom`."""
+    """One kind of view: how many `views`, their `size`, and the shares of the image's height in `zoom`."""
 
     views: int
     size: Size
     zoom: tuple[float, float]
 
 
-@dataclass(frozen=True)
-class Augmentation:
-    """How a beholder looks, whatever it looks for; `loops.imagine.ImagineSettings` says what each is."""
+Augment = Callable[[ViewSpec, torch.Generator], Transform]
+"""Makes the transform of one kind of view, which gives `views` images of `size` for each image."""
 
-    rotate: float
-    flip: bool
-    tint: float
-    noise: float
-    thin: float
-    natural: float
-    diversity: float
+
+def augmentation(settings: ImagineSettings, *, flip: bool) -> Augment:
+    """Return the augmentation of these settings: views, some of them mirrored with `flip`, tinted and noisy."""
+
+    def augment(view_spec: ViewSpec, generator: torch.Generator) -> Transform:
+        views = transforms.views(
+            view_spec.views,
+            view_spec.size,
+            zoom=view_spec.zoom,
+            rotate=settings.rotate,
+            flip=flip,
+            generator=generator,
+        )
+        tint = transforms.tint(settings.tint, generator=generator)
+        noise = transforms.noise(settings.noise, generator=generator)
+        return transforms.compose([views, tint, noise])
+
+    return augment
 
 
 class Scorer:
-    """Scores pictures for one objective in one network, and says in which direction they should change.
+    """Scores images for one objective in one network, and says in which direction they should change.
 
-    `dtype` is what the network runs in; the network is copied, never changed.
+    Args:
+        net: the network; it is copied, never changed.
+        objective: a resolved expression.
+        settings: the augmentation and the weights of the priors.
+        dtype: the number format that the network runs in.
+        flip: whether views are mirrored at random.
+        augment: the augmentation, in place of that of the settings.
     """
 
-    def __init__(self, net: Net, objective: Objective, augmentation: Augmentation, dtype: torch.dtype) -> None:
-        card = net.card
+    def __init__(
+        self,
+        net: Net,
+        objective: Objective,
+        settings: ImagineSettings,
+        dtype: torch.dtype,
+        *,
+        flip: bool,
+        augment: Augment | None = None,
+    ) -> None:
         self._net = copy.deepcopy(net).to(dtype)
         self._net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self._device = next(self._net.parameters()).device
         self._dtype = dtype
         self._memory = allocator.Keeper()
         self._objective = objective
-        self._augmentation = augmentation
+        self._settings = settings
+        self._augment = augment or augmentation(settings, flip=flip)
         self._weight = sum(abs(coefficient) for coefficient, _ in objective.terms())
-        names = list(card.layers)
-        deepest = max(names.index(name) for name in objective.layers())
-        spatial = [name for name in names[: deepest + 1] if card.layer(name).receptive is not None]
-        statistics = {name: card.layer(name).statistics for name in spatial[1::EVERY]} if augmentation.natural else {}
-        self._statistics: dict[str, ActivationStatistics] = {
-            name: level for name, level in statistics.items() if level is not None
-        }
-        # Pictures are told apart by a layer of middle depth: by texture and parts, and not by what they show.
-        self._telling = spatial[len(spatial) * 2 // 3] if spatial else None
-        telling = {self._telling} if self._telling and augmentation.diversity else set()
-        self._layers = sorted({*objective.layers(), *self._statistics, *telling})
+        spatial = _spatial_layers(net, objective)
+        self._statistics = _statistics(net, spatial[1::EVERY]) if settings.natural else {}
+        # Images are told apart by a layer of middle depth: by texture and parts, and not by what they show.
+        self._diverse = spatial[len(spatial) * 2 // 3] if spatial and settings.diversity else None
+        diverse = set() if self._diverse is None else {self._diverse}
+        self._layers = sorted({*objective.layers(), *self._statistics, *diverse})
 
     def __call__(
         self, image: Image, view_specs: Sequence[ViewSpec], generator: torch.Generator
     ) -> tuple[Scores, Image]:
-        """The score of each picture, and the direction in which it should change: both detached.
+        """Return the score of each image, and the direction in which it should change, both detached.
 
-        The direction has a root mean square of 1 over each picture, so that what else pulls at the picture has the same
-        weight whatever is looked for.
+        The direction has a root mean square of 1 over each image, so that other influences on the image have the same
+        weight for every objective.
         """
         with self._memory.step(image.shape):
-            return self._see(image, view_specs, generator)
+            return self._look(image, view_specs, generator)
 
-    def _see(self, image: Image, view_specs: Sequence[ViewSpec], generator: torch.Generator) -> tuple[Scores, Image]:
+    def _look(self, image: Image, view_specs: Sequence[ViewSpec], generator: torch.Generator) -> tuple[Scores, Image]:
         n = len(image)
         leaf = image.detach().requires_grad_()
         scores = torch.zeros(n)
         wanted = torch.zeros(())
         total = sum(view_spec.views for view_spec in view_specs)
         for view_spec in view_specs:
-            activations = self._look(leaf, view_spec, generator)
+            activations = self._activations(leaf, view_spec, generator)
             mine = self._scores(activations, n) * (view_spec.views / total)
             scores = scores + mine.detach().to(image.device)
             wanted = wanted + mine.sum() + self._priors(activations, view_spec.views, n) * (view_spec.views / total)
-        scale = leaf[0].numel() if self._dtype == torch.float16 else 1  # or it would vanish; its length is set below
+        # In float16 the gradient of a mean would vanish; its length is set below.
+        scale = leaf[0].numel() if self._dtype == torch.float16 else 1
         (gradient,) = torch.autograd.grad(wanted * scale, leaf)
         length = gradient.square().mean(dim=(1, 2, 3), keepdim=True).sqrt()
         return scores, gradient / (length + torch.finfo(gradient.dtype).tiny)
 
     @torch.no_grad()
     def evaluate(self, image: Image, view_spec: ViewSpec, generator: torch.Generator, times: int) -> Scores:
-        """The mean score of each picture over `times` glances, each through another thinned network."""
-        looks = (self._scores(self._look(image, view_spec, generator), len(image)) for _ in range(times))
+        """Return the mean score of each image over `times` looks, each with other channels dropped."""
+        looks = (self._scores(self._activations(image, view_spec, generator), len(image)) for _ in range(times))
         return torch.stack(list(looks)).mean(dim=0).to(image.device)
 
-    def _look(self, image: Image, view_spec: ViewSpec, generator: torch.Generator) -> Activations:
-        augmentation = self._augmentation
-        views = transforms.views(
-            view_spec.views,
-            view_spec.size,
-            zoom=view_spec.zoom,
-            rotate=augmentation.rotate,
-            flip=augmentation.flip,
-            generator=generator,
-        )
-        pale = transforms.tint(augmentation.tint, generator=generator)
-        grain = transforms.noise(augmentation.noise, generator=generator)
-        seen = transforms.compose([views, pale, grain])(image).to(self._device)
-        return apply_channel_dropout(self._net, seen, self._layers, augmentation.thin, generator=generator)
+    def _activations(self, image: Image, view_spec: ViewSpec, generator: torch.Generator) -> Activations:
+        seen = self._augment(view_spec, generator)(image).to(self._device)
+        dropped = self._settings.channel_dropout
+        return apply_channel_dropout(self._net, seen, self._layers, dropped, generator=generator)
 
     def _scores(self, activations: Activations, n: int) -> Scores:
         return self._objective(activations).view(n, -1).mean(dim=1)
 
     def _priors(self, activations: Activations, views: int, n: int) -> Float[Tensor, ""]:
-        """What pictures should be like, whatever they show; in the units of the objective, however it is scaled."""
+        """Return what images should be like whatever they show, in the units of the objective."""
         pull = torch.zeros(())
         if self._statistics:
-            each = [
-                feature_statistics_loss(activations[name], level, views) for name, level in self._statistics.items()
+            losses = [
+                feature_statistics_loss(activations[name], statistics, views)
+                for name, statistics in self._statistics.items()
             ]
-            pull = pull - self._augmentation.natural * torch.stack(each).mean(dim=0).sum()
-        if n > 1 and self._augmentation.diversity and self._telling:
-            features = _side_by_side(activations[self._telling], views)
-            pull = pull + n * self._augmentation.diversity * diversity(features)
+            pull = pull - self._settings.natural * torch.stack(losses).mean(dim=0).sum()
+        if n > 1 and self._diverse:
+            features = _side_by_side(activations[self._diverse], views)
+            pull = pull + n * self._settings.diversity * diversity(features)
         return self._weight * pull
 
 
+def _spatial_layers(net: Net, objective: Objective) -> list[str]:
+    """Return the layers with positions, as deep as the objective looks."""
+    names = list(net.card.layers)
+    deepest = max(names.index(name) for name in objective.layers())
+    return [name for name in names[: deepest + 1] if net.card.layer(name).receptive is not None]
+
+
+def _statistics(net: Net, layers: Sequence[str]) -> dict[str, ActivationStatistics]:
+    """Return the activation statistics of those of the layers whose statistics are known."""
+    known = {name: net.card.layer(name).statistics for name in layers}
+    return {name: statistics for name, statistics in known.items() if statistics is not None}
+
+
 def _side_by_side(activation: Features, views: int) -> Float[Tensor, "pictures c rows w"]:
-    """The positions of all views of a picture as those of one tall picture."""
+    """Return the positions of all views of an image as those of one tall image."""
     each = activation.unflatten(0, (-1, views))
     return each.transpose(1, 2).flatten(2, 3)

@@ -1,4 +1,4 @@
-"""What a batch of pictures is to show, where they do not all show the same."""
+"""Several objectives for one batch, of which each image has its own."""
 
 from __future__ import annotations
 
@@ -10,10 +10,7 @@ from phosphene.objectives.base import Leaf, Objective
 
 
 class Several(Objective, ABC):
-    """Some objectives, of which each picture of a batch has its own share; which, its kinds say when they are called.
-
-    Together they weigh as much as one.
-    """
+    """Several objectives for one batch; subclasses say which image is scored by which. Together they weigh as one."""
 
     def __init__(self, objectives: tuple[Objective, ...]) -> None:
         self.objectives = objectives

@@ -1,69 +1,64 @@
-"""A sheet: a picture of each of many things, imagined many at a time, side by side.
+"""A sheet: an image of each of many things, imagined many at a time, side by side.
 
-A network that looks at one small picture leaves most of a processor idle. So pictures of what is looked for in the same
-layer are imagined as one batch, each after its own objective; `docs/performance.md` has what that saves.
+A network that looks at one small image leaves most of a processor idle. So images for objectives of the same layer are
+imagined as one batch, each after its own objective; `docs/performance.md` has what that saves.
 """
 
 from __future__ import annotations
 
 import math
-import random
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import torch
 from torch import Tensor
 
-from phosphene.loops.imagine import imagine_steps, resize
+from phosphene.errors import check
+from phosphene.loops.arithmetic import Arithmetic
+from phosphene.loops.ascent import part
+from phosphene.loops.imagine import imagine_steps
 from phosphene.loops.several import Several
-from phosphene.loops.stages import ImagineSettings, check, is_anywhere, is_placed
-from phosphene.loops.step import StillStep as Step
+from phosphene.loops.stages import is_anywhere, is_placed
+from phosphene.loops.step import State, Step, number
 from phosphene.nets.base import Net
 from phosphene.objectives.base import Objective
+from phosphene.recipe.stills import ImagineSettings
+from phosphene.resampling import resize
 from phosphene.types import Activations, Image, Scores, Size
 
 BATCH = 16
-"""Pictures that are imagined at once: more are hardly faster, and take more memory."""
+"""Images that are imagined at once: more are hardly faster, and take more memory."""
 
 PAPER = 1.0
-"""What shows between the pictures, and where there is none: white."""
-
-
-@dataclass(frozen=True)
-class SheetState:
-    """Where a run is: so many batches are done, the next one's own state, and the sheet so far."""
-
-    batch: int
-    inner: object
-    image: Tensor
+"""The colour between images, and where there is none: white."""
 
 
 def sheet_steps(
     net: Net,
     objectives: Sequence[Objective],
-    settings: ImagineSettings | None = None,
+    settings: ImagineSettings,
     *,
+    arithmetic: Arithmetic,
     columns: int | None = None,
     gap: int = 4,
-    seed: int = 0,
     size: Size = (128, 128),
     precision: str = "auto",
-    state: object = None,
+    state: State | None = None,
 ) -> Iterator[Step]:
-    """Imagine a picture of each of `objectives` in `net`, step by step, row by row on one sheet.
+    """Imagine an image of each of `objectives` in `net`, step by step, row by row on one sheet.
 
         channels = [resolve(Channel("mixed4c", i), net.card) for i in range(64)]
-        for step in sheet_steps(net, channels):
+        for step in sheet_steps(net, channels, ImagineSettings(), arithmetic=Arithmetic(0)):
             show(step.image)    # 1 3 h w: the whole sheet so far
 
     Args:
         net: any network with a card.
         objectives: resolved expressions, one or more.
-        settings: None for the defaults; `diversity` has no part in it, since pictures of different things differ.
-        columns: pictures in a row; None for a sheet that is about square.
-        gap: white pixels between pictures, from 0.
-        seed, precision, state: as of `imagine_steps`.
-        size: (height, width) of each picture.
+        settings: those of the recipe; `diversity` is not used, since images of different things differ.
+        arithmetic, precision, state: see `imagine_steps`.
+        columns: images in a row; None for a sheet that is about square.
+        gap: white pixels between images, from 0.
+        size: (height, width) of each image.
 
     Raises:
         SettingError: for a number, size or precision out of range.
@@ -72,38 +67,51 @@ def sheet_steps(
     check("gap", gap, gap >= 0, "0 or more pixels")
     columns = columns_for(len(objectives), size) if columns is None else columns
     check("columns", columns, columns >= 1, "1 or more")
-    settings = replace(settings or ImagineSettings(), diversity=0.0)
+    settings = settings.model_copy(update={"diversity": 0.0})
     batches = _batches(net, objectives)
-    begun = SheetState(0, None, blank(len(objectives), size, columns, gap))
-    reached = state if isinstance(state, SheetState) else begun
-    for number in range(reached.batch, len(batches)):
-        batch = batches[number]
-        before = sum(map(len, batches[:number]))
+    first, sheet, inner = 0, blank(len(objectives), size, columns, gap), None
+    if state is not None:
+        first, sheet, inner = int(state["batch"]), state["sheet"], part(state, "inner.") or None
+    for number_of, batch in list(enumerate(batches))[first:]:
         steps = imagine_steps(
             net,
             Each(tuple(objectives[index] for index in batch)),
             settings,
+            arithmetic=arithmetic.at("batch", number_of),
             count=len(batch),
-            seed=_seed(seed, number),
             size=size,
             precision=precision,
-            state=reached.inner,
+            state=inner,
         )
+        inner = None
+        before = sum(map(len, batches[:number_of]))
         for step in steps:
-            image = reached.image.clone()
-            for index, picture in zip(batch, resize(step.image, size), strict=True):
-                _place(image, index, picture, columns, gap)
-            done = step.progress >= 1
-            reached = SheetState(number + done, None if done else step.state, image)
-            progress = (before + len(batch) * step.progress) / len(objectives)
-            yield replace(step, image=image, progress=progress, state=reached)
+            sheet = _placed(sheet, batch, resize(step.image, size, clamp=True), columns, gap)
+            yield replace(
+                step,
+                stage=f"batch {number_of + 1} of {len(batches)}, {step.stage}",
+                image=sheet,
+                progress=(before + len(batch) * step.progress) / len(objectives),
+                state=_state(number_of, step, sheet),
+            )
+
+
+def _state(batch: int, step: Step, sheet: Image) -> State:
+    """Return what the sheet resumes from: after the last step of a batch, the beginning of the next one."""
+    if step.progress >= 1:
+        return {"batch": number(batch + 1), "sheet": sheet}
+    return {
+        "batch": number(batch),
+        "sheet": sheet,
+        **{f"inner.{name}": tensor for name, tensor in step.state.items()},
+    }
 
 
 class Each(Several):
-    """An objective for each of so many equal parts of a batch."""
+    """An objective for each of several equal parts of a batch."""
 
     def __call__(self, activations: Activations) -> Scores:
-        # Taken apart all at once, so that the way back puts them together once.
+        # Split all at once, so that the backward pass joins the parts once.
         parts = {
             name: activations[name].unflatten(0, (len(self.objectives), -1)).unbind() for name in sorted(self.layers())
         }
@@ -112,7 +120,7 @@ class Each(Several):
 
 
 def columns_for(count: int, size: Size) -> int:
-    """How many pictures of this size stand in a row of a sheet that is about square, rather wider than higher.
+    """Return how many images of this size make a row of a sheet that is about square, or rather wider than high.
 
     >>> columns_for(64, (128, 128)), columns_for(6, (100, 100)), columns_for(12, (100, 300))
     (8, 3, 2)
@@ -121,7 +129,7 @@ def columns_for(count: int, size: Size) -> int:
 
 
 def sheet_size(count: int, size: Size, columns: int, gap: int) -> Size:
-    """(height, width) of a sheet of so many pictures; a sheet with a row that is not full is as wide as the others.
+    """Return the (height, width) of a sheet of `count` images.
 
     >>> sheet_size(5, (10, 20), 3, 1)
     (21, 62)
@@ -131,13 +139,12 @@ def sheet_size(count: int, size: Size, columns: int, gap: int) -> Size:
 
 
 def blank(count: int, size: Size, columns: int, gap: int) -> Image:
-    """A sheet for so many pictures, `1 3 h w`, with none on it yet."""
+    """Return an empty sheet for `count` images, `1 3 h w`."""
     return torch.full((1, 3, *sheet_size(count, size, columns, gap)), PAPER)
 
 
 def _batches(net: Net, objectives: Sequence[Objective]) -> list[list[int]]:
-    """The places on the sheet in batches, in each of which pictures are made in the same way and as deep a part of the
-    network is needed."""
+    """Split the places on the sheet into batches of images that are made alike, by the same part of the network."""
     names = list(net.card.layers)
     alike: dict[tuple[object, ...], list[int]] = {}
     for index, objective in enumerate(objectives):
@@ -146,13 +153,12 @@ def _batches(net: Net, objectives: Sequence[Objective]) -> list[list[int]]:
     return [places[first : first + BATCH] for places in alike.values() for first in range(0, len(places), BATCH)]
 
 
-def _place(sheet: Image, index: int, picture: Tensor, columns: int, gap: int) -> None:
-    row, column = divmod(index, columns)
-    height, width = picture.shape[-2:]
-    top, left = row * (height + gap), column * (width + gap)
-    sheet[0, :, top : top + height, left : left + width] = picture
-
-
-def _seed(seed: int, batch: int) -> int:
-    """Each batch begins with noise of its own."""
-    return seed if batch == 0 else random.Random(f"{seed}/{batch}").getrandbits(63)
+def _placed(sheet: Image, places: Sequence[int], pictures: Tensor, columns: int, gap: int) -> Image:
+    """Return a copy of the sheet with these pictures in their places."""
+    sheet = sheet.clone()
+    height, width = pictures.shape[-2:]
+    for index, picture in zip(places, pictures, strict=True):
+        row, column = divmod(index, columns)
+        top, left = row * (height + gap), column * (width + gap)
+        sheet[0, :, top : top + height, left : left + width] = picture
+    return sheet

@@ -1,86 +1,48 @@
-"""What imagining is asked for, and what it is planned as: which canvases, how many steps, and where each looks."""
+"""The stages of imagining: on which canvases, for how many steps, and which views of them are scored."""
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
 
-from phosphene.errors import SettingError
 from phosphene.loops.scorer import ViewSpec
 from phosphene.objectives.base import Objective
 from phosphene.objectives.features import Neuron
+from phosphene.recipe.stills import ImagineSettings
 from phosphene.types import Size
 
 CANVAS = 1.5
-"""Side of the first canvas, in native sides of the network: the larger part of it, which is what a view shows, is seen
-at about the size that the network was trained on, and there is something finer to see when it comes closer."""
+"""Side of the first canvas in input sizes of the network. A view shows the larger part of it at about the size that the
+network was trained on, and closer views still have something finer to show."""
 
 LARGEST = 2048
-"""Side of the largest canvas (of a square of as many pixels); what is to be larger is enlarged in the end."""
+"""Side of the largest canvas, or of a square of as many pixels; larger images are enlarged from it."""
 
 DETAIL = 4
-"""Steps for the shape, for one of each octave of detail; those move the canvas half as far."""
+"""A stage of detail has a share of 1 / DETAIL of the steps for the shape, and half the learning rate."""
 
 CLOSE = (1.0, 1.75)
-"""What half of the views of detail show, in native sides: as close as the canvas' pixels, or less so."""
+"""Smallest and largest side of the close views of detail, in input sizes: at most as fine as the canvas's pixels."""
+
+GROWTH = 1.5
+"""Canvases are doubled as long as they are smaller than what is wanted by more than this factor."""
 
 
 @dataclass(frozen=True)
-class ImagineSettings:
-    """How to imagine; the defaults make a picture of a label in 10 to 20 s on two cores.
+class Stage:
+    """A part of the work: so many steps on canvases of one size.
 
     Attributes:
-        steps: of ascent for the shape, from 1; a quarter as many follow for each octave of detail.
-        sketches: begun for each picture, of which the best goes on, from 1 (none). Only for classes: what has its
-            place anywhere in the picture looks alike from every start.
-        sketch_steps: of ascent for the sketches, from 1.
-        views: of each picture that a step looks at, from 1; sketches share them.
-        rate: how far a step goes, above 0; 1 would be the contrast of a photograph in each wave.
-        decay: amplitudes of finer waves fall as frequency to this power, from 0 (white) to 4; photographs: 1.
-        zoom: least and greatest share of the picture's height in a view, above 0.
-        rotate: the greatest turn of a view in degrees, to either side, 0 to 180.
-        tint: how far the views' contrast and colour cast vary, from 0.
-        noise: deviation of the noise in the views, from 0; 1 is black to white.
-        thin: share of the network's channels that each step leaves out, from 0 to below 1.
-        natural: weight of responses like those to photographs, from 0.
-        smooth: weight of a smooth picture, from 0; twice as much in a class's detail.
-        diversity: weight of the unlikeness of pictures that are made together, from 0.
-
-    Raises:
-        SettingError: for a number out of its range.
+        name: in plain words, as "sketch".
+        size: (height, width) of the canvas.
+        pictures: images that are worked on at once.
+        steps: number of steps.
+        rate: the learning rate that the stage begins with.
+        smooth: weight of the smoothness prior.
+        view_specs: the views that each step takes of every image.
     """
 
-    steps: int = 96
-    sketches: int = 4
-    sketch_steps: int = 24
-    views: int = 8
-    rate: float = 0.12
-    decay: float = 1.3
-    zoom: tuple[float, float] = (0.8, 1.0)
-    rotate: float = 8.0
-    tint: float = 0.1
-    noise: float = 0.08
-    thin: float = 0.1
-    natural: float = 1.0
-    smooth: float = 6.0
-    diversity: float = 2.0
-
-    def __post_init__(self) -> None:
-        for name in ("steps", "sketches", "sketch_steps", "views"):
-            check(name, getattr(self, name), getattr(self, name) >= 1, "1 or more")
-        for name in ("tint", "noise", "natural", "smooth", "diversity"):
-            check(name, getattr(self, name), 0 <= getattr(self, name) < math.inf, "0 or more")
-        check("rate", self.rate, 0 < self.rate < math.inf, "above 0")
-        check("decay", self.decay, 0 <= self.decay <= 4, "from 0 to 4")
-        check("thin", self.thin, 0 <= self.thin < 1, "from 0 to below 1")
-        check("zoom", self.zoom, 0 < self.zoom[0] <= self.zoom[1], "two numbers above 0, the smaller first")
-        check("rotate", self.rotate, 0 <= self.rotate <= 180, "from 0 to 180 degrees")
-
-
-@dataclass(frozen=True)
-class Octave:
-    """One part of the work: so many steps on `pictures` canvases of this size, and what each step looks at."""
-
+    name: str
     size: Size
     pictures: int
     steps: int
@@ -90,64 +52,87 @@ class Octave:
 
     @property
     def cost(self) -> int:
-        """Of one step: the pixels that the network sees."""
-        return self.pictures * sum(view_spec.views * math.prod(view_spec.size) for view_spec in self.view_specs)
+        """The pixels that the network sees in one step."""
+        return self.pictures * sum(spec.views * math.prod(spec.size) for spec in self.view_specs)
 
 
-def octaves(
-    input_size: int, objective: Objective, settings: ImagineSettings, *, count: int, size: Size
-) -> list[Octave]:
-    """The parts of the work for a network of this native side, in their order.
+def plan(input_size: int, objective: Objective, settings: ImagineSettings, *, count: int, size: Size) -> list[Stage]:
+    """Plan the stages for a network of this input size.
 
-    A class is a thing of a certain size in the picture: it is sketched, drawn, and refined once. What may be anywhere
-    (a channel, a layer) fills a canvas of any size, and is refined until that has half the pixels asked for on each
-    side, up to `LARGEST`. A neuron has its place: views of it are not moved far, and see more in each octave instead.
+    A class is a thing of a certain size in the image: it is sketched, drawn, and refined once. A channel or a layer
+    may respond anywhere and fills a canvas of any size, which is doubled until it is about half as large as the size
+    asked for, up to `LARGEST`. A neuron has a position: its views are not moved far, and become larger instead of
+    closer.
     """
-    whole, placed = is_anywhere(objective), is_placed(objective)
+    anywhere = is_anywhere(objective)
     side = input_size * CANVAS
-    seen = _shaped(input_size, size, multiple=input_size // 4)
-    view_spec = ViewSpec(settings.views, seen, settings.zoom)
-    shape = Octave(_shaped(side, size), count, settings.steps, settings.rate, settings.smooth, (view_spec,))
-    plan = [shape]
-    if settings.sketches > 1 and not whole:
-        few = replace(view_spec, views=math.ceil(settings.views / settings.sketches))
-        sketched = replace(shape, pictures=count * settings.sketches, steps=settings.sketch_steps, view_specs=(few,))
-        plan.insert(0, sketched)
-    wanted = min(LARGEST, math.sqrt(math.prod(size))) if whole else 0.0
-    steps, smooth, octave = max(1, settings.steps // DETAIL), settings.smooth, 0
-    while octave == 0 or side * 1.5 < wanted:
-        octave, side = octave + 1, side * 2
-        smooth *= 1 if whole else 2  # a thing's detail would be drowned by grain; a texture may be grainy
-        near = input_size / side
-        close = ViewSpec(max(1, settings.views // 2), seen, (CLOSE[0] * near, CLOSE[1] * near))
-        view_specs: tuple[ViewSpec, ...] = (replace(view_spec, views=max(1, settings.views // 2)), close)
-        if placed:
-            larger = _shaped(input_size * 2, size, multiple=input_size // 4)
-            view_specs = (ViewSpec(max(1, settings.views // 4), larger, settings.zoom),)
-        elif octave > 1:  # nothing new to be seen from afar; as many more views as there is more to see
-            view_specs = (replace(close, views=settings.views * 2 ** (octave - 1)),)
-        plan.append(Octave(_shaped(side, size), count, steps, settings.rate / 2, smooth, view_specs))
-    return plan
+    view = ViewSpec(settings.views, shaped(input_size, size, multiple=input_size // 4), settings.zoom)
+    shape = Stage("shape", shaped(side, size), count, settings.steps, settings.rate, settings.smooth, (view,))
+    sketches = [_sketch(shape, settings)] if settings.sketches > 1 and not anywhere else []
+    wanted = min(LARGEST, math.sqrt(math.prod(size))) if anywhere else 0.0
+    sides = [side * 2]
+    while sides[-1] * GROWTH < wanted:
+        sides.append(sides[-1] * 2)
+    details = [
+        replace(
+            shape,
+            name="detail" if len(sides) == 1 else f"detail {number} of {len(sides)}",
+            size=shaped(side, size),
+            steps=max(1, settings.steps // DETAIL),
+            rate=settings.rate / 2,
+            # Grain would drown the detail of a thing; a texture may be grainy.
+            smooth=settings.smooth if anywhere else 2 * settings.smooth,
+            view_specs=_detail_views(input_size, objective, settings, side=side, number=number, size=size),
+        )
+        for number, side in enumerate(sides, start=1)
+    ]
+    return [*sketches, shape, *details]
+
+
+def _sketch(shape: Stage, settings: ImagineSettings) -> Stage:
+    """Return the stage that draws several sketches of each image, which share the views."""
+    few = replace(shape.view_specs[0], views=math.ceil(settings.views / settings.sketches))
+    pictures = shape.pictures * settings.sketches
+    return replace(shape, name="sketch", pictures=pictures, steps=settings.sketch_steps, view_specs=(few,))
+
+
+def _detail_views(
+    input_size: int, objective: Objective, settings: ImagineSettings, *, side: float, number: int, size: Size
+) -> tuple[ViewSpec, ...]:
+    """Return the views of one stage of detail, on a canvas of this side."""
+    multiple = input_size // 4
+    if is_placed(objective):
+        larger = shaped(input_size * 2, size, multiple=multiple)
+        return (ViewSpec(max(1, settings.views // 4), larger, settings.zoom),)
+    seen = shaped(input_size, size, multiple=multiple)
+    near = input_size / side
+    close = ViewSpec(max(1, settings.views // 2), seen, (CLOSE[0] * near, CLOSE[1] * near))
+    if number > 1:  # there is nothing new to be seen from afar, and more to be seen up close
+        return (replace(close, views=settings.views * 2 ** (number - 1)),)
+    return (ViewSpec(max(1, settings.views // 2), seen, settings.zoom), close)
 
 
 def is_anywhere(objective: Objective) -> bool:
-    """Whether what it looks for may be anywhere in a picture, as textures are and things are not."""
+    """Tell whether the objective responds at any position, as to a texture and unlike to a thing."""
     return all(leaf.spatial for _, leaf in objective.terms())
 
 
 def is_placed(objective: Objective) -> bool:
-    """Whether it looks at a certain place."""
+    """Tell whether the objective looks at a certain position."""
     return any(isinstance(leaf, Neuron) for _, leaf in objective.terms())
 
 
-def _shaped(side: float, size: Size, multiple: int = 1) -> Size:
-    """A size of the aspect of `size` and of about as many pixels as a square of `side`; multiples of `multiple`."""
+def shaped(side: float, size: Size, multiple: int = 1) -> Size:
+    """Return a size of the aspect of `size`, with about as many pixels as a square of `side`.
+
+    >>> shaped(96, (100, 200))
+    (68, 136)
+
+    Args:
+        side: in pixels.
+        size: (height, width) whose aspect is taken.
+        multiple: what both sides are to be multiples of.
+    """
     stretch = math.sqrt(size[0] / size[1])
     height, width = (max(1, round(each / multiple)) * multiple for each in (side * stretch, side / stretch))
     return height, width
-
-
-def check(setting: str, value: object, holds: bool, wanted: str) -> None:
-    """Raises `SettingError` unless what must hold of a setting holds."""
-    if not holds:
-        raise SettingError(f"{setting} must be {wanted}, but is {value}", setting=setting, value=value)

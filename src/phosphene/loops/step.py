@@ -64,25 +64,6 @@ class Step:
         return float(self.scores.mean())
 
 
-@dataclass(frozen=True)
-class StillStep:
-    """What the loops of stills yield until they yield `Step`."""
-
-    image: Image = field(repr=False)
-    scores: Scores = field(repr=False)
-    octave: int
-    octaves: int
-    step: int
-    steps: int
-    progress: float
-    state: object = field(repr=False, compare=False)
-
-    @property
-    def score(self) -> float:
-        """The mean of the scores."""
-        return float(self.scores.mean())
-
-
 def pack(state: State) -> bytes:
     """Return a state as bytes, in the safetensors format."""
     return save({name: tensor.detach().clone(memory_format=torch.contiguous_format) for name, tensor in state.items()})

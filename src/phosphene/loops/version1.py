@@ -7,8 +7,9 @@ import random
 import torch
 from torch import Tensor, nn
 
-from phosphene.loops.arithmetic import Arithmetic, Draw, Optimizer
+from phosphene.loops.arithmetic import Arithmetic, Optimizer
 from phosphene.loops.step import State, number
+from phosphene.transforms import Draw
 
 
 class Version1(Arithmetic):

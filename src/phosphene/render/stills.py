@@ -146,7 +146,7 @@ def build_dream(recipe: DreamRecipe, net: Net, given: Given) -> StillWork:
         return dream.dream_steps(engine, image, recipe, arithmetic=arithmetic, state=state)
 
     def finished(now: Tensor) -> Tensor:
-        return dream.at_full_size(now, image)
+        return dream.laid_on(image, now, recipe)
 
     alpha = None if start.alpha is None else resize(start.alpha, size, clamp=True)
     return StillWork(recipe, image, begin, finished, engine.device, alpha)
@@ -166,25 +166,29 @@ def build_imagine(recipe: ImagineRecipe, net: Net, given: Given) -> StillWork:
         guides=targets.guides,
         size=size,
     )
-    steps = {"robust": imagine.imagine_steps, "lucid": lucid.lucid_steps}[recipe.method]
 
-    def begin(state: State | None) -> Iterator[Step]:
-        return steps(
+    def robust(state: State | None) -> Iterator[Step]:
+        return imagine.imagine_steps(
             net,
             objective,
             recipe,
+            arithmetic=arithmetic,
             count=recipe.count,
             size=size,
             precision=recipe.precision,
-            arithmetic=arithmetic,
             state=state,
         )
+
+    def as_published(state: State | None) -> Iterator[Step]:
+        engine = Engine(net, objective, precision=recipe.precision, tile=0)
+        return lucid.lucid_steps(engine, recipe, arithmetic=arithmetic, count=recipe.count, size=size, state=state)
 
     def finished(images: Tensor) -> Tensor:
         pictures = resize(images[:: len(images) // recipe.count], size, clamp=True)
         return pictures if recipe.pick is None else pictures[recipe.pick - 1 : recipe.pick]
 
     grey = torch.full((len(recipe.pictures()), 3, *size), 0.5)
+    begin = {"robust": robust, "lucid": as_published}[recipe.method]
     return StillWork(recipe, grey, begin, finished, device)
 
 
