@@ -252,6 +252,8 @@ def _request(kind: str, source: object, preset: str | None, settings: dict[str, 
     chosen = {**preset_settings(kind, preset), **settings}
     fixed: dict[str, Any] = {}
     if "source" in schema.model_fields:
+        if source is None:
+            raise SettingError(f"{kind} needs a source: a path, a picture or Noise(...)", setting="source")
         fixed["source"] = _placeholder(schema)
     elif source is not None:
         raise SettingError(f"{kind} has no source, so none can be given", setting="source")

@@ -66,7 +66,7 @@ def test_version() -> None:
         (["dream", "a.jpg", "--depth", "12"], "'12' is not one of '8', '16'"),
         (["dream", "a.jpg", "--precision", "half"], "must be auto, bfloat16, float16, or float32, but is 'half'"),
         (["dream", "a.jpg", "--preset", "loud"], "'loud' is not one of"),
-        (["imagine"], "Missing argument 'TEXT'"),
+        (["imagine"], "Missing argument 'TEXT...'"),
         (["layers"], "Missing argument 'NET'"),
         (["again"], "Missing argument 'FILE'"),
     ],

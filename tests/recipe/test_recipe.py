@@ -86,7 +86,7 @@ def test_a_truncated_recipe_is_answered(recipe: DreamRecipe, data: st.DataObject
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"octaves": "many"}, "octaves must be a whole number from 1 to 30, or auto, but is 'many'"),
+        ({"octaves": "many"}, "octaves must be a whole number from 1 to 1000, or auto, but is 'many'"),
         ({"steps": 2.5}, "steps must be a whole number from 0 to 10000, but is 2.5"),
         ({"steps": True}, "steps must be a whole number from 0 to 10000, but is True"),
         ({"octave": 4}, "no field named 'octave'; did you mean 'octaves' or 'octave_scale'?"),
@@ -105,7 +105,7 @@ def test_a_truncated_recipe_is_answered(recipe: DreamRecipe, data: st.DataObject
             "kind in the recipe must be 'dream' or 'imagine' or 'sheet' or 'zoom' or 'morph' or 'video', "
             "but is 'draem'",
         ),
-        ({"version": 2}, r"of version 2, but this phosphene \(.*\) reads up to version 1: install a newer"),
+        ({"version": 3}, r"of version 3, but this phosphene \(.*\) reads up to version 2: install a newer"),
         ({"automatic": ["colour"]}, "automatic must be a list of settings"),
     ],
 )
@@ -134,8 +134,8 @@ def test_a_pick_is_one_of_the_pictures() -> None:
     with pytest.raises(RecipeError, match="pick must be at most count, 2, but is 3"):
         recipes.loads('{"kind": "imagine", "target": "eye", "count": 2, "pick": 3}')
     two = ImagineRecipe(target="eye", count=2)
-    assert [each.pick for each in recipes.of_each(two)] == [1, 2]  # type: ignore[union-attr]
-    (second,) = recipes.of_each(recipes.of_each(two)[1])
+    assert [each.pick for each in two.pictures()] == [1, 2]  # type: ignore[union-attr]
+    (second,) = two.pictures()[1].pictures()
     assert recipes.override(second, {"seed": 1}).pick == 2  # type: ignore[union-attr]
     assert recipes.override(second, {"count": 1}).pick is None  # type: ignore[union-attr]
 
@@ -168,11 +168,31 @@ def test_an_override_chooses_anew_what_was_automatic() -> None:
     assert changed.automatic == ()
 
 
-def test_the_path_of_the_photo_is_told_from_the_folder_of_the_result() -> None:
+@pytest.mark.parametrize(
+    ("folder", "path"),
+    [("/photos", "2015/sky.jpg"), ("/photos/2015", "sky.jpg"), ("/photos/dreams", "sky.jpg"), ("/home/me", "sky.jpg")],
+)
+def test_a_source_outside_the_results_folder_is_named_without_its_folders(folder: str, path: str) -> None:
     recipe = DreamRecipe(source=Photo(path="/photos/2015/sky.jpg"))
-    source = recipes.relative_to(recipe, "/photos/dreams").source
+    source = recipes.relative_to(recipe, folder).source
     assert isinstance(source, Photo)
-    assert source.path == "../2015/sky.jpg"
+    assert source.path == path
+
+
+def test_old_names_of_settings_are_accepted() -> None:
+    text = '{"kind": "imagine", "version": 1, "target": "eye", "thin": 0.3, "automatic": ["thin"]}'
+    recipe = recipes.loads(text)
+    assert isinstance(recipe, ImagineRecipe)
+    assert (recipe.channel_dropout, recipe.automatic) == (0.3, ("channel_dropout",))
+    assert recipes.loads(recipes.dumps(recipe)) == recipe
+    assert recipes.override(recipe, {"thin": 0.1}) == recipes.override(recipe, {"channel_dropout": 0.1})
+
+
+@pytest.mark.parametrize("fps", ["1e99999999", "30/0", "-3", "1/9999999999", "nan"])
+def test_frame_rates_that_are_none_are_answered_at_once(fps: str) -> None:
+    text = json.dumps({"kind": "zoom", "source": {"noise": [8, 8]}, "fps": fps})
+    with pytest.raises(RecipeError, match="fps must be"):
+        recipes.loads(text)
 
 
 @pytest.mark.parametrize("name", ALL_PRESETS["dream"])

@@ -59,8 +59,11 @@ FILMS = {
 
 def film_frames(path: Path) -> Iterator[torch.Tensor]:
     """The frames (1 3 h w) of the film that is rendered from the recipe in `path`."""
-    for frame in ph.again(path):
-        yield frame.image
+    work = ph.again(path)
+    assert isinstance(work, ph.Job)
+    for step in work.work.steps(None):
+        if step.frame is not None:
+            yield step.image
 
 
 def stored(path: Path) -> list[np.ndarray]:

@@ -19,7 +19,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar, Protocol, runtime_checkable
 
 from torch import Tensor
 
@@ -104,6 +104,7 @@ class Format:
                 raise SettingError(f"{name} does not apply to {kind}", setting=name, value=getattr(self, name))
 
 
+@runtime_checkable
 class Result(Protocol):
     """What a job gives: it saves itself."""
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from torch import Tensor
 
+from phosphene.errors import OutputError
 from phosphene.media.image import to_array, to_pil, write_image
 from phosphene.recipe import NetworkRecipe, dumps, relative_to
 from phosphene.types import Image, Size
@@ -85,6 +86,8 @@ def paths(path: Path, count: int, part: str = "") -> list[Path]:
     >>> [each.name for each in paths(Path("cat.png"), 2)]
     ['cat-1.png', 'cat-2.png']
     """
+    if not path.name:
+        raise OutputError(f"cannot write {path}: it is a folder; name a file in it", path=path)
     stems = [path.stem] if count == 1 else [f"{path.stem}-{i + 1}" for i in range(count)]
     return [path.with_name(f"{stem}{part}{path.suffix}") for stem in stems]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
@@ -46,7 +46,7 @@ class Start:
         return self.image.shape[-2], self.image.shape[-1]
 
 
-def start(source: Photo | Noise, given: object, path: Path | None, look_in: Iterable[Path], noise: Arithmetic) -> Start:
+def start(source: Photo | Noise, given: object, path: Path | None, look_in: Sequence[Path], noise: Arithmetic) -> Start:
     """Return what the recipe in the file `path` begins with, or what was `given` instead.
 
     Raises:
@@ -77,7 +77,7 @@ def photograph(source: object) -> Photograph:
     return photo
 
 
-def clip(source: Clip, given: object, path: Path | None, look_in: Iterable[Path]) -> Clip:
+def clip(source: Clip, given: object, path: Path | None, look_in: Sequence[Path]) -> Clip:
     """Return the clip that the recipe in the file `path` is made of, or the one `given`, by its absolute path.
 
     Raises `RecipeError` if it is not found or has changed, `VideoError` if it cannot be read.
@@ -93,7 +93,7 @@ def clip(source: Clip, given: object, path: Path | None, look_in: Iterable[Path]
 def find(
     source: FileSource,
     path: Path | None,
-    look_in: Iterable[Path],
+    look_in: Sequence[Path],
     read: Callable[[Path], T],
     what: str,
     sha256: Callable[[T], str | None],
@@ -114,6 +114,8 @@ def find(
         try:
             found = read(candidate)
         except (ImageError, VideoError) as problem:
+            if path is None and not look_in:  # the user's own name for it
+                raise
             reasons.append(str(problem))
             continue
         if source.sha256 in (None, sha256(found)):
@@ -126,10 +128,10 @@ def find(
     )
 
 
-def candidates(name: str, path: Path | None, look_in: Iterable[Path]) -> list[Path]:
-    """List where a file that a recipe names may be, the recipe's own folder first."""
+def candidates(name: str, path: Path | None, look_in: Sequence[Path]) -> list[Path]:
+    """List where a file that a recipe names may be, the recipe's own folder first, then the current one."""
     own = Path() if path is None else path.parent
-    folders = (own, *look_in)
+    folders = (own, Path(), *look_in)
     return list(dict.fromkeys([own / name, *(folder / Path(name).name for folder in folders)]))
 
 

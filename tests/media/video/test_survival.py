@@ -275,7 +275,8 @@ def test_a_limit_on_files_is_told_too(tmp_path: Path) -> None:
         "from tests.media.video.film_worker import render, OutputError, Path\n"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (5_000, resource.RLIM_INFINITY))\n"
         "try: render(Path(sys.argv[1])); sys.exit(1)\n"
-        "except OutputError as problem: assert 'cannot continue' in str(problem) and '\\n' not in str(problem), problem\n"
+        "except OutputError as problem:\n"
+        "    assert 'cannot continue' in str(problem) and '\\n' not in str(problem), problem\n"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY,) * 2)\n"
         "render(Path(sys.argv[1]))\n"
     )
