@@ -12,7 +12,7 @@ from torch.nn import functional as F
 import phosphene as ph
 from phosphene.errors import SettingError, UnknownNameError
 from phosphene.gradients.engine import Engine
-from phosphene.nets.foreign.layout import Layout, recognise
+from phosphene.nets.foreign.layout import ActivationFormat, recognise
 from phosphene.nets.receptive import Field
 from phosphene.objectives.base import resolve
 from phosphene.objectives.expr import parse
@@ -226,19 +226,19 @@ def test_other_layouts_are_shown_as_they_are_seen() -> None:
 @pytest.mark.parametrize(
     ("shape", "other", "layout"),
     [
-        ((1, 64, 56, 40), (1, 64, 112, 120), Layout("first")),
-        ((1, 40, 56, 40), (1, 40, 112, 120), Layout("first")),
-        ((1, 56, 40, 56), (1, 112, 120, 56), Layout("last")),
-        ((1, 512, 1, 1), (1, 512, 1, 1), Layout("first")),
-        ((1, 141, 192), (1, 841, 192), Layout("tokens", 16)),
-        ((1, 10), (1, 10), Layout("vector")),
+        ((1, 64, 56, 40), (1, 64, 112, 120), ActivationFormat("first")),
+        ((1, 40, 56, 40), (1, 40, 112, 120), ActivationFormat("first")),
+        ((1, 56, 40, 56), (1, 112, 120, 56), ActivationFormat("last")),
+        ((1, 512, 1, 1), (1, 512, 1, 1), ActivationFormat("first")),
+        ((1, 141, 192), (1, 841, 192), ActivationFormat("tokens", 16)),
+        ((1, 10), (1, 10), ActivationFormat("vector")),
         ((1, 10), (1, 90), None),
         ((1, 3, 140, 140), (1, 3, 840, 840), None),
         ((1, 64, 56), None, None),
         ((), None, None),
     ],
 )
-def test_layouts(shape: tuple[int, ...], other: tuple[int, ...] | None, layout: Layout | None) -> None:
+def test_layouts(shape: tuple[int, ...], other: tuple[int, ...] | None, layout: ActivationFormat | None) -> None:
     assert recognise(shape, (224, 160), other) == layout
 
 

@@ -124,6 +124,18 @@ def test_weights_that_are_changed_are_changed_on_the_way_back_too() -> None:
     torch.testing.assert_close(after, 2 * before)
 
 
+def test_weights_that_are_converted_in_place_have_a_gradient() -> None:
+    net = torch.nn.Conv2d(8, 4, 3, padding=1).requires_grad_(False)
+    for dtype in (torch.float32, torch.bfloat16, torch.float64):
+        net.to(dtype)
+        x = torch.randn(1, 8, 6, 6, dtype=dtype, requires_grad=True)
+        found, expected = (
+            torch.autograd.grad(y.sum(), x)[0]
+            for y in (frozen.convolve(x, net.weight, net.bias, 1, 1), F.conv2d(x, net.weight, net.bias, 1, 1))
+        )
+        torch.testing.assert_close(found, expected)
+
+
 def test_one_byte_is_kept_for_each_response() -> None:
     kept = []
     x = torch.randn(1, 16, 64, 64).contiguous(memory_format=torch.channels_last).requires_grad_()

@@ -23,7 +23,7 @@ from phosphene.nets.base import Net
 from phosphene.nets.card import Card, InputSpec, LayerCard
 from phosphene.nets.foreign import probe
 from phosphene.nets.foreign.hooked import OUTPUT
-from phosphene.nets.foreign.layout import Layout, recognise
+from phosphene.nets.foreign.layout import ActivationFormat, recognise
 from phosphene.nets.foreign.program import Program
 from phosphene.nets.weights import pt2, store
 from phosphene.nets.zoo.catalogue import IMAGENET_MEAN, IMAGENET_STD
@@ -39,7 +39,7 @@ class Shown:
     """One layer: the value of the program that it is, and how that is laid out."""
 
     value: str
-    layout: Layout
+    layout: ActivationFormat
 
 
 class ExportedNet(Net):
@@ -169,7 +169,7 @@ def _layers(program: Program) -> tuple[dict[str, LayerCard], dict[str, Shown]]:
     if program.output in program.shapes and len(program.shapes[program.output]) == 2:
         channels = program.shapes[program.output][1]
         layers[OUTPUT] = LayerCard(OUTPUT, channels, None, cost=program.work.get(program.output))
-        shown[OUTPUT] = Shown(program.output, Layout("vector"))
+        shown[OUTPUT] = Shown(program.output, ActivationFormat("vector"))
     if not any(each.layout.kind != "vector" for each in shown.values()):
         raise WeightsError(f"{program.source} has no layer whose output has positions (n c h w)", path=program.source)
     return layers, shown

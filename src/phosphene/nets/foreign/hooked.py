@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from phosphene.nets.base import Net
 from phosphene.nets.card import Card, LayerCard
 from phosphene.nets.foreign import probe
-from phosphene.nets.foreign.layout import Layout
+from phosphene.nets.foreign.layout import ActivationFormat
 from phosphene.types import Image
 
 log = logging.getLogger(__name__)
@@ -38,7 +38,7 @@ class Tap:
 
     module: str
     call: int
-    layout: Layout
+    layout: ActivationFormat
 
 
 class WatchedNet(Net):

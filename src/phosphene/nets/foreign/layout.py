@@ -1,10 +1,9 @@
-"""How a module's output is laid out, and how it becomes `n c h w`: by the shapes it has for a picture that
-is no square.
-"""
+"""The format of a module's output, recognised by its shapes for non-square images, and its conversion to `n c h w`."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -16,25 +15,25 @@ Shape = tuple[int, ...]
 Kind = Literal["first", "last", "tokens", "vector"]
 
 PATCHES = (32, 16, 14, 8, 4)
-"""Sides of the patches that tokens stand for, in pixels."""
+"""Sides of a token's patch of the image, in pixels."""
 
 MOST_EXTRA = 8
-"""Tokens that stand for no place: of the class, of a distillation, registers."""
+"""The most tokens without a position: class and distillation tokens, registers."""
 
 
 @dataclass(frozen=True)
-class Layout:
-    """Where an output has its channels and positions.
+class ActivationFormat:
+    """Which dimensions of an output are its channels and positions.
 
-    "first" is `n c h w`; "last" `n h w c`; "tokens" `n t c`, the last of them a grid of patches of `patch`
-    pixels and those before it standing for no place; "vector" `n c`.
+    "first" is `n c h w`, "last" `n h w c`, and "vector" `n c`. "tokens" is `n t c`: the last tokens are a grid of
+    patches of `patch` x `patch` pixels, the ones before them have no position.
     """
 
     kind: Kind
     patch: int = 0
 
     def apply(self, output: Tensor, size: Size) -> Tensor:
-        """The output as `n c h w`, or `n c` without positions; `size` is that of the picture."""
+        """Return the output as `n c h w`, or `n c` without positions; `size` is that of the image."""
         if self.kind == "last":
             return output.permute(0, 3, 1, 2)
         if self.kind == "tokens":
@@ -44,37 +43,57 @@ class Layout:
         return output
 
 
-def recognise(shape: Shape, size: Size, other: Shape | None = None, patch: int | None = None) -> Layout | None:
-    """The layout of an output of this shape for one picture of `size`, or None if it shows no positions.
-
-    `other` is its shape for a picture of another size, in which only the positions differ; None where there
-    is none. `patch` is the side of the network's patches if that is known.
+def recognise(
+    shape: Shape, size: Size, other: Shape | None = None, patch: int | None = None
+) -> ActivationFormat | None:
+    """Return the format of an output, or None if it has neither positions nor one value per channel.
 
     >>> recognise((1, 64, 56, 40), (224, 160)), recognise((1, 141, 192), (224, 160))
-    (Layout(kind='first', patch=0), Layout(kind='tokens', patch=16))
+    (ActivationFormat(kind='first', patch=0), ActivationFormat(kind='tokens', patch=16))
+
+    Args:
+        shape: the output's shape for one image of `size`.
+        size: height and width in pixels; they should differ.
+        other: the output's shape for an image of another size, if it is known: dimensions that are equal in both are
+            not positions.
+        patch: the side of the network's patches in pixels, if it is known.
     """
     if not shape or shape[0] != 1 or min(shape) < 1:
         return None
     if other is not None and len(other) != len(shape):
         return None
-    if len(shape) == 2:
-        return Layout("vector") if other in (None, shape) else None
-    if len(shape) == 4:
-        fixed = None if other is None else [was == now for was, now in zip(shape, other, strict=True)]
-        if (fixed is None or fixed[1]) and (shape[2:] == (1, 1) or _alike(shape[2:], size)):
-            return Layout("first")
-        return Layout("last") if (fixed is None or fixed[3]) and _alike(shape[1:3], size) else None
-    if len(shape) == 3 and (other is None or other[2] == shape[2]):
-        for side in PATCHES if patch is None else (patch,):
-            grid = (size[0] // side) * (size[1] // side)
-            if 0 <= shape[1] - grid <= MOST_EXTRA and grid > MOST_EXTRA:
-                return Layout("tokens", side)
+    fixed = [True] * len(shape) if other is None else [one == two for one, two in zip(shape, other, strict=True)]
+    match len(shape):
+        case 2:
+            return ActivationFormat("vector") if all(fixed) else None
+        case 3:
+            return _tokens(shape, size, patch) if fixed[2] else None
+        case 4:
+            return _grid(shape, size, fixed)
     return None
 
 
-def _alike(grid: Shape, size: Size) -> bool:
-    """Whether rows and columns are the picture's over about one stride."""
+def _grid(shape: Shape, size: Size, fixed: Sequence[bool]) -> ActivationFormat | None:
+    """Recognise a grid with its channels first or last; `fixed` tells which dimensions may be channels."""
+    if fixed[1] and (shape[2:] == (1, 1) or _has_aspect(shape[2:], size)):
+        return ActivationFormat("first")
+    if fixed[3] and _has_aspect(shape[1:3], size):
+        return ActivationFormat("last")
+    return None
+
+
+def _tokens(shape: Shape, size: Size, patch: int | None) -> ActivationFormat | None:
+    """Recognise a sequence of tokens by their number, which must be that of the patches and a few more."""
+    for side in PATCHES if patch is None else (patch,):
+        patches = (size[0] // side) * (size[1] // side)
+        if patches > MOST_EXTRA and 0 <= shape[1] - patches <= MOST_EXTRA:
+            return ActivationFormat("tokens", side)
+    return None
+
+
+def _has_aspect(grid: Shape, size: Size) -> bool:
+    """Whether a grid's rows and columns have about the same stride in an image of `size`."""
     strides = size[0] / grid[0], size[1] / grid[1]
-    # A position more or less at the edges matters in small grids.
-    slack = 1.5 / min(grid) + 0.1
-    return min(strides) > 0.4 and abs(math.log(strides[0] / strides[1])) < min(slack, 0.25)
+    # In a small grid, one position more or less at an edge makes a difference.
+    tolerance = min(1.5 / min(grid) + 0.1, 0.25)
+    return min(strides) > 0.4 and abs(math.log(strides[0] / strides[1])) < tolerance

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from phosphene.errors import WeightsError
 from phosphene.nets.foreign.aten import CHECKS, OPERATIONS, SIZES
-from phosphene.nets.ops.flops import Work
+from phosphene.nets.ops.flops import CostCounter
 from phosphene.nets.weights import pt2
 from phosphene.nets.weights.pt2 import DTYPES, Json
 from phosphene.types import Size
@@ -276,7 +276,7 @@ class Program:
         values: dict[str, Any] = {name: each.to("meta") for name, each in tensors.items()}
         values[self.picture] = torch.empty(count, 3, *size, device="meta")
         shapes: dict[str, tuple[int, ...]] = {}
-        with torch.no_grad(), Work() as work:
+        with torch.no_grad(), CostCounter() as counter:
             for step in self.steps:
                 if not all(name in values for name in step.takes()):
                     continue
@@ -290,7 +290,7 @@ class Program:
                 for name, value in made.items():
                     if isinstance(value, Tensor):
                         shapes[name] = tuple(value.shape)
-                        self.work.setdefault(name, work.done / (size[0] * size[1]))
+                        self.work.setdefault(name, counter.multiply_adds / (size[0] * size[1]))
                         if value.numel() > MOST_NUMBERS:
                             raise WeightsError(
                                 f"{self.source} makes {value.numel()} numbers in {name[:80]!r}", path=self.source

@@ -21,7 +21,7 @@ from phosphene.nets.base import Net
 from phosphene.nets.card import Card, InputSpec, LayerCard
 from phosphene.nets.foreign.hooked import OUTPUT, Call, Tap, WatchedNet, at_rest, tensor_of
 from phosphene.nets.foreign.layout import recognise
-from phosphene.nets.ops.flops import Work
+from phosphene.nets.ops.flops import CostCounter
 from phosphene.types import Size
 
 log = logging.getLogger(__name__)
@@ -190,14 +190,14 @@ def _look(
 def _watched(module: nn.Module, call: Call, size: Size, name: str) -> tuple[dict[str, _Seen], Tensor | None]:
     """One run on an empty picture: what each module gave, in order, and what the module as a whole did."""
     seen: dict[str, _Seen] = {}
-    work, handles = Work(), []
+    counter, handles = CostCounter(), []
 
     def watcher(path: str) -> Callable[[nn.Module, Any, Any], None]:
         def hook(_: nn.Module, inputs: Any, output: Any) -> None:
             tensor = tensor_of(output)
             before = seen.pop(path, None)  # a module that is called again stands where it was last
             if tensor is not None:
-                seen[path] = _Seen(before.calls + 1 if before else 1, tuple(tensor.shape), work.done)
+                seen[path] = _Seen(before.calls + 1 if before else 1, tuple(tensor.shape), counter.multiply_adds)
 
         return hook
 
@@ -206,7 +206,7 @@ def _watched(module: nn.Module, call: Call, size: Size, name: str) -> tuple[dict
         for path, each in module.named_modules():
             if path:
                 handles.append(each.register_forward_hook(watcher(path)))
-        with torch.no_grad(), at_rest(module), work:
+        with torch.no_grad(), at_rest(module), counter:
             output = call(module, torch.zeros(1, 3, *size, dtype=weight.dtype, device=weight.device))
     # The module's code is not ours, and may answer a picture with anything.
     except Exception as problem:

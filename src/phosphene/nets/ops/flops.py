@@ -1,6 +1,4 @@
-"""How much a network that we did not write has to compute: the multiply-adds of what it runs, counted as it
-runs.
-"""
+"""The cost of a network that is not ours, counted by PyTorch while it runs."""
 
 from __future__ import annotations
 
@@ -8,33 +6,34 @@ import math
 from typing import Any
 
 import torch
-from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils.flop_counter import FlopCounterMode
 
 
-class Work(TorchDispatchMode):
-    """While it is entered, `done` grows by the multiply-adds of every convolution and matrix product.
+def _attention(query: torch.Size, key: torch.Size, value: torch.Size, *args: Any, **kwargs: Any) -> int:
+    """Return the FLOPs of attention over `n heads tokens features`: two products, two FLOPs per multiply-add."""
+    tokens = key[-2]
+    return 2 * math.prod(query) * tokens + 2 * math.prod(query[:-1]) * tokens * value[-1]
 
-    >>> with Work() as work:
+
+# What the CPU runs for attention; PyTorch's counter knows only those of graphics cards.
+ON_CPU = {torch.ops.aten._scaled_dot_product_flash_attention_for_cpu: _attention}
+
+
+class CostCounter(FlopCounterMode):
+    """While entered, counts the multiply-adds of every convolution, matrix product and attention.
+
+    A multiply-add is two of the FLOPs that `torch.utils.flop_counter` counts.
+
+    >>> with CostCounter() as counter:
     ...     _ = torch.nn.functional.conv2d(torch.zeros(1, 3, 8, 8), torch.zeros(4, 3, 3, 3), padding=1)
-    >>> work.done == 8 * 8 * 4 * 3 * 3 * 3
+    >>> counter.multiply_adds == 8 * 8 * 4 * 3 * 3 * 3
     True
     """
 
     def __init__(self) -> None:
-        super().__init__()
-        self.done = 0.0
+        super().__init__(display=False, custom_mapping=ON_CPU)
 
-    def __torch_dispatch__(self, func: Any, types: Any, args: tuple = (), kwargs: dict | None = None) -> Any:
-        result = func(*args, **(kwargs or {}))
-        aten = torch.ops.aten
-        if func is aten.convolution.default:
-            per_output = math.prod(args[1].shape[1:])
-            self.done += result.numel() * per_output if not args[6] else args[0].numel() * per_output
-        elif func in (aten.mm.default, aten.bmm.default):
-            self.done += result.numel() * args[0].shape[-1]
-        elif func in (aten.addmm.default, aten.baddbmm.default):
-            self.done += result.numel() * args[1].shape[-1]
-        elif "scaled_dot_product" in func.__name__:
-            queries, keys = args[0].shape, args[1].shape
-            self.done += 2 * math.prod(queries) * keys[-2]
-        return result
+    @property
+    def multiply_adds(self) -> float:
+        """The multiply-adds so far."""
+        return self.get_total_flops() / 2

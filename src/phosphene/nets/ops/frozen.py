@@ -1,17 +1,19 @@
-"""The layers of convolutional networks with backward passes of their own, for weights that never learn.
+"""Frozen-weight operations: the layers of convolutional networks, with backward passes towards the image only.
 
-PyTorch keeps each layer's input and output for the way back, because a weight's gradient may need them. Where only the
-picture gets a gradient, a ReLU needs one bit for each response, a convolution its weights, a mean nothing at all. So
-that is what is kept: a byte for each response, and where a canvas is so large that it is done in tiles, a bit
-(`gradients.heap.apart`), which lets 24 megapixels go through a network once.
+PyTorch saves each layer's input and output for the backward pass, because a weight's gradient may need them. Where only
+the image gets a gradient, a ReLU needs one bit per response, a convolution its weights, and a mean nothing. Saved is
+one byte per response, or one bit where a canvas is so large that it is done in tiles (`gradients.allocator.apart`),
+which lets 24 megapixels pass through a network at once.
 
-Each gives what the layer of `torch.nn.functional` gives, and its gradient, up to rounding.
+Results and gradients are those of `torch.nn.functional`, up to rounding. Where a weight needs a gradient, as in
+training, PyTorch's own operations are used.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import MutableMapping
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -24,49 +26,53 @@ Pair = tuple[int, int]
 INTEGERS = {2: torch.int16, 4: torch.int32, 8: torch.int64}
 
 COLOURS = 4
-"""Up to so many input channels are a picture's colours, towards which convolutions go their own way back."""
+"""The most input channels for which a convolution's backward pass is `_towards_colours`."""
 
 STRIPS = 4
-"""Max pools go back in so many strips of rows, whatever the number of threads: it must not change a picture."""
+"""The strips of rows in a max pool's backward pass; the number of threads must not change the result."""
 
 
 def convolve(
     x: Tensor, weight: Tensor, bias: Tensor | None, stride: int = 1, padding: int | Pair = 0, *, relu: bool = False
 ) -> Tensor:
-    """A convolution of `x`, `n c h w`, with square strides and no dilation, and a ReLU behind it if wanted."""
+    """Return the convolution of `x` (n c h w) without dilation, followed by a ReLU if `relu`."""
     padding = (padding, padding) if isinstance(padding, int) else padding
-    if _fixed(x, weight, bias):
+    if _towards_input_only(x, weight, bias):
         return _Convolution.apply(x, weight, bias, stride, padding, relu)
     y = F.conv2d(x, weight, bias, stride, padding)
     return F.relu_(y) if relu else y
 
 
 def rectify_(x: Tensor) -> Tensor:
-    """Negative values become zero, in place."""
-    return _ReLU.apply(x) if _fixed(x) else F.relu_(x)
+    """Set negative values to zero, in place, and return `x`."""
+    return _ReLU.apply(x) if _towards_input_only(x) else F.relu_(x)
 
 
 def mean_pool(x: Tensor, kernel: int, stride: int, padding: int = 0) -> Tensor:
-    """The mean of each window of `kernel` x `kernel`; zeros beyond the edge count."""
-    return _MeanPool.apply(x, kernel, stride, padding) if _fixed(x) else F.avg_pool2d(x, kernel, stride, padding)
+    """Return the mean of each window of `kernel` x `kernel`; padding counts as zeros."""
+    return (
+        _MeanPool.apply(x, kernel, stride, padding)
+        if _towards_input_only(x)
+        else F.avg_pool2d(x, kernel, stride, padding)
+    )
 
 
 def max_pool(x: Tensor, kernel: int, stride: int, padding: int = 0, *, ceil: bool = False) -> Tensor:
-    """The largest of each window; with `ceil`, windows may reach over the far edges."""
-    if _fixed(x):
+    """Return the maximum of each window; with `ceil`, windows may extend past the bottom and right edges."""
+    if _towards_input_only(x):
         return _MaxPool.apply(x, kernel, stride, padding, ceil)
     return F.max_pool2d(x, kernel, stride, padding, ceil_mode=ceil)
 
 
 def local_norm(x: Tensor, window: int, alpha: float, beta: float, k: float) -> Tensor:
-    """x / (k + alpha * sum of squares over `window` neighbouring channels) ** beta."""
-    if _fixed(x):
+    """Return x / (k + alpha * sum of squares over `window` neighbouring channels) ** beta."""
+    if _towards_input_only(x):
         return _LocalNorm.apply(x, window, alpha, beta, k)
     return x * _falling(_energy(x, window, alpha, k), beta)
 
 
-def _fixed(x: Tensor, *weights: Tensor | None) -> bool:
-    """Whether there is a way back to keep something for, and to `x` alone."""
+def _towards_input_only(x: Tensor, *weights: Tensor | None) -> bool:
+    """Whether there will be a backward pass, towards `x` and no weight."""
     if not torch.is_grad_enabled() or any(each is not None and each.requires_grad for each in weights):
         return False
     return x.requires_grad
@@ -74,8 +80,8 @@ def _fixed(x: Tensor, *weights: Tensor | None) -> bool:
 
 def _forward(x: Tensor, weight: Tensor, bias: Tensor | None, stride: int, padding: Pair, relu: bool) -> Tensor:
     if relu and x.device.type == "cpu" and x.dtype == torch.bfloat16 and torch.backends.mkldnn.is_available():
-        # As torch.compile does it: oneDNN rectifies while the sums are still in registers, which saves 3 to 5 % of
-        # the layer's time. (Of NaN it makes 0.)
+        # As in torch.compile: oneDNN rectifies while the sums are still in registers, which saves 3 to 5 % of the
+        # layer's time. (It turns NaN into 0.)
         return torch.ops.mkldnn._convolution_pointwise(
             x, weight, bias, padding, [stride] * 2, [1, 1], 1, "relu", [], ""
         )
@@ -100,9 +106,9 @@ class _Convolution(torch.autograd.Function):
         if weight.shape[1] <= COLOURS:
             found = _towards_colours(gradient, weight, ctx.shape, ctx.stride, ctx.padding)
         elif ctx.stride == 1:
-            # The transpose of a convolution is the convolution with the kernels turned about.
+            # The transpose of a convolution is the convolution with flipped kernels.
             rows, columns = (weight.shape[2 + axis] - 1 - ctx.padding[axis] for axis in (0, 1))
-            found = F.conv2d(gradient, _turned(weight), None, 1, (rows, columns))
+            found = F.conv2d(gradient, _flipped(weight), None, 1, (rows, columns))
         else:
             like = _unfilled(ctx.shape, gradient)
             found, _, _ = torch.ops.aten.convolution_backward(
@@ -113,38 +119,39 @@ class _Convolution(torch.autograd.Function):
 
 
 def _masked(x: Tensor, mask: Tensor) -> Tensor:
-    """`x` where `mask` is set, and zero elsewhere; a new tensor."""
+    """Return a new tensor with the values of `x` where `mask` is set, and zero elsewhere."""
     if x.device.type != "cpu":
         return torch.where(mask, x, 0)
-    # Times 0 or 1 as integers: ten times as fast as a select of PyTorch's on a CPU, and what is dropped is 0 even if
-    # it was NaN.
+    # Multiplying the bits, as integers, by 0 or 1 is ten times as fast as torch.where on a CPU, and turns NaN into 0.
     return (x.view(INTEGERS[x.element_size()]) * mask).view(x.dtype)
 
 
-def _turned(weight: Tensor) -> Tensor:
-    """The weight, `given out rows columns`, of the convolution that goes back through this one."""
-    known, version = _turned_weights.get(weight, (None, -1))
-    if known is None or version != weight._version:
+def _flipped(weight: Tensor) -> Tensor:
+    """Return the weight (in, out, rows, columns) of the convolution that is the transpose of this one."""
+    known, key = _flipped_weights.get(weight, (None, None))
+    # Module.to replaces the data of a parameter without counting up its version.
+    state = (weight._version, weight.dtype, weight.device, weight.data_ptr())
+    if known is None or key != state:
         known = weight.detach().flip(2, 3).transpose(0, 1).contiguous(memory_format=torch.channels_last)
-        _turned_weights[weight] = known, weight._version
+        _flipped_weights[weight] = known, state
     return known
 
 
-_turned_weights: MutableMapping[Tensor, tuple[Tensor, int]] = WeakTensorKeyDictionary()
+_flipped_weights: MutableMapping[Tensor, tuple[Tensor, object]] = WeakTensorKeyDictionary()
 
 
 def _unfilled(shape: torch.Size, like: Tensor) -> Tensor:
-    """What stands for an input of which PyTorch's backward passes look only at the shape and the layout."""
+    """Return an uninitialised tensor for an input of which PyTorch's backward pass uses only shape and format."""
     return torch.empty(shape, dtype=like.dtype, device=like.device, memory_format=torch.channels_last)
 
 
 def _towards_colours(gradient: Tensor, weight: Tensor, shape: torch.Size, stride: int, padding: Pair) -> Tensor:
-    """The gradient with respect to an input of a few channels: a convolution at the output's own positions.
+    """Return the gradient with respect to an input of a few channels, by a convolution at the output's positions.
 
-    A processor convolves 16 channels at once or more, and wastes most of them on three. Here the `stride` x `stride`
-    pixels of each position are channels too (Shi et al., "Real-time single image and video super-resolution using an
-    efficient sub-pixel convolutional neural network", CVPR 2016): 4.5 times as fast for the pocket network's first
-    layer.
+    A processor convolves 16 channels at once or more, so three channels would waste most of its work. Here the
+    `stride` x `stride` pixels of each position become channels as well (Shi et al., "Real-time single image and video
+    super-resolution using an efficient sub-pixel convolutional neural network", CVPR 2016): 4.5 times as fast for the
+    pocket network's first layer.
     """
     rows = _Phases(weight.shape[2], stride, padding[0], shape[2], gradient.shape[2])
     columns = _Phases(weight.shape[3], stride, padding[1], shape[3], gradient.shape[3])
@@ -159,9 +166,9 @@ def _towards_colours(gradient: Tensor, weight: Tensor, shape: torch.Size, stride
 
 
 class _Phases:
-    """Along one axis: pixel `stride * a + r` hears output `a - d` through tap `stride * d + r + padding`.
+    """Along one axis: output `a - d` adds to pixel `stride * a + r` through tap `stride * d + r + padding`.
 
-    `taps` is how many `d` there are, once the kernel is padded to whole strides.
+    `taps` is the number of values of `d` once the kernel is padded to a multiple of the stride.
     """
 
     def __init__(self, kernel: int, stride: int, padding: int, side: int, positions: int) -> None:
@@ -229,37 +236,74 @@ class _MaxPool(torch.autograd.Function):
 
 
 def _in_strips(gradient: Tensor, index: Tensor, shape: torch.Size, window: list[Any]) -> Tensor:
-    """The gradient with respect to a max pool's input, found for each strip of rows as if it were a picture.
+    """Return the gradient with respect to a max pool's input, computed for each strip of rows as if it were an image.
 
-    PyTorch gives each picture of a batch to a thread, and one picture to one: this is 2 to 4 times as fast on two
-    cores. Windows at a strip's lower edge reach `over` rows into the next, where both are added up.
+    PyTorch gives each image of a batch to one thread, so a single image keeps one thread busy: this is 2 to 4 times as
+    fast on two cores.
     """
+    strips = _Strips.of(shape, gradient.shape[2], window)
+    gradients, indices = strips.split(gradient, 0), strips.split(index, strips.last_row)
+    indices = indices - strips.first_pixels(index.dtype)[:, None, None, None]
     (kernel, _), (stride, _), (padding, _) = window[:3]
-    n, channels, windows, across = gradient.shape
-    height, width = shape[2:]
-    each = math.ceil(windows / STRIPS)
-    if missing := each * STRIPS - windows:
-        gradient = F.pad(gradient, (0, 0, 0, missing))
-        index = F.pad(index, (0, 0, 0, missing), value=(height - 1) * width)
-    gradient, index = (
-        x.permute(0, 2, 3, 1).reshape(n * STRIPS, each, across, channels).permute(0, 3, 1, 2) for x in (gradient, index)
-    )
-    own, over = each * stride, max(kernel - stride, 0)
-    first = (torch.arange(STRIPS, dtype=index.dtype) * own - padding).repeat(n) * width
-    index = index - first[:, None, None, None]
-    like = _unfilled(torch.Size([n * STRIPS, channels, own + over, width]), gradient)
+    like = _unfilled(torch.Size([len(gradients), shape[1], strips.own + strips.overlap, shape[3]]), gradient)
     found = torch.ops.aten.max_pool2d_with_indices_backward(
-        gradient, like, [kernel] * 2, [stride] * 2, [0, padding], [1, 1], window[-1], index.long()
+        gradients, like, [kernel] * 2, [stride] * 2, [0, padding], [1, 1], window[-1], indices.long()
     )
-    found = found.permute(0, 2, 3, 1).view(n, STRIPS, own + over, width, channels)
-    rows = max(STRIPS * own + over, padding + height)
-    whole = _unfilled(torch.Size([n, channels, rows, width]), gradient).permute(0, 2, 3, 1)
-    strips = whole[:, : STRIPS * own].view(n, STRIPS, own, width, channels)
-    strips.copy_(found[:, :, :own])
-    strips[:, 1:, :over] += found[:, :-1, own:]
-    whole[:, STRIPS * own : STRIPS * own + over] = found[:, -1, own:]
-    whole[:, STRIPS * own + over :] = 0
-    return whole[:, padding : padding + height].permute(0, 3, 1, 2)
+    return strips.join(found)
+
+
+@dataclass(frozen=True)
+class _Strips:
+    """The input of a max pool cut into strips of rows, each with the windows that start in it.
+
+    A strip owns `own` rows; its windows reach `overlap` rows into the next. The first strip starts `padding` rows above
+    the image.
+    """
+
+    shape: torch.Size
+    windows: int
+    own: int
+    overlap: int
+    padding: int
+
+    @classmethod
+    def of(cls, shape: torch.Size, rows: int, window: list[Any]) -> _Strips:
+        """Cut an input of this shape, `n c h w`, whose pool has `rows` rows of windows."""
+        (kernel, _), (stride, _), (padding, _) = window[:3]
+        windows = math.ceil(rows / STRIPS)
+        return cls(shape, windows, windows * stride, max(kernel - stride, 0), padding)
+
+    @property
+    def last_row(self) -> int:
+        """The index, in a channel's plane, of the first pixel of the image's last row."""
+        return (self.shape[2] - 1) * self.shape[3]
+
+    def split(self, x: Tensor, fill: int) -> Tensor:
+        """Split a tensor with one value per window into a batch of strips; missing rows of windows are `fill`."""
+        n, channels, rows, columns = x.shape
+        if missing := self.windows * STRIPS - rows:
+            x = F.pad(x, (0, 0, 0, missing), value=fill)
+        x = x.permute(0, 2, 3, 1).reshape(n * STRIPS, self.windows, columns, channels)
+        return x.permute(0, 3, 1, 2)
+
+    def first_pixels(self, dtype: torch.dtype) -> Tensor:
+        """Return the index of each strip's first pixel in a channel's plane of the whole image, below 0 in padding."""
+        n, _, _, width = self.shape
+        return (torch.arange(STRIPS, dtype=dtype) * self.own - self.padding).repeat(n) * width
+
+    def join(self, found: Tensor) -> Tensor:
+        """Join the strips' gradients into the image's, adding up the rows in which neighbouring strips overlap."""
+        n, channels, height, width = self.shape
+        own, overlap = self.own, self.overlap
+        found = found.permute(0, 2, 3, 1).view(n, STRIPS, own + overlap, width, channels)
+        rows = max(STRIPS * own + overlap, self.padding + height)
+        whole = _unfilled(torch.Size([n, channels, rows, width]), found).permute(0, 2, 3, 1)
+        strips = whole[:, : STRIPS * own].view(n, STRIPS, own, width, channels)
+        strips.copy_(found[:, :, :own])
+        strips[:, 1:, :overlap] += found[:, :-1, own:]
+        whole[:, STRIPS * own : STRIPS * own + overlap] = found[:, -1, own:]
+        whole[:, STRIPS * own + overlap :] = 0
+        return whole[:, self.padding : self.padding + height].permute(0, 3, 1, 2)
 
 
 class _LocalNorm(torch.autograd.Function):
@@ -280,7 +324,7 @@ class _LocalNorm(torch.autograd.Function):
 
 
 def _falling(energy: Tensor, beta: float) -> Tensor:
-    """energy ** -beta; with the usual beta by two reciprocal roots, of which PyTorch does many at once."""
+    """Return energy ** -beta; for a beta of 0.75 by two reciprocal roots, which PyTorch vectorises."""
     if beta != 0.75:
         return energy.pow(-beta)
     root = energy.rsqrt()
@@ -288,8 +332,8 @@ def _falling(energy: Tensor, beta: float) -> Tensor:
 
 
 def _energy(x: Tensor, window: int, alpha: float, k: float) -> Tensor:
-    # The sum over neighbours as a product with a band matrix: 4 times as fast as PyTorch's own, which
-    # has no bfloat16 either (measured at 192 channels).
+    # The sum over neighbours as a product with a band matrix: 4 times as fast as PyTorch's own operation (measured at
+    # 192 channels), which does not support bfloat16 either.
     return F.conv2d(x * x, _band(x, window, alpha)).add_(k)
 
 
