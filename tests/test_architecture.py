@@ -26,7 +26,7 @@ ENGINE = {*STAGES, *BASE}
 BELOW = {
     "__init__": {"api", "attribution", "nets", "objectives", "recipe", "render", "errors"},
     "api": {"render", "recipe", "loops", "nets", "objectives", "errors"},
-    "cli": {"kinds", "api", "render", "recipe", "loops", "attribution", "nets", "media", "errors"},
+    "cli": {"kinds", "gradients", "api", "render", "recipe", "loops", "attribution", "nets", "media", "errors"},
     "render": {"recipe", "loops", "media", *ENGINE},
     "attribution": {"media", "loops", *ENGINE},
     "loops": {"recipe", *ENGINE},

@@ -6,9 +6,11 @@ import os
 import sys
 
 from phosphene.cli.root import LIBRARIES
+from phosphene.gradients.allocator import keep_memory
 
 
 def as_the_command_line() -> None:
-    """Begin the program anew with the command line's settings of libraries, which read them when they load."""
+    """Restart the program with the command line's settings of libraries, which read them when they load."""
     if not LIBRARIES.keys() <= os.environ.keys():
         os.execve(sys.executable, [sys.executable, *sys.argv], {**LIBRARIES, **os.environ})
+    keep_memory()

@@ -4,6 +4,7 @@ import gc
 import resource
 import statistics
 import sys
+from collections.abc import Iterator
 
 import pytest
 import torch
@@ -20,6 +21,15 @@ pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="me
 LARGE = 20 << 20
 
 
+@pytest.fixture
+def _kept() -> Iterator[None]:
+    """Memory is kept, as the command line does."""
+    allocator.keep_memory()
+    yield
+    allocator.keep_memory(False)
+
+
+@pytest.mark.usefixtures("_kept")
 def test_memory_is_used_again_and_given_back() -> None:
     net = pocket.load()
     engine = Engine(net, resolve(Layer("mixed3b"), net.card))
@@ -36,6 +46,7 @@ def test_memory_is_used_again_and_given_back() -> None:
     assert allocator.resident() < resident
 
 
+@pytest.mark.usefixtures("_kept")
 def test_no_more_lies_free_than_there_is_room_for() -> None:
     keeper = allocator.Keeper()
     shape = torch.Size([1])
@@ -47,6 +58,24 @@ def test_no_more_lies_free_than_there_is_room_for() -> None:
             free = allocator.resident()
             watch()
             assert (allocator.resident() < free - 2 * LARGE) == given_back
+
+
+@pytest.mark.parametrize("keeps", [False, True])
+def test_only_a_program_that_asks_for_it_keeps_memory(keeps: bool) -> None:
+    allocator.keep_memory(keeps)
+    try:
+        net = pocket.load()
+        engine = Engine(net, resolve(Layer("mixed3a"), net.card))
+        for _ in range(2):  # the first step at a size settles
+            engine(torch.rand(1, 3, 64, 64))
+        large = torch.ones(3 * LARGE, dtype=torch.uint8)
+        before = allocator.resident()
+        del large
+        assert (allocator.resident() < before - 2 * LARGE) != keeps
+        del engine
+    finally:
+        allocator.keep_memory(False)
+        gc.collect()
 
 
 @pytest.mark.parametrize("keeping", [allocator.watched, allocator.apart])

@@ -12,23 +12,15 @@ import torch
 from phosphene.errors import SettingError
 from phosphene.gradients import device, precision
 from phosphene.gradients.engine import Engine
-from phosphene.loops.dream import DreamSettings, octave_steps
+from phosphene.loops.arithmetic import Arithmetic
+from phosphene.loops.dream import dream_steps
 from phosphene.nets.zoo import pocket
 from phosphene.objectives.base import resolve
 from phosphene.objectives.expr import parse
+from phosphene.recipe import DreamSettings
 
-SETTINGS = DreamSettings(
-    octaves=2,
-    octave_scale=1.4,
-    steps=2,
-    step_size=0.01,
-    jitter=8,
-    shaping="laplacian",
-    natural_colour=1.2,
-    headroom=0.1,
-    resampling="bicubic",
-    seed=0,
-)
+OCTAVES, STEPS = 2, 2
+SETTINGS = DreamSettings(octaves=OCTAVES, steps=STEPS)
 
 
 @pytest.mark.parametrize("target", ["mixed4c", "mixed4d:3", "goldfish", "mixed4c - 0.5*mixed3a:2@0.2,0.3"])
@@ -36,8 +28,8 @@ SETTINGS = DreamSettings(
 def test_an_octave_never_waits_for_a_graphics_card(target: str, tile: int) -> None:
     net = pocket.load().to("meta")
     engine = Engine(net, resolve(parse(target), net.card), tile=tile, precision="bfloat16")
-    steps = list(octave_steps(engine, torch.rand(1, 3, 256, 256), SETTINGS))
-    assert len(steps) == SETTINGS.octaves * SETTINGS.steps
+    steps = list(dream_steps(engine, torch.rand(1, 3, 256, 256), SETTINGS, arithmetic=Arithmetic(0)))
+    assert len(steps) == OCTAVES * STEPS
     for step in steps:
         assert step.image.device.type == step.scores.device.type == "meta"
     with pytest.raises(RuntimeError, match="meta"):  # so a value that is asked for would have been noticed
@@ -45,10 +37,10 @@ def test_an_octave_never_waits_for_a_graphics_card(target: str, tile: int) -> No
 
 
 def test_each_device_has_its_format(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert precision.choose("auto", torch.device("mps")) == torch.float16
+    assert precision.choose_dtype("auto", torch.device("mps")) == torch.float16
     for capability, dtype in (((9, 0), torch.bfloat16), ((7, 5), torch.float16)):
         monkeypatch.setattr(torch.cuda, "get_device_capability", lambda _, found=capability: found)
-        assert precision.choose("auto", torch.device("cuda")) == dtype
+        assert precision.choose_dtype("auto", torch.device("cuda")) == dtype
 
 
 @pytest.mark.parametrize("amx", [False, True])
@@ -68,8 +60,8 @@ def test_a_processor_without_bfloat16_computes_in_float32(
 def test_a_device_that_is_not_there_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
-    assert device.choose("auto") == device.choose("cpu") == torch.device("cpu")
+    assert device.choose_device("auto") == device.choose_device("cpu") == torch.device("cpu")
     with pytest.raises(SettingError, match="device must be auto or cpu with this machine"):
-        device.choose("cuda")
+        device.choose_device("cuda")
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
-    assert device.choose("auto") == device.choose("cuda") == torch.device("cuda")
+    assert device.choose_device("auto") == device.choose_device("cuda") == torch.device("cuda")

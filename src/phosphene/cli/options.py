@@ -93,6 +93,9 @@ def run(what: object, source: object, output: Output, stem: str, path: Path | No
     """Build the job of a kind of work or of a recipe's file, and follow it to its end; `path` is its source's."""
     from phosphene import api
     from phosphene.cli.follow import follow
+    from phosphene.gradients.allocator import keep_memory
+
+    keep_memory()
 
     given = {name: value for name, value in settings.items() if value is not None}
     follow(api.open_job(what, source, **given), output, stem, path)

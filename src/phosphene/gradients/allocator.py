@@ -1,12 +1,12 @@
-"""Memory that a step frees and the next one needs again: kept by the process, not given back and fetched anew.
+"""Memory that one step frees and the next one needs again: kept by the process instead of being given back.
 
-The C library hands large blocks back to the system as soon as they are free, and the system clears each page again
-when it is touched next, which takes up to a third of a step (docs/performance.md). While an engine lives, free blocks
-stay; when the last is gone, they go back. What is free lies in pieces between what is not, and may come to more than
-what is needed at once; past the `room` it is given, it goes back too.
+The C library returns large blocks to the system as soon as they are free, and the system clears each page again when it
+is next touched, which takes up to a third of a step (docs/performance.md). A program that calls `keep_memory` keeps
+free blocks while an engine lives; the command line does. Using the library alone changes nothing in the C library.
 
-The first step at a size is the exception: what libraries make then and keep for later (oneDNN its compiled kernels)
-would come to lie between large blocks, which could never be joined again: half as much memory again at 1024 x 1024.
+Free memory is fragmented, and may exceed what is needed at once; beyond a given `slack` it is returned. The first step
+at a size is an exception: what libraries allocate then and keep (oneDNN its compiled kernels) would separate large
+blocks for good, and take half as much memory again at 1024 x 1024.
 """
 
 from __future__ import annotations
@@ -32,25 +32,36 @@ USUAL_TRIM_THRESHOLD, USUAL_MMAP_THRESHOLD, USUAL_MMAP_MAX = 128 << 10, 128 << 1
 NEVER = -1
 
 LARGE = 1 << 20
-"""Bytes from which a block is taken from the system by itself while settling."""
+"""Bytes from which a block is allocated by itself while settling."""
 
 SMALL = 1 << 14
-"""Bytes below which setting something apart, in pages of its own, would waste more than it saves."""
+"""Bytes below which separate pages would waste more than they save."""
 
 Watch = Callable[[], None]
 
 
 def _nothing() -> None:
-    """What is called in the middle of a step that needs no looking after."""
+    """Do nothing: a step that need not be watched."""
+
+
+def keep_memory(enabled: bool = True) -> None:
+    """Keep free memory in this process while an engine lives; does nothing where the C library is not glibc.
+
+    It tunes the C library's allocator for the whole process, so it is for programs to call, not for libraries. Engines
+    that exist already are not affected.
+    """
+    global _enabled
+    _enabled = enabled
 
 
 class Keeper:
-    """While one lives, free memory is kept; nothing happens where the C library is not glibc."""
+    """While one lives, free memory is kept, if the program has asked for it with `keep_memory`."""
 
     def __init__(self) -> None:
         self._settled: set[torch.Size] = set()
         self._least = 0
-        if _glibc() is not None:
+        self._active = _enabled and _glibc() is not None
+        if self._active:
             _keepers.enter()
             weakref.finalize(self, _keepers.leave).atexit = False
 
@@ -61,7 +72,7 @@ class Keeper:
         In the first, large blocks come from the system, and go back to it. What this gives is to be called now and then
         in the middle of the step; if the process has grown by `room`, it gives back what is free.
         """
-        if _glibc() is None:
+        if not self._active:
             yield _nothing
         elif shape not in self._settled:
             self._settled.add(shape)
@@ -80,14 +91,14 @@ class Keeper:
 
 
 def resident() -> int:
-    """Bytes of memory that this process occupies, as Linux counts them."""
+    """Return the bytes of memory that this process occupies, as Linux counts them."""
     with open("/proc/self/statm", "rb") as file:
         return int(file.read().split()[1]) * PAGESIZE
 
 
 @contextmanager
 def watched(watch: Watch) -> Iterator[None]:
-    """Has `watch` called whenever autograd keeps something large, and when it takes it up again."""
+    """Call `watch` whenever autograd saves something large, and when it uses it again."""
 
     def keep(tensor: Tensor) -> Tensor:
         if tensor.nbytes >= LARGE:
@@ -100,9 +111,9 @@ def watched(watch: Watch) -> Iterator[None]:
 
 @contextmanager
 def apart(watch: Watch = _nothing) -> Iterator[None]:
-    """What autograd keeps meanwhile lies apart from the memory that is used over and over, and does not part it.
+    """Put what autograd saves meanwhile into memory of its own, so that it does not fragment the memory in use.
 
-    Of masks it keeps the bits. `watch` is called whenever something is set apart or taken up again.
+    Masks are saved as bits. `watch` is called whenever something is saved or used again.
     """
 
     def keep(tensor: Tensor) -> Callable[[], Tensor]:
@@ -121,7 +132,7 @@ def _set_apart(tensor: Tensor) -> Callable[[], Tensor]:
     if tensor.device.type not in ("cpu", "meta") or isinstance(tensor, nn.Parameter) or tensor.nbytes < SMALL:
         kept = _let_go(tensor)
         return lambda: kept
-    strides = torch.empty_like(tensor, device="meta").stride()  # without gaps, if it is part of another
+    strides = torch.empty_like(tensor, device="meta").stride()  # dense, even if it is part of another
     if tensor.dtype == torch.bool and tensor.stride() == strides:
         packed = _copied(bitmask.pack(tensor), (1,))
         return partial(bitmask.unpack, packed, tensor.shape, strides)
@@ -130,7 +141,7 @@ def _set_apart(tensor: Tensor) -> Callable[[], Tensor]:
 
 
 def _let_go(tensor: Tensor) -> Tensor:
-    """The same values; an operation that holds its own result would never be freed."""
+    """Return the same values without their graph: an operation that holds its own result would never be freed."""
     return tensor.detach() if tensor.requires_grad else tensor
 
 
@@ -142,7 +153,7 @@ def _copied(tensor: Tensor, strides: tuple[int, ...]) -> Tensor:
 
 
 class _Keepers:
-    """How many keepers there are, and how many steps are settling."""
+    """Counts keepers and settling steps, and applies the allocator settings that follow."""
 
     def __init__(self) -> None:
         self._count = self._settling = 0
@@ -184,6 +195,7 @@ class _Keepers:
 
 
 _keepers = _Keepers()
+_enabled = False
 
 
 @cache

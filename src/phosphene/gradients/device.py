@@ -9,10 +9,10 @@ from phosphene.errors import SettingError
 DEVICES = ("auto", "cpu", "cuda", "mps")
 
 
-def choose(device: str) -> torch.device:
+def choose_device(device: str) -> torch.device:
     """The device called `device`: "auto" takes a graphics card where there is one that PyTorch can use.
 
-    >>> choose("cpu")
+    >>> choose_device("cpu")
     device(type='cpu')
 
     Raises `SettingError` for a name that is none of `DEVICES`, and for a device that is not there.

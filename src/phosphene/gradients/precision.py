@@ -9,14 +9,14 @@ from phosphene.errors import SettingError
 PRECISIONS = ("auto", "bfloat16", "float16", "float32")
 
 
-def choose(precision: str, device: torch.device) -> torch.dtype:
+def choose_dtype(precision: str, device: torch.device) -> torch.dtype:
     """The dtype for `precision` on `device`: "auto" takes 16 bits where they are multiplied faster.
 
     On a CPU that is bfloat16 with AMX tiles (about 8 times float32) or AVX512-BF16 (2 to 3 times); without either,
     it would be emulated and slower than float32. On NVIDIA's cards from Ampere on it is bfloat16, on Apple's and older
     ones float16. Raises `SettingError` for an unknown name.
 
-    >>> choose("float32", torch.device("cpu"))
+    >>> choose_dtype("float32", torch.device("cpu"))
     torch.float32
     """
     if precision not in PRECISIONS:

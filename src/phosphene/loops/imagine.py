@@ -80,7 +80,7 @@ def imagine_steps(
     """
     check("count", count, count >= 1, "1 or more")
     check("size", size, min(size) >= 1, "1 or more pixels on each side")
-    dtype = precisions.choose(precision, next(net.parameters()).device)
+    dtype = precisions.choose_dtype(precision, next(net.parameters()).device)
     scorer = Scorer(net, objective, settings, dtype, flip=not is_placed(objective), augment=augment)
     stages = plan(net.card.input.size, objective, settings, count=count, size=size)
 

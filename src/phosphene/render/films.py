@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 import torch
 
 from phosphene.gradients.engine import Engine
-from phosphene.gradients.precision import choose as choose_dtype
+from phosphene.gradients.precision import choose_dtype
 from phosphene.loops import morph, video, zoom
 from phosphene.loops.step import State, Step, pack
 from phosphene.loops.target_schedule import TargetSchedule

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from phosphene import nets
 from phosphene.errors import RecipeError
-from phosphene.gradients.device import choose as choose_device
+from phosphene.gradients.device import choose_device
 from phosphene.media.image import read_image
 from phosphene.nets.base import Net
 from phosphene.objectives.base import Objective, resolve

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from phosphene.gradients.engine import Engine
-from phosphene.gradients.precision import choose as choose_dtype
+from phosphene.gradients.precision import choose_dtype
 from phosphene.loops import dream, imagine, lucid, sheet
 from phosphene.loops.step import State, Step, pack
 from phosphene.loops.version1 import arithmetic_for
