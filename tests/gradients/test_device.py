@@ -12,10 +12,12 @@ import torch
 from phosphene.errors import SettingError
 from phosphene.gradients import device, precision
 from phosphene.gradients.engine import Engine
-from phosphene.loops.dream import DreamSettings, octave_steps
+from phosphene.loops.arithmetic import Arithmetic
+from phosphene.loops.dream import dream_steps
 from phosphene.nets.zoo import pocket
 from phosphene.objectives.base import resolve
 from phosphene.objectives.expr import parse
+from phosphene.recipe.stills import DreamSettings
 
 SETTINGS = DreamSettings(
     octaves=2,
@@ -36,7 +38,7 @@ SETTINGS = DreamSettings(
 def test_an_octave_never_waits_for_a_graphics_card(target: str, tile: int) -> None:
     net = pocket.load().to("meta")
     engine = Engine(net, resolve(parse(target), net.card), tile=tile, precision="bfloat16")
-    steps = list(octave_steps(engine, torch.rand(1, 3, 256, 256), SETTINGS))
+    steps = list(dream_steps(engine, torch.rand(1, 3, 256, 256), SETTINGS, arithmetic=Arithmetic(0)))
     assert len(steps) == SETTINGS.octaves * SETTINGS.steps
     for step in steps:
         assert step.image.device.type == step.scores.device.type == "meta"

@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator
 from functools import partial
 
 import torch
+from jaxtyping import Float
 from torch import Tensor
 
 from phosphene.canvas.base import Canvas
@@ -130,7 +131,7 @@ def dreamt(engine: Engine, photo: Image, settings: DreamSettings, *, arithmetic:
     return image.to(photo.device), float(torch.stack(scores).mean()) if scores else 0.0
 
 
-def laid_on(photo: Image, image: Image, settings: DreamSettings) -> Image:
+def laid_on(photo: Image, image: Float[Tensor, "n 3 height width"], settings: DreamSettings) -> Image:
     """Return the image of a small octave at full size: its detail, enlarged, on the photograph, which stays sharp."""
     if image.shape == photo.shape:
         return image

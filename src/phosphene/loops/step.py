@@ -11,7 +11,7 @@ from safetensors.torch import load, save
 from torch import Tensor
 
 from phosphene.errors import RecipeError
-from phosphene.types import Image, Scores
+from phosphene.types import Image
 
 State = Mapping[str, Tensor]
 """What a loop resumes from: tensors only, so that reading it from a file runs no code. Numbers are 0-d tensors."""
@@ -44,7 +44,7 @@ class Step:
         steps: steps of this stage; None if unknown.
         progress: share of all the work that is done, by cost, 0 to 1.
         image: the pictures so far, `n c h w`, never changed by later steps; for films the newest frame.
-        scores: the objective's values, one for each picture.
+        scores: the objective's values, one for each picture that was worked on, `(n,)`.
         state: what the same loop resumes from, to the same bytes.
         frame: the finished frame of a film; None for a step that finishes none.
     """
@@ -54,7 +54,7 @@ class Step:
     steps: int | None
     progress: float
     image: Image = field(repr=False)
-    scores: Scores = field(repr=False)
+    scores: Tensor = field(repr=False)
     state: State = field(repr=False, compare=False)
     frame: Frame | None = None
 
