@@ -36,20 +36,24 @@ def sheet(count: int) -> None:
     """Print the seconds for a picture of a channel, imagined alone and together with others."""
     from parts import ours
 
+    from phosphene.loops.arithmetic import Arithmetic
     from phosphene.loops.imagine import imagine_steps
     from phosphene.loops.sheet import sheet_steps
-    from phosphene.loops.stages import ImagineSettings
     from phosphene.objectives.base import resolve
     from phosphene.objectives.features import Channel
     from phosphene.recipe import SheetRecipe, default_of
+    from phosphene.recipe.stills import ImagineSettings
 
     net = ours.network("pocket")
     channels = [resolve(Channel("mixed4c", i), net.card) for i in range(count)]
+    default = ImagineSettings()
     few = ImagineSettings(**{name: default_of(SheetRecipe, name) for name in ("steps", "sketches", "views")})
     ways = {
-        "alone, as imagine does": [imagine_steps(net, channels[0], size=(128, 128))],
-        "alone, as a sheet does": [imagine_steps(net, each, few, size=(128, 128)) for each in channels[:4]],
-        "on a sheet": [sheet_steps(net, channels, few, size=(128, 128))],
+        "alone, as imagine does": [imagine_steps(net, channels[0], default, arithmetic=Arithmetic(0), size=(128, 128))],
+        "alone, as a sheet does": [
+            imagine_steps(net, each, few, arithmetic=Arithmetic(0), size=(128, 128)) for each in channels[:4]
+        ],
+        "on a sheet": [sheet_steps(net, channels, few, arithmetic=Arithmetic(0), size=(128, 128))],
     }
     for way, runs in ways.items():
         began = time.perf_counter()

@@ -14,20 +14,23 @@ from skimage import data, transform
 from phosphene.canvas.base import Canvas
 from phosphene.canvas.colour import from_rgb, step_matrix, to_rgb
 from phosphene.canvas.fourier import FourierCanvas, spectrum_weights
+from phosphene.canvas.lucid import LucidCanvas
 from phosphene.canvas.pixels import PixelCanvas
+from phosphene.canvas.symmetric import SymmetricCanvas
 from phosphene.types import Image, Size
 
 NOISE: dict[str, Callable[[Size, int, torch.Generator], Canvas]] = {
-    "pixels": lambda size, count, rng: PixelCanvas(size, count, generator=rng),
     "fourier": lambda size, count, rng: FourierCanvas(size, count, generator=rng),
     "fourier, rgb": lambda size, count, rng: FourierCanvas(size, count, decorrelate=False, generator=rng),
     "fourier, steep": lambda size, count, rng: FourierCanvas(size, count, decay=2.0, generator=rng),
+    "lucid": lambda size, count, rng: LucidCanvas(size, count, generator=rng),
 }
 HOLDING: dict[str, Callable[[Image], Canvas]] = {
-    "pixels": PixelCanvas.from_image,
+    "pixels": PixelCanvas,
     "fourier": FourierCanvas.from_image,
     "fourier, rgb": lambda image: FourierCanvas.from_image(image, decorrelate=False),
     "fourier, steep": lambda image: FourierCanvas.from_image(image, decay=2.0),
+    "lucid": LucidCanvas((1, 1), generator=torch.Generator()).showing,
 }
 SIDES = st.integers(1, 19)
 
@@ -71,13 +74,26 @@ def test_noise_is_faint_and_follows_the_seed(name: str, height: int, width: int,
 @pytest.mark.parametrize("name", NOISE)
 def test_ascent_reaches_a_target_from_noise(name: str) -> None:
     canvas = NOISE[name]((12, 17), 1, torch.Generator().manual_seed(0))
-    goal = photo("coffee", (12, 17))
+    ascends_to(canvas, photo("coffee", (12, 17)))
+
+
+def test_pixels_reach_a_target_and_stay_in_range() -> None:
+    goal = photo("coffee", (12, 17)) * 1.5 - 0.25  # parts of it out of range
+    canvas = PixelCanvas(torch.full_like(goal, 0.5))
+    ascends_to(canvas, goal)
+    assert canvas().min() >= 0
+    assert canvas().max() <= 1
+
+
+def ascends_to(canvas: Canvas, goal: Image) -> None:
+    """Assert that Adam on the parameters brings the image closer to the goal."""
     before = (canvas() - goal).abs().mean().item()
     optimiser = torch.optim.Adam(canvas.parameters(), lr=0.1)
-    for _ in range(60):
+    for _ in range(90):
         optimiser.zero_grad()
         (canvas() - goal).square().sum().backward()
         optimiser.step()
+        canvas.settle()
     assert (canvas() - goal).abs().mean() < before / 4
 
 
@@ -112,3 +128,52 @@ def test_decorrelated_colours_are_undone() -> None:
     colours = torch.rand(2, 3, 4, 5) - 0.5
     torch.testing.assert_close(to_rgb(from_rgb(colours)), colours)
     assert torch.equal(step_matrix(1.0), step_matrix(1.0).T)
+
+
+@pytest.mark.parametrize("name", HOLDING)
+def test_an_enlarged_canvas_shows_the_same_image(name: str) -> None:
+    image = photo("coffee", (24, 37))
+    larger = HOLDING[name](image).enlarged((48, 74))
+    assert larger.size == (48, 74)
+    small = torch.nn.functional.interpolate(larger().detach(), (24, 37), mode="area")
+    assert (small - image).abs().mean() < 2 / 255
+
+
+@pytest.mark.parametrize("name", HOLDING)
+def test_uphill_is_how_the_image_moves_for_a_step_along_the_gradient(name: str) -> None:
+    canvas = HOLDING[name](torch.rand(1, 3, 9, 14) * 0.6 + 0.2).double()
+    gradient = torch.randn(1, 3, 9, 14, dtype=torch.float64)
+    if name == "pixels":  # which moves in natural colours
+        canvas = PixelCanvas(canvas().detach(), natural_colour=0.0)
+    direction = canvas.uphill(gradient.clone())
+    before = canvas().detach().clone()
+    steps = torch.autograd.grad(canvas(), list(canvas.parameters()), gradient)
+    with torch.no_grad():
+        for parameter, step in zip(canvas.parameters(), steps, strict=True):
+            parameter += 1e-7 * step
+    torch.testing.assert_close((canvas().detach() - before) / 1e-7, direction, rtol=1e-3, atol=1e-4)
+
+
+@pytest.mark.parametrize("name", [*HOLDING, "symmetric"])
+def test_a_canvas_moves_in_a_direction_and_stays_in_range(name: str) -> None:
+    image = torch.rand(1, 3, 12, 15) * 0.6 + 0.2
+    canvas = SymmetricCanvas(PixelCanvas(image), "mirror") if name == "symmetric" else HOLDING[name](image)
+    before = canvas().detach().clone()
+    direction = torch.randn(1, 3, 12, 15)
+    direction = direction + direction.flip(-1)
+    moved = canvas.moved(direction, 0.01)
+    torch.testing.assert_close(moved().detach() - before, 0.01 * direction, rtol=0, atol=2 / 255)
+    assert torch.equal(canvas().detach(), before)
+    far = canvas.moved(direction, 10.0)()
+    assert far.min() >= 0
+    assert far.max() <= 1
+
+
+def test_steps_of_pixels_follow_natural_colours() -> None:
+    gradient = torch.randn(1, 3, 16, 16, generator=torch.Generator().manual_seed(0))
+    image = torch.full((1, 3, 16, 16), 0.5)
+    plain, natural = (PixelCanvas(image, natural_colour=each).uphill(gradient.clone()) for each in (0.0, 2.0))
+    torch.testing.assert_close(plain, gradient)
+    correlated = torch.corrcoef(natural.transpose(0, 1).flatten(1))
+    assert correlated[0, 1] > 0.8
+    assert correlated[1, 2] > 0.8

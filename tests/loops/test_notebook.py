@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-from dataclasses import replace
 from fractions import Fraction
 
 import numpy as np
@@ -12,14 +11,16 @@ import torch
 from scipy import ndimage
 
 from phosphene.gradients.engine import Engine
-from phosphene.loops.dream import DreamSettings, octave_steps
+from phosphene.loops.dream import dream_steps
 from phosphene.loops.frames import Targets
+from phosphene.loops.version1 import Version1
 from phosphene.loops.zoom import ZoomSettings, zoom_frames
 from phosphene.nets.base import Net
 from phosphene.objectives.base import resolve
 from phosphene.objectives.expr import parse
 from phosphene.recipe.keyframes import read_keys, read_track
 from phosphene.recipe.presets import PRESETS
+from phosphene.recipe.stills import DreamSettings
 from tests.tinynet import tiny_net
 
 NOTEBOOK = DreamSettings(
@@ -83,7 +84,7 @@ def engine_for(net: Net, layer: str) -> Engine:
 
 def test_the_whole_dream_is_the_notebooks() -> None:
     photo = torch.rand(1, 3, 70, 91, generator=torch.Generator().manual_seed(2)) * 0.8 + 0.1
-    *_, last = octave_steps(engine_for(tiny_net(), "high"), photo, NOTEBOOK)
+    *_, last = dream_steps(engine_for(tiny_net(), "high"), photo, NOTEBOOK, arithmetic=Version1(NOTEBOOK.seed))
     expected = reference_dream(tiny_net(dtype=torch.float64), "high", photo.double().numpy() * 255, shifts_of(NOTEBOOK))
     difference = np.abs(last.image.numpy() * 255 - expected)
     assert np.median(difference) < 0.01
@@ -92,7 +93,7 @@ def test_the_whole_dream_is_the_notebooks() -> None:
 
 def test_a_step_changes_pixels_by_one_and_a_half_on_average() -> None:
     photo = torch.full((1, 3, 48, 48), 0.5)
-    first = next(octave_steps(engine_for(tiny_net(), "high"), photo, NOTEBOOK))
+    first = next(dream_steps(engine_for(tiny_net(), "high"), photo, NOTEBOOK, arithmetic=Version1(NOTEBOOK.seed)))
     small = torch.full_like(first.image, 0.5)
     assert (first.image - small).abs().mean().item() * 255 == pytest.approx(1.5, rel=1e-4)
 
@@ -111,7 +112,8 @@ def test_jitter_is_drawn_from_all_of_its_range_and_moves_both_axes() -> None:
     spy = Spy(net, resolve(parse("high"), net.card, normalised=False), precision="float32")
     image = torch.zeros(1, 3, 200, 200)
     image[..., 100, 100] = 0.9
-    list(octave_steps(spy, image, replace(NOTEBOOK, octaves=1, steps=400)))
+    chosen = NOTEBOOK.model_copy(update={"octaves": 1, "steps": 400})
+    list(dream_steps(spy, image, chosen, arithmetic=Version1(5)))
     spots = torch.stack([shown[0, 0].flatten().argmax() for shown in seen])
     rows, columns = spots // 200 - 100, spots % 200 - 100
     for offsets in (rows, columns):
@@ -121,7 +123,8 @@ def test_jitter_is_drawn_from_all_of_its_range_and_moves_both_axes() -> None:
 
 def test_zero_steps_give_back_the_photograph_exactly() -> None:
     photo = torch.rand(1, 3, 50, 60)
-    steps = list(octave_steps(engine_for(tiny_net(), "high"), photo, replace(NOTEBOOK, steps=0)))
+    none = NOTEBOOK.model_copy(update={"steps": 0})
+    steps = list(dream_steps(engine_for(tiny_net(), "high"), photo, none, arithmetic=Version1(5)))
     assert not steps
 
 
@@ -139,7 +142,7 @@ def test_a_zoom_enlarges_each_frame_about_its_middle_linearly() -> None:
         drift=still[0],
         loop=False,
         level=preset["level"],
-        dream=replace(NOTEBOOK, steps=0),
+        dream=NOTEBOOK.model_copy(update={"steps": 0}),
     )
     photo = torch.rand(1, 3, 64, 80, generator=torch.Generator().manual_seed(3))
     objective = resolve(parse("high"), net.card, normalised=False)

@@ -9,12 +9,14 @@ import torch
 from torch import Tensor
 
 from phosphene.errors import SettingError
+from phosphene.loops.arithmetic import Arithmetic
 from phosphene.loops.sheet import BATCH, Each, sheet_size, sheet_steps
-from phosphene.loops.stages import ImagineSettings
-from phosphene.loops.step import StillStep as Step
+from phosphene.loops.step import Step, pack, unpack
+from phosphene.loops.version1 import Version1
 from phosphene.nets.base import Net
 from phosphene.objectives.base import Objective, resolve
 from phosphene.objectives.expr import parse
+from phosphene.recipe.stills import ImagineSettings
 from tests.tinynet import tiny_net
 
 QUICK = ImagineSettings(steps=4, sketches=2, sketch_steps=2, views=2)
@@ -30,7 +32,7 @@ def steps_of(
     texts: list[str], net: Net | None = None, settings: ImagineSettings = QUICK, **given: object
 ) -> list[Step]:
     net = net or tiny_net()
-    options = {"size": SIZE, "precision": "float32", **given}
+    options = {"arithmetic": Arithmetic(0), "size": SIZE, "precision": "float32", **given}
     return list(sheet_steps(net, targets(net, texts), settings, **options))  # type: ignore[arg-type]
 
 
@@ -45,7 +47,7 @@ def cells(sheet: Tensor, columns: int, gap: int) -> Iterator[Tensor]:
 def test_each_picture_shows_what_is_asked_for_in_its_place() -> None:
     net = tiny_net()
     texts = ["high:3", "middle:2", "high:0", "middle:5", "high:6", "middle:0"]  # two batches
-    settings = ImagineSettings(steps=40, views=2, natural=0.0, smooth=0.0, thin=0.0, noise=0.0, tint=0.0)
+    settings = ImagineSettings(steps=40, views=2, natural=0.0, smooth=0.0, channel_dropout=0.0, noise=0.0, tint=0.0)
     sheet = steps_of(texts, net, settings, columns=2, gap=3)[-1].image
     pictures = torch.cat(list(cells(sheet, 2, 3)))
     with torch.no_grad():
@@ -67,14 +69,16 @@ def test_a_sheet_grows_and_tells_how_far_it_is() -> None:
     assert bool((steps[-1].image[:, :, SIZE[0] : SIZE[0] + 2] == 1).all())
 
 
-def test_a_run_goes_on_from_any_step_to_the_same_bytes() -> None:
+@pytest.mark.parametrize("arithmetic", [Arithmetic, Version1])
+def test_a_run_resumes_after_any_step_to_the_same_bytes(arithmetic: type[Arithmetic]) -> None:
     net = tiny_net()
-    steps = steps_of(MIXED, net)
-    for step in steps[:-1:5]:
-        rest = steps_of(MIXED, net, state=step.state)
-        assert [each.progress for each in rest] == [each.progress for each in steps[-len(rest) :]]
-        assert torch.equal(rest[-1].image, steps[-1].image)
-    assert steps_of(MIXED, net, state=steps[-1].state) == []
+    steps = steps_of(MIXED, net, arithmetic=arithmetic(3))
+    assert len({step.stage.split(",")[0] for step in steps}) > 1
+    for done in [*range(1, len(steps) - 1, 4), len(steps) - 1]:
+        rest = steps_of(MIXED, net, arithmetic=arithmetic(3), state=unpack(pack(steps[done - 1].state)))
+        assert [(step.stage, step.progress) for step in rest] == [(s.stage, s.progress) for s in steps[done:]]
+        assert all(torch.equal(ours.image, theirs.image) for ours, theirs in zip(rest, steps[done:], strict=True))
+    assert steps_of(MIXED, net, arithmetic=arithmetic(3), state=steps[-1].state) == []
 
 
 def test_more_than_a_batch_of_the_same_differ_by_chance_alone() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import random
+
 import pytest
 import torch
 from hypothesis import given
@@ -85,29 +87,36 @@ def test_fine_patterns_are_averaged_and_not_skipped_over() -> None:
     assert (seen - 0.5).abs().max() < 0.15
 
 
-@pytest.mark.parametrize("name", ["views", "shift", "tint", "noise"])
-def test_chance_comes_from_the_generator_alone(name: str) -> None:
+@pytest.mark.parametrize("name", ["views", "shift", "crop", "scale", "rotate", "tint", "noise"])
+def test_randomness_comes_from_the_given_source_alone(name: str) -> None:
     def seen(seed: int) -> Image:
-        drawn = rng(seed)
+        drawn, draw = rng(seed), random.Random(seed).randint
         made = {
             "views": transforms.views(2, (8, 8), zoom=(0.5, 1.0), rotate=9, flip=True, generator=drawn),
-            "shift": transforms.shift(4, generator=drawn),
+            "shift": transforms.shift(4, draw=draw),
+            "crop": transforms.crop(4, draw=draw),
+            "scale": transforms.scale([0.5, 1.0, 1.5, 2.0], draw=draw),
+            "rotate": transforms.rotate(range(-20, 20), draw=draw),
             "tint": transforms.tint(0.2, generator=drawn),
             "noise": transforms.noise(0.2, generator=drawn),
         }[name]
         return made(ramp(16, 16))
 
-    torch.rand(7)  # the global generator's state is nobody's business
-    assert torch.equal(seen(1), seen(1))
-    assert not torch.equal(seen(1), seen(2))
+    first = seen(1)
+    torch.rand(7)  # the state of the global RNG does not matter
+    assert torch.equal(first, seen(1))
+    assert any(seen(seed).shape != first.shape or not torch.equal(first, seen(seed)) for seed in range(2, 6))
 
 
 def test_all_are_differentiable_and_compose_in_order() -> None:
-    drawn = rng()
+    drawn, draw = rng(), random.Random(0).randint
     look = transforms.compose(
         [
             transforms.pad(2),
-            transforms.shift(3, generator=drawn),
+            transforms.shift(3, draw=draw),
+            transforms.scale([0.9, 1.1], draw=draw),
+            transforms.rotate([-10, 10], draw=draw),
+            transforms.crop(2, draw=draw),
             transforms.views(2, (8, 8), zoom=(0.5, 0.9), rotate=5, generator=drawn),
             transforms.tint(0.1, generator=drawn),
             transforms.noise(0.1, generator=drawn),
@@ -122,9 +131,30 @@ def test_all_are_differentiable_and_compose_in_order() -> None:
 
 def test_shift_and_pad_keep_every_pixel() -> None:
     image = torch.rand(1, 3, 6, 7)
-    moved = transforms.shift(5, generator=rng())(image)
+    moved = transforms.shift(5, draw=random.Random(0).randint)(image)
     assert torch.equal(moved.flatten().sort().values, image.flatten().sort().values)
     assert torch.equal(transforms.pad(3)(image)[..., 3:-3, 3:-3], image)
+
+
+def test_crops_are_parts_of_the_image_from_everywhere() -> None:
+    image = ramp(9, 11)
+    draw = random.Random(0).randint
+    corners = set()
+    for _ in range(200):
+        part = transforms.crop(3, draw=draw)(image)
+        assert part.shape == (1, 3, 6, 8)
+        left, top = round(float(part[0, 0, 0, 0]) * 10), round(float(part[0, 1, 0, 0]) * 8)
+        assert torch.equal(part, image[:, :, top : top + 6, left : left + 8])
+        corners.add((top, left))
+    assert corners == {(top, left) for top in range(4) for left in range(4)}
+
+
+def test_rotation_is_about_the_centre_and_keeps_proportions() -> None:
+    image = torch.zeros(1, 3, 41, 61)
+    image[..., 20, 40] = 1  # 10 pixels to the right of the centre
+    turned = transforms.rotate([90], draw=random.Random(0).randint)(image)
+    row, column = divmod(int(turned[0, 0].argmax()), 61)
+    assert (abs(row - 20), column) == (10, 30)
 
 
 @pytest.mark.parametrize("zoom", [(0.0, 1.0), (1.0, 0.5), (-1.0, 1.0)])

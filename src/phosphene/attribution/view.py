@@ -10,10 +10,10 @@ from torch import Tensor
 
 from phosphene import nets
 from phosphene.errors import SettingError
-from phosphene.loops.dream import resize
 from phosphene.media.image import as_photograph
 from phosphene.nets.base import Net
 from phosphene.nets.card import Card
+from phosphene.resampling import resize
 from phosphene.types import Image, Size
 
 FLATTEST = 4.0

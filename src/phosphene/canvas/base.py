@@ -6,7 +6,6 @@ from abc import ABC, abstractmethod
 
 import torch
 from torch import Tensor, nn
-from torch.func import functional_call, jvp
 
 from phosphene.resampling import resize
 from phosphene.types import Image, Size
@@ -33,9 +32,13 @@ class Canvas(nn.Module, ABC):
     def showing(self, image: Image) -> Canvas:
         """Return a canvas of this kind, with the same options, that gives `image` to within 1/255."""
 
+    def resized(self, size: Size) -> Image:
+        """Return the images at another size, detached."""
+        return resize(self().detach(), size, clamp=True)
+
     def enlarged(self, size: Size) -> Canvas:
         """Return a canvas of this kind that gives the same images at another size."""
-        return self.showing(resize(self().detach(), size, clamp=True))
+        return self.showing(self.resized(size))
 
     def settle(self) -> None:
         """Bring the parameters back into their range after an optimizer has moved them."""
@@ -49,14 +52,14 @@ class Canvas(nn.Module, ABC):
         Returns:
             `J J^T gradient`, where `J` is the derivative of the images with respect to the parameters.
         """
-        parameters = dict(self.named_parameters())
-        steps = torch.autograd.grad(self(), list(parameters.values()), gradient)
-        values = {name: parameter.detach() for name, parameter in parameters.items()}
-
-        def images(values: dict[str, Tensor]) -> Tensor:
-            return functional_call(self, values, ())
-
-        return jvp(images, (values,), (dict(zip(values, steps, strict=True)),))[1]
+        with torch.enable_grad():
+            image = self()
+            parameters = list(self.parameters())
+            steps = torch.autograd.grad(image, parameters, gradient, retain_graph=True)
+            # J v is the derivative of J^T u in u, along v.
+            u = torch.zeros_like(image, requires_grad=True)
+            transposed = torch.autograd.grad(image, parameters, u, create_graph=True)
+        return torch.autograd.grad(transposed, u, steps)[0]
 
     def moved(self, direction: Image, step_size: float) -> Canvas:
         """Return a canvas of this kind whose images have moved by `step_size` times `direction`, within [0, 1]."""

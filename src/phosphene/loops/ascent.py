@@ -112,13 +112,14 @@ def ascend(
             rate = stage.rate * cosine(step / stage.steps, course.last_rate)
             scores = ascent.step(partial(_look_at, course, index, step), rate)
             best = best_of_each(scores, count)
-            image = ascent.canvas().detach()[best]
+            is_finished = is_last and step + 1 == stage.steps
+            image = ascent.canvas.resized(size) if is_finished else ascent.canvas().detach()
             yield Step(
                 stage=stage.name,
                 step=step + 1,
                 steps=stage.steps,
                 progress=(before + stage.cost * (step + 1)) / work,
-                image=resize(image, size, clamp=True) if is_last and step + 1 == stage.steps else image,
+                image=image[best],
                 scores=scores[best],
                 state={"stage": number(index), **ascent.state()},
             )
