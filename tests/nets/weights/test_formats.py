@@ -325,7 +325,7 @@ def test_places_weights_are_not_taken_for_imagenets(tmp_path: Path, googlenet_fi
 
 
 def test_a_file_of_another_format_is_told(tmp_path: Path, googlenet_file: Path) -> None:
-    with pytest.raises(WeightsError, match=r"is a Caffe model, but inception5h is read from a frozen graph"):
+    with pytest.raises(WeightsError, match=r"must be a frozen graph for inception5h, but is a Caffe model"):
         structures.load(catalogue.find("inception5h"), googlenet_file, "")
 
 

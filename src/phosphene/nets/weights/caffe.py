@@ -23,7 +23,7 @@ from phosphene.nets.weights.wire import BYTES, Field, Walker, WireError
 GENERATIONS = {2: ("OldLayer", 4, 6), 100: ("Layer", 1, 7)}
 
 FLOATS, DOUBLES = 5, 8
-"""Where a blob has its numbers."""
+"""The fields of a blob that hold its numbers."""
 
 KINDS = ("weight", "bias")
 
@@ -47,7 +47,7 @@ def _classes() -> dict[str, type]:
 
 
 def read(path: Path) -> dict[str, Tensor]:
-    """The tensors of a Caffe model, in the order of its layers.
+    """Read the tensors of a Caffe model, in the order of its layers.
 
     Raises `WeightsError` that names the layer that is damaged.
     """
