@@ -46,8 +46,8 @@ class Operation(nn.Module, ABC):
 class Convolution(Operation, Normalisable):
     """A convolution and its bias or batch norm, with or without a ReLU after it.
 
-    `padding` is zeros on each side; `extra` further zeros behind the last row and column only, as TensorFlow
-    pads a picture of even size.
+    `padding` is zeros on each side; `extra` further zeros after the last row and column only, as TensorFlow
+    pads an image of even size.
     """
 
     def __init__(

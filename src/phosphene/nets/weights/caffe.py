@@ -62,7 +62,7 @@ def read(path: Path) -> dict[str, Tensor]:
                 last = f"layer {name!r}"
                 tensors |= _named(tensors, name, blobs, walker, classes)
     except WireError as problem:
-        raise WeightsError(f"{path} is no whole Caffe model: behind {last}, {problem}", path=path) from None
+        raise WeightsError(f"{path} must be a complete Caffe model, but after {last}: {problem}", path=path) from None
     if not tensors:
         raise WeightsError(f"{path} is no Caffe model: it has no layer with weights", path=path)
     return tensors

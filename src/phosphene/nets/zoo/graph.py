@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from phosphene.nets.base import Net
-from phosphene.nets.card import Card, LayerCard
+from phosphene.nets.card import Card, InputSpec, LayerCard
 from phosphene.nets.ops.batch_norm import add_batch_norm
 from phosphene.nets.ops.modules import Dense, Operation
 from phosphene.nets.receptive import Field
@@ -166,6 +166,33 @@ class Structure:
     default_target: str
     input_size: int
     epsilon: float = 1e-5
+
+    def card(
+        self,
+        name: str,
+        *,
+        mean: tuple[float, ...],
+        std: tuple[float, ...],
+        title: str = "",
+        labels: tuple[tuple[str, ...], ...] = (),
+        source: str = "",
+        sha256: str = "",
+        licence: str = "",
+    ) -> Card:
+        """Return the card of a network with this structure, and with these facts."""
+        return Card(
+            name=name,
+            title=title,
+            input=InputSpec(mean=mean, std=std, size=self.input_size),
+            layers=self.table.layer_cards(),
+            labels=labels,
+            classes=self.classes,
+            pooled=self.pooled,
+            default_target=self.default_target,
+            source=source,
+            sha256=sha256,
+            licence=licence,
+        )
 
     def untrained(self, card: Card, *, with_batch_norm: bool = False) -> GraphNet:
         """Return a new network for training, its weights drawn by PyTorch from its global generator.

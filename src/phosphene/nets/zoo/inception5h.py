@@ -2,7 +2,7 @@
 
 The plan is that of `googlenet.py`; other than there, names are `conv2d0` ... `mixed5b`, every convolution's
 value before its ReLU can be asked for (`mixed4d_3x3_bottleneck_pre_relu`), two widths differ, normalisation
-has other constants, and padding is TensorFlow's: for a picture of even sides, 2 zeros before and 3 behind.
+has other constants, and padding is TensorFlow's: for an image of even sides, 2 zeros before and 3 after.
 Where TensorFlow would shift that by one pixel for odd sides, this network does not, so that a tile of a
 picture sees what it sees in the whole; Lucid's port to PyTorch does the same.
 

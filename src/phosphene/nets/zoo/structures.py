@@ -9,7 +9,7 @@ from pathlib import Path
 from torch import Tensor
 
 from phosphene.errors import WeightsError
-from phosphene.nets.card import Card, InputSpec
+from phosphene.nets.card import Card
 from phosphene.nets.weights import package
 from phosphene.nets.weights.fit import TensorSource
 from phosphene.nets.weights.read import Contents, Format, read
@@ -88,15 +88,12 @@ def structure(entry: Entry, format: Format | None = None) -> Structure:
 
 def card(entry: Entry, structure: Structure, sha256: str = "") -> Card:
     """Return the card of an entry's network; `sha256` is that of its model file, empty if none was read."""
-    return Card(
-        name=entry.name,
+    return structure.card(
+        entry.name,
+        mean=entry.mean,
+        std=entry.std,
         title=entry.title,
-        input=InputSpec(mean=entry.mean, std=entry.std, size=structure.input_size),
-        layers=structure.table.layer_cards(),
         labels=_labels(entry),
-        classes=structure.classes,
-        pooled=structure.pooled,
-        default_target=structure.default_target,
         source=entry.mirrors[0].url,
         sha256=sha256,
         licence=entry.licence,

@@ -2,7 +2,7 @@
 
 Layers have the names of the paper's Caffe models, as in the literature on style transfer: `conv4_3` before its
 ReLU and `relu4_3` after it, `pool4`, `fc6` ... `fc8`. torchvision's names (`features.22`) are aliases. The
-classifier looks at a grid of 7 x 7 means, so it has a fixed size and its layers see the whole picture.
+classifier looks at a grid of 7 x 7 means, so it has a fixed size and its layers see the whole image.
 """
 
 from __future__ import annotations
