@@ -12,7 +12,6 @@ import torch
 
 from phosphene.gradients.engine import Engine
 from phosphene.nets.base import Net
-from phosphene.nets.card import Card, InputSpec
 from phosphene.nets.zoo import googlenet, pocket
 from phosphene.objectives.base import resolve
 from phosphene.objectives.expr import parse
@@ -30,19 +29,7 @@ def network(name: str) -> Net:
         for step, operation in structure.table.steps.items()
         for kind, weight in operation.named_parameters()
     }
-    card = Card(
-        name=name,
-        title="",
-        input=InputSpec(mean=(0.45, 0.45, 0.45), std=(0.225, 0.225, 0.225), size=structure.input_size),
-        layers=structure.table.layer_cards(),
-        labels=(),
-        classes=structure.classes,
-        pooled=structure.pooled,
-        default_target=structure.default_target,
-        source="",
-        sha256="",
-        licence="",
-    )
+    card = structure.card(name, mean=(0.45, 0.45, 0.45), std=(0.225, 0.225, 0.225))
     return structure.net(card, weights)
 
 

@@ -44,7 +44,7 @@ def test_files_are_added_and_removed(tmp_path: Path, monkeypatch: pytest.MonkeyP
     file.write_bytes(b"no network")
     assert "must be SHA-256 beginning with 397923af" in error("nets", "add", "vgg16", str(file))
     assert "neither a state dict" in error("nets", "add", "vgg16", str(file), "--own")
-    assert error("nets", "add", "vgg16", "nowhere.pth") == "Error: nowhere.pth is no file\n"
+    assert error("nets", "add", "vgg16", "nowhere.pth") == "Error: there is no file nowhere.pth\n"
     assert output("nets", "remove", "vgg16") == "vgg16 is not here\n"
     assert "did you mean 'vgg16'" in error("nets", "fetch", "vgg6")
 

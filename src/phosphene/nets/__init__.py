@@ -1,4 +1,4 @@
-"""Networks that can be run to any of their layers, each with a card of what is true of it."""
+"""Networks that can be run to any of their layers, each with a card that describes it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _HUB, _EXPORTED = "hf:", ".pt2"
 
 
 def names() -> Iterator[str]:
-    """The names that `load` knows; besides these, `hf:NAME` and the path of an exported program (`.pt2`)."""
+    """Yield the names that `load` knows, besides `hf:NAME` and the path of an exported program (`.pt2`)."""
     from phosphene.nets.zoo import catalogue
 
     yield _EMBEDDED
@@ -25,24 +25,26 @@ def names() -> Iterator[str]:
 
 
 def load(name: str, progress: Progress | None = None) -> Net:
-    """The network of this name, ready to run; one of the famous ones is fetched if it is not here.
+    """Return the network of this name, ready for dreaming; a famous one is downloaded if it is not installed.
 
     >>> load("pocket").card.classes
     'logits'
 
     Args:
-        name: one of `names()`, `hf:` and a name of the Hugging Face hub or a folder, or the path of an
-        exported
-            program that ends in `.pt2`.
-        progress: called while a file is fetched, with the bytes that are here and those there will be (or
-        None).
+        name: one of `names()`, `hf:` and a name of the Hugging Face hub or a folder, or the path of an exported program
+            that ends in `.pt2`.
+        progress: called during a download with the bytes so far and their total, or None if that is not known.
 
     Raises:
         UnknownNameError: for any other name, with the nearest ones.
-        WeightsError: for a file that cannot be fetched, is damaged, or is of another network.
+        WeightsError: for a file that cannot be downloaded, is damaged, or is of another network.
         MissingExtraError: if the packages that it needs are not installed.
     """
-    # What they import, torch above all, is of no use to `phosphene nets`.
+    return _find(name, progress).for_dreaming()
+
+
+def _find(name: str, progress: Progress | None) -> Net:
+    # Imported here because `phosphene nets` must not wait for torch.
     if name == _EMBEDDED:
         from phosphene.nets.zoo import pocket
 
@@ -78,7 +80,7 @@ def is_here(name: str) -> bool:
 
 
 def describe(name: str) -> Card:
-    """What is known of the network of this name; of a famous one without fetching it."""
+    """Return the card of the network of this name; a famous one is not downloaded for it."""
     from phosphene.nets.zoo import catalogue
 
     return catalogue.card(name) if name in catalogue.ENTRIES else load(name).card

@@ -1,4 +1,4 @@
-"""What is true of a network, and of each of its layers."""
+"""The card of a network: its input, its layers, its labels and its origin."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from phosphene.types import Image
 
 @dataclass(frozen=True)
 class ActivationStatistics:
-    """How each channel of a layer responds to natural pictures: the level against which a response is unusual.
+    """How each channel of a layer responds to natural images, over all positions.
 
-    Each a tensor of shape `c`; a channel that never responds has deviation 0.
+    Each is a tensor of shape `c`; a channel that never responds has std 0.
     """
 
     mean: Tensor
@@ -26,9 +26,10 @@ class ActivationStatistics:
 
 @dataclass(frozen=True)
 class LayerCard:
-    """One layer; `receptive` is None for a layer that sees the whole picture, such as one without positions.
+    """One layer; `receptive` is None for a layer that sees the whole image, such as one without positions.
 
-    `cost` is the multiply-adds for each pixel of the picture to run the network to this layer, None if not known.
+    `cost` is how many multiply-adds per pixel of the image it takes to run the network to this layer, which is half the
+    FLOPs; None if it is not known.
     """
 
     name: str
@@ -99,7 +100,7 @@ class Card:
     licence: str
 
     def layer(self, name: str) -> LayerCard:
-        """The card of one layer; an unknown name is answered with the nearest ones."""
+        """Return the card of one layer. Raises `UnknownNameError` with the nearest names."""
         try:
             return self.layers[name]
         except KeyError:
@@ -122,9 +123,12 @@ class Card:
         return replace(self, layers=layers)
 
     def find_label(self, name: str) -> int:
-        """The index of the class called `name` (any of its names, in any case) or, for digits, of that index."""
+        """Return the index of the class called `name` (any of its names, in any case), or an index given in digits.
+
+        Raises `UnknownNameError` with the nearest names.
+        """
         wanted = _fold(name)
-        # A name may be shared ("wagon"): the class that it comes first in wins, as in the order of the labels.
+        # Classes may share a name ("wagon"): the class that lists it earliest wins, then the one with the lower index.
         ranked = [
             (names.index(wanted), index)
             for index, names in enumerate([_fold(each) for each in names] for names in self.labels)

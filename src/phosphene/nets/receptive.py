@@ -22,7 +22,7 @@ class Field:
     stride: int = 1
 
     def through(self, kernel: int, stride: int = 1, padding: int = 0, dilation: int = 1) -> Field:
-        """The field behind one more convolution or pool (all in that layer's own positions)."""
+        """Return the field after one more convolution or pool, given in that layer's own positions."""
         return Field(
             start=self.start - padding * self.stride,
             size=self.size + (kernel - 1) * dilation * self.stride,
@@ -30,8 +30,8 @@ class Field:
         )
 
     def union(self, other: Field) -> Field:
-        """The field of what sees both, as where branches are concatenated."""
-        assert self.stride == other.stride, "branches that are joined have one stride"
+        """Return the smallest field that contains both, as for concatenated branches."""
+        assert self.stride == other.stride, "branches that are joined have the same stride"
         start = min(self.start, other.start)
         end = max(self.start + self.size, other.start + other.size)
         return Field(start, end - start, self.stride)

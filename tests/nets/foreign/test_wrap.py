@@ -119,6 +119,31 @@ def test_the_module_is_left_as_it_was(module: Small) -> None:
     assert hooks(module) == 0
 
 
+def test_weights_keep_their_storage_and_strides(module: Small) -> None:
+    def facts() -> list[object]:
+        return [
+            (name, id(each), each.data_ptr(), each.stride(), each.dtype, each.requires_grad, each._version)
+            for name, each in module.named_parameters()
+        ]
+
+    before = facts()
+    net = ph.wrap(module, input_size=64)
+    image = torch.rand(1, 3, 32, 32, requires_grad=True)
+    net(image, ["logits"])["logits"].sum().backward()
+    assert facts() == before
+
+
+def test_a_module_may_take_one_channel_and_other_axes() -> None:
+    module = nn.Sequential(nn.Conv2d(1, 6, 3, padding=1), nn.ReLU(), nn.AvgPool2d(2), nn.Conv2d(6, 8, 3))
+    net = ph.wrap(module, mean=(0.5,), std=(0.25,), axes=("time", "frequency"), input_size=64)
+    assert (net.card.input.channels, net.card.input.axes) == (1, ("time", "frequency"))
+    assert net.card.layer("3").receptive == Field(-1, 8, 2)
+    sound = torch.rand(1, 1, 40, 64)
+    torch.testing.assert_close(net(sound, ["3"])["3"], module((sound - 0.5) / 0.25))
+    with pytest.raises(SettingError, match="std must have a number for each of 1 channels, but has 3"):
+        ph.wrap(module, mean=(0.5,), input_size=64)
+
+
 def test_nothing_is_left_behind_by_an_error(module: Small) -> None:
     net = ph.wrap(module, input_size=64)
     module.train()
@@ -245,10 +270,10 @@ def test_layouts(shape: tuple[int, ...], other: tuple[int, ...] | None, layout: 
 @pytest.mark.parametrize(
     ("module", "says"),
     [
-        (nn.Sequential(nn.ReLU()), "has no weights"),
-        (nn.Sequential(nn.Flatten(), nn.Linear(10, 2)), "cannot run on a picture of 64 x 64"),
+        (nn.Sequential(nn.ReLU()), "must have weights"),
+        (nn.Sequential(nn.Flatten(), nn.Linear(10, 2)), "cannot run on an image of 64 x 64"),
         (nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(3, 2)), None),
-        (nn.Conv2d(1, 2, 3), "cannot run on a picture"),
+        (nn.Conv2d(1, 2, 3), "cannot run on an image"),
     ],
 )
 def test_what_is_no_network_is_told(module: nn.Module, says: str | None) -> None:

@@ -325,7 +325,7 @@ def test_places_weights_are_not_taken_for_imagenets(tmp_path: Path, googlenet_fi
 
 
 def test_a_file_of_another_format_is_told(tmp_path: Path, googlenet_file: Path) -> None:
-    with pytest.raises(WeightsError, match=r"is a Caffe model, but inception5h is read from a frozen graph"):
+    with pytest.raises(WeightsError, match=r"must be a frozen graph for inception5h, but is a Caffe model"):
         structures.load(catalogue.find("inception5h"), googlenet_file, "")
 
 
@@ -334,7 +334,7 @@ def test_a_truncated_caffe_model_names_where_it_ends(tmp_path: Path, googlenet_f
     at = data.index(b"inception_4a/1x1")
     path = tmp_path / "cut.caffemodel"
     path.write_bytes(data[: at + 1000])
-    with pytest.raises(WeightsError, match=r"behind layer 'inception_3b/pool_proj', a field claims \d+ bytes"):
+    with pytest.raises(WeightsError, match=r"after layer 'inception_3b/pool_proj': a field claims \d+ bytes"):
         read(path)
 
 
@@ -356,7 +356,7 @@ def test_a_graph_without_its_normalisation_is_another_network(tmp_path: Path) ->
         (struct.pack("<Q", 20) + b'{"a": "not a tensor"}', "no whole safetensors"),
         (b"\n\x03Net", "no layer with weights"),
         (b"\n\x04\n\x02ab", "no constants"),
-        (b"\x12\xff\xff\xff\xff\x0f", "no whole Caffe model"),
+        (b"\x12\xff\xff\xff\xff\x0f", "must be a complete Caffe model"),
     ],
 )
 def test_what_is_no_model_is_one_line(tmp_path: Path, data: bytes, says: str) -> None:

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from phosphene.errors import UnknownNameError
-from phosphene.nets.card import Card, InputSpec
+from phosphene.nets.card import Card
 from phosphene.nets.foreign import probe
 from phosphene.nets.ops.modules import Convolution, Join, LocalNorm, ReLU
 from phosphene.nets.receptive import Field
@@ -47,19 +47,7 @@ def net_of(structure: Structure, seed: int = 0) -> GraphNet:
 
 
 def card_of(structure: Structure) -> Card:
-    return Card(
-        name="random",
-        title="",
-        input=InputSpec(mean=(0.5, 0.5, 0.5), std=(0.25, 0.25, 0.25), size=structure.input_size),
-        layers=structure.table.layer_cards(),
-        labels=(),
-        classes=structure.classes,
-        pooled=structure.pooled,
-        default_target=structure.default_target,
-        source="",
-        sha256="",
-        licence="",
-    )
+    return structure.card("random", mean=(0.5, 0.5, 0.5), std=(0.25, 0.25, 0.25))
 
 
 @pytest.fixture(scope="module")

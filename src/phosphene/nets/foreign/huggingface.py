@@ -1,7 +1,7 @@
 """Image networks of the Hugging Face hub, through `transformers`: `hf:microsoft/resnet-50`, or `hf:FOLDER`.
 
-Only weights in safetensors are read, and only structures that come with `transformers` are built: nothing
-of a checkpoint's own is run. Tokens are shown as the grid of patches that they stand for.
+Only weights in safetensors are read, and only structures that come with `transformers` are built: no code
+of a checkpoint is run. Tokens are arranged as the grid of patches that they belong to.
 """
 
 from __future__ import annotations
@@ -25,25 +25,29 @@ from phosphene.nets.weights import store
 PREFIX = "hf:"
 
 MOST_LAYERS = 1000
-"""More blocks than any network has; a hostile description could ask for billions."""
+"""More blocks than any network has; a malicious configuration could ask for billions."""
 
 SPARE = 1.1
-"""How much larger than its file a network may be: what the file leaves out is small."""
+"""How many numbers a network may have per byte of its file; tensors that the file omits are small."""
 
 HALF = (0.5, 0.5, 0.5)
 
-IMAGE_HALVES = {"clip": "CLIPVisionModel", "siglip": "SiglipVisionModel", "siglip2": "Siglip2VisionModel"}
-"""Of networks of pictures and words, the class of the half that sees."""
+IMAGE_ENCODERS = {"clip": "CLIPVisionModel", "siglip": "SiglipVisionModel", "siglip2": "Siglip2VisionModel"}
+"""The class of the image encoder in networks of images and text."""
 
 T = TypeVar("T")
 
 
 def load(identifier: str) -> Net:
-    """The network `identifier` of the hub, or of a folder.
+    """Return the network `identifier` of the hub, or of a folder.
 
-    It is fetched if need be, into the hub's own cache, or with `PHOSPHENE_CACHE` set into its `hub`. Raises
-    `MissingExtraError` without `transformers`, `WeightsError` if it is not there, has no safetensors, is no
-    image network or does not fit its description.
+    It is downloaded if necessary: into the hub's own cache or, if `PHOSPHENE_CACHE` is set, into the folder `hub`
+    there.
+
+    Raises:
+        MissingExtraError: if `transformers` is not installed.
+        WeightsError: if the network does not exist, has no safetensors, is not an image network or does not fit its
+            configuration.
     """
     try:
         import transformers
@@ -70,7 +74,7 @@ def load(identifier: str) -> Net:
         std=tuple(settings["image_std"]),
         labels=_labels(model.config),
         name=PREFIX + identifier,
-        input_size=_native(settings, model.config),
+        input_size=_input_size(settings, model.config),
         title=f"{type(model).__name__} of the Hugging Face hub",
         source=f"https://huggingface.co/{identifier}" if not Path(identifier).exists() else identifier,
         sha256=_sha256(files),
@@ -81,13 +85,12 @@ def load(identifier: str) -> Net:
 
 
 def _ask(identifier: str, question: Callable[[], T]) -> T:
-    """What transformers answers; whatever it raises becomes one line."""
+    """Return what transformers answers; turn any exception that it raises into one line."""
     try:
         return question()
     except PhospheneError:
         raise
-    # transformers raises OSError, ValueError, KeyError, its own and its dependencies' errors for bad
-    # checkpoints.
+    # For bad checkpoints transformers raises OSError, ValueError, KeyError and errors of its dependencies.
     except Exception as problem:
         reason = " ".join(str(problem).split())[:300]
         raise WeightsError(
@@ -97,7 +100,7 @@ def _ask(identifier: str, question: Callable[[], T]) -> T:
 
 @contextmanager
 def _quiet(transformers: Any) -> Iterator[None]:
-    """Without transformers' own progress bars and advice, for as long as it lasts."""
+    """Silence transformers' own progress bars and advice."""
     logging = transformers.utils.logging
     bars, level = logging.is_progress_bar_enabled(), logging.get_verbosity()
     logging.disable_progress_bar()
@@ -111,11 +114,9 @@ def _quiet(transformers: Any) -> Iterator[None]:
 
 
 def _kind(transformers: Any, config: Any) -> Any:
-    """The class to build: the image half, a classifier where the checkpoint is one, else the bare
-    network.
-    """
-    if config.model_type in IMAGE_HALVES:
-        return getattr(transformers, IMAGE_HALVES[config.model_type])
+    """Return the class to build: the image encoder, the classifier if the checkpoint has one, or the bare network."""
+    if config.model_type in IMAGE_ENCODERS:
+        return getattr(transformers, IMAGE_ENCODERS[config.model_type])
     architectures = config.architectures or [""]
     wanted = architectures[0]
     mappings = (transformers.MODEL_FOR_IMAGE_CLASSIFICATION_MAPPING, transformers.MODEL_MAPPING)
@@ -123,22 +124,24 @@ def _kind(transformers: Any, config: Any) -> Any:
         return mappings[0][type(config)]
     if type(config) in mappings[1]:
         return mappings[1][type(config)]
-    raise WeightsError(f"a checkpoint of type {config.model_type!r} is no image network that transformers has")
+    raise WeightsError(
+        f"the checkpoint must be of an image network that transformers has, but is of type {config.model_type!r}"
+    )
 
 
 def _sensible(config: Mapping[str, Any], identifier: str) -> None:
-    """Refuse a description of a network that is absurdly deep, before anything is built."""
+    """Refuse the configuration of an absurdly deep network before anything is built."""
     for key in ("num_hidden_layers", "depths", "num_attention_heads", "num_register_tokens", "num_channels"):
         value = config.get(key)
         for each in value if isinstance(value, list | tuple) else [value]:
             if isinstance(each, int) and each > MOST_LAYERS:
                 raise WeightsError(
-                    f"{PREFIX}{identifier} says {key} = {each}; at most {MOST_LAYERS} is believed", path=identifier
+                    f"{PREFIX}{identifier} must have at most {MOST_LAYERS} for {key}, but has {each}", path=identifier
                 )
 
 
 def _files(identifier: str, where: Mapping[str, Any]) -> list[Path]:
-    """The safetensors files of a checkpoint, fetched if need be."""
+    """Return the safetensors files of a checkpoint, downloaded if necessary."""
     from transformers.utils import cached_file
 
     def find(name: str) -> str | None:
@@ -155,7 +158,8 @@ def _files(identifier: str, where: Mapping[str, Any]) -> list[Path]:
     index = _ask(identifier, lambda: find("model.safetensors.index.json"))
     if not index:
         raise WeightsError(
-            f"{PREFIX}{identifier} has no model.safetensors, and other formats are not read", path=identifier
+            f"{PREFIX}{identifier} must have a model.safetensors, but has none; other formats are not read",
+            path=identifier,
         )
     parts = _ask(identifier, lambda: sorted(set(json.loads(Path(index).read_text())["weight_map"].values())))
     found = [_ask(identifier, lambda part=part: find(Path(part).name)) for part in parts]  # type: ignore[misc]
@@ -163,11 +167,11 @@ def _files(identifier: str, where: Mapping[str, Any]) -> list[Path]:
 
 
 def _fitting(kind: Any, config: Any, files: list[Path], identifier: str) -> None:
-    """Refuse a description of a network that is larger than its file, before it takes any memory."""
+    """Refuse the configuration of a network that is larger than its file before it takes any memory."""
     import torch
 
     with torch.device("meta"):
-        own = config.vision_config if config.model_type in IMAGE_HALVES else config
+        own = config.vision_config if config.model_type in IMAGE_ENCODERS else config
         model = _ask(identifier, lambda: kind(own))
     wanted = sum(weight.numel() for weight in model.parameters())
     size = sum(each.stat().st_size for each in files)
@@ -188,7 +192,7 @@ def _complete(info: Mapping[str, Any], identifier: str) -> None:
 
 
 def _processor(transformers: Any, identifier: str, where: Mapping[str, Any]) -> dict[str, Any]:
-    """What the checkpoint says of its pictures; without a word, those are in [-1, 1]."""
+    """Return the checkpoint's image settings; the default is a mean and std of 0.5."""
     reader = transformers.ImageProcessingMixin.get_image_processor_dict
     try:
         found, _ = reader(identifier, **where)
@@ -202,8 +206,8 @@ def _processor(transformers: Any, identifier: str, where: Mapping[str, Any]) -> 
     return found | dict(zip(("image_mean", "image_std"), [tuple(map(float, each)) for each in colours], strict=True))
 
 
-def _native(settings: Mapping[str, Any], config: Any) -> int:
-    """The side of the pictures that it was trained on."""
+def _input_size(settings: Mapping[str, Any], config: Any) -> int:
+    """Return the side in pixels of the images that it was trained on."""
     for key in ("crop_size", "size"):
         value = settings.get(key)
         sides = value.values() if isinstance(value, dict) else [value]
@@ -225,9 +229,7 @@ def _labels(config: Any) -> list[str]:
 
 
 def _caller(model: nn.Module) -> Callable[[nn.Module, Tensor], object]:
-    """How the network is run; position embeddings are stretched to the picture where that has to be asked
-    for.
-    """
+    """Return how to run the network, with position embeddings interpolated to the image's size if that is an option."""
     stretch = "interpolate_pos_encoding" in inspect.signature(model.forward).parameters
 
     def call(module: nn.Module, x: Tensor) -> object:
@@ -238,6 +240,6 @@ def _caller(model: nn.Module) -> Callable[[nn.Module, Tensor], object]:
 
 
 def _sha256(files: list[Path]) -> str:
-    """The weights' SHA-256; of several files, that of their digests in order."""
+    """Return the SHA-256 of the weights, or for several files that of their digests in order."""
     digests = [store.hashes(each)["sha256"] for each in files]
     return digests[0] if len(digests) == 1 else hashlib.sha256("".join(digests).encode()).hexdigest()

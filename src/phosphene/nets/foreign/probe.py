@@ -1,12 +1,12 @@
-"""What a network that we did not write sees at each layer, found by trying.
+"""Measure the receptive fields of a network that is not ours, by following NaN through it.
 
-A strip's columns are made NaN up to some cut, and the positions that turn NaN are those that see one of
-them: NaN times zero is NaN, so a weight that happens to be zero or a ReLU that happens to be shut hides
-nothing. Moving the cut shows where each position's view begins, and NaN from the cut on where it ends.
-Where NaN spreads over everything (attention, a mean over the picture) a layer has no receptive field.
+The columns of a strip are set to NaN up to some cut, and the positions that turn NaN are those that see one of them:
+NaN times zero is NaN, so a weight that is zero or a ReLU that is closed hides nothing. Moving the cut shows where each
+position's receptive field begins; NaN from the cut on shows where it ends. Where NaN spreads over everything
+(attention, a mean over the image) a layer has no receptive field.
 
-Only where NaN goes matters, not what is computed, so convolutions and products, which are nearly all of the
-work, are replaced by ones of a single channel.
+Only the spread of NaN matters, not the values, so convolutions and matrix products, which take nearly all of the time,
+are replaced by ones with a single channel.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from phosphene.nets.receptive import Field
 
 Run = Callable[[Tensor], Mapping[str, Tensor]]
-"""From pictures to every layer's activations `n c h w`."""
+"""Returns every layer's activations `n c h w` for a batch of images."""
 
 LENGTHS = (512, 1024, 2048, 4096)
-"""Columns of the strips that are tried, until one is longer than what a position sees."""
+"""Columns of the strips, tried in order until one is longer than a receptive field."""
 
 SIDES = (1, 8, 32, 80, 160, 256)
-"""Rows of the strips that are tried, until every layer has a position."""
+"""Rows of the strips, tried in order until every layer has a position."""
 
 AT_ONCE = 16
 """Strips in one batch."""
@@ -38,12 +38,13 @@ class RunError(Exception):
     """The network failed on a strip."""
 
 
-def fields(run: Run) -> dict[str, Field | None]:
-    """Each layer's receptive field, or None where a position sees everything or no pattern is found.
+def fields(run: Run, channels: int = 3) -> dict[str, Field | None]:
+    """Return each layer's receptive field, or None where a position sees everything or no pattern is found.
 
-    A field is square here: what is seen along rows and along columns, taken together. Raises `RunError`.
+    A field is square: the union of those along rows and along columns. `channels` is the number that the input has.
+    Raises `RunError`.
     """
-    rows, columns = (_Axis(run, transposed).fields() for transposed in (False, True))
+    rows, columns = (_Axis(run, transposed, channels).fields() for transposed in (False, True))
     return {name: _both(rows[name], columns[name]) for name in rows}
 
 
@@ -55,7 +56,7 @@ def _both(rows: Field | None, columns: Field | None) -> Field | None:
 
 @dataclass(frozen=True)
 class _Cut:
-    """A strip whose columns are NaN up to and with `column`, or with `after` from it on."""
+    """A strip whose columns are NaN up to and including `column`, or with `after` from it on."""
 
     column: int
     after: bool
@@ -63,7 +64,7 @@ class _Cut:
 
 @dataclass(frozen=True)
 class _Seen:
-    """Of a layer's positions along a strip, how many have their edge before a cut, and whether these are the first."""
+    """How many of a layer's positions along a strip have their edge before a cut, and whether these are the first."""
 
     count: int
     positions: int
@@ -72,21 +73,21 @@ class _Seen:
 
     @classmethod
     def of(cls, nan: Tensor, cut: _Cut) -> _Seen:
-        """What `nan`, the positions that see a NaN, says."""
+        """Count from `nan`, which is true at positions that see a NaN."""
         before = ~nan if cut.after else nan
         count = int(before.sum())
         return cls(count, len(nan), bool(before[:count].all()), bool(nan[-1]))
 
 
 class _Axis:
-    """The search along one axis of the picture."""
+    """The search along one axis of the image."""
 
-    def __init__(self, run: Run, transposed: bool) -> None:
-        self._run, self._transposed = run, transposed
+    def __init__(self, run: Run, transposed: bool, channels: int) -> None:
+        self._run, self._transposed, self._channels = run, transposed, channels
         self._side = next((side for side in SIDES if self._has_positions(side)), SIDES[-1])
 
     def fields(self) -> dict[str, Field | None]:
-        """Each layer's field along this axis."""
+        """Return each layer's field along this axis."""
         first = [_Cut(0, after=False)]
         everything = self._nan(LENGTHS[-1], first)
         found: dict[str, Field | None] = dict.fromkeys(everything)
@@ -103,7 +104,7 @@ class _Axis:
         return found
 
     def _search(self, length: int, strides: Mapping[str, int]) -> dict[str, Field | None]:
-        """The fields of layers with these strides that are shorter than the strip."""
+        """Return the fields of layers with these strides, where they are shorter than the strip."""
         edges = {(name, after): _Edge(stride) for name, stride in strides.items() for after in (False, True)}
         cuts = {_Cut(length // 2, after) for after in (False, True)}
         while cuts:
@@ -118,13 +119,13 @@ class _Axis:
         return {name: _between(edges[name, False], edges[name, True]) for name in strides}
 
     def _nan(self, length: int, cuts: Sequence[_Cut]) -> dict[str, list[_Seen]]:
-        """For each layer and each cut, which positions along a strip see a NaN."""
+        """Return which positions along a strip see a NaN, for each layer and each cut."""
         tables: dict[str, list[_Seen]] = {}
         column = torch.arange(length)
         for at in range(0, len(cuts), AT_ONCE):
             some = cuts[at : at + AT_ONCE]
             hidden = torch.stack([column >= cut.column if cut.after else column <= cut.column for cut in some])
-            strips = torch.where(hidden, torch.nan, 0.5)[:, None, None].expand(-1, 3, self._side, -1)
+            strips = torch.where(hidden, torch.nan, 0.5)[:, None, None].expand(-1, self._channels, self._side, -1)
             for name, each in self._sketch(strips.mT if self._transposed else strips).items():
                 seen = (each.mT if self._transposed else each).isnan().any(dim=1).any(dim=1)
                 tables.setdefault(name, []).extend(map(_Seen.of, seen, some))
@@ -134,15 +135,15 @@ class _Axis:
         try:
             with torch.no_grad(), _Sketch():
                 return self._run(image)
-        # The network's code is not ours, and may have anything against strips of NaN.
+        # The network's code is not ours, and may raise anything for strips of NaN.
         except Exception as problem:
             raise RunError(f"{type(problem).__name__}: {problem}") from problem
 
     def _has_positions(self, side: int) -> bool:
-        strip = torch.zeros(1, 3, side, LENGTHS[0])
+        strip = torch.zeros(1, self._channels, side, LENGTHS[0])
         try:
             found = self._sketch(strip.mT if self._transposed else strip)
-        except RunError:  # a window larger than what it is given
+        except RunError:  # a window larger than its input
             return False
         return all(min(each.shape[-2:]) > 0 for each in found.values())
 
@@ -155,7 +156,7 @@ def _between(first: _Edge, last: _Edge) -> Field | None:
 
 @dataclass
 class _Edge:
-    """What is known of one edge of a layer's view: that of position p is at `edge + p * stride`."""
+    """The bounds found so far for one edge of a layer's field: that of position p is at `edge + p * stride`."""
 
     stride: int
     low: int = -(1 << 31)
@@ -164,7 +165,7 @@ class _Edge:
     regular: bool = True
 
     def narrow(self, cut: int, seen: _Seen) -> None:
-        """Learn from which positions' edges are at or before column `cut`."""
+        """Narrow the bounds, given how many positions' edges are at or before column `cut`."""
         count = seen.count
         if not seen.together or count in (0, seen.positions):
             self.regular = False
@@ -176,13 +177,13 @@ class _Edge:
             self.value = self.low if self.low == self.high else None
 
     def cut(self, near: int) -> int:
-        """The column near `near` that tells in which half of the doubt the edge is."""
+        """Return the column near `near` that halves the interval in which the edge can be."""
         middle = (self.low + self.high) // 2
         return middle + (near - middle) // self.stride * self.stride
 
 
 class _Sketch(TorchDispatchMode):
-    """Convolutions and products of one channel, which send NaN where the true ones do."""
+    """Replaces convolutions and products by ones with a single channel, through which NaN spreads in the same way."""
 
     def __torch_dispatch__(self, func: Any, types: Any, args: tuple = (), kwargs: dict | None = None) -> Any:
         aten = torch.ops.aten

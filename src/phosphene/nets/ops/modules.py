@@ -1,4 +1,4 @@
-"""The steps that the famous networks are made of: what each computes, and what is known without running it."""
+"""The operations that the famous networks consist of, with their receptive fields and costs."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ Pair = tuple[int, int]
 
 
 def pair(value: int | Pair) -> Pair:
-    """(rows, columns), of which a plain number gives both."""
+    """Return (rows, columns); a single number stands for both."""
     return (value, value) if isinstance(value, int) else value
 
 
 class Operation(nn.Module, ABC):
-    """One step of a network; `channels` is how many it gives, `work` its multiply-adds for each position."""
+    """One step of a network; `channels` is the number in its output, `work` its multiply-adds per position."""
 
     channels: int
     work: int = 0
@@ -36,9 +36,9 @@ class Operation(nn.Module, ABC):
         """Draw the parameters, if there are any, as PyTorch does, from its global generator."""
 
     def field(self, seen: Sequence[Field], axis: int) -> Field | None:
-        """What each position sees along rows (axis 0) or columns (1), given what the inputs' positions see.
+        """Return the receptive field along rows (axis 0) or columns (1), given those of the inputs.
 
-        None without positions.
+        None for an operation whose output has no positions.
         """
         return seen[0]
 
@@ -46,8 +46,8 @@ class Operation(nn.Module, ABC):
 class Convolution(Operation, Normalisable):
     """A convolution and its bias or batch norm, with or without a ReLU after it.
 
-    `padding` is zeros on each side; `extra` further zeros behind the last row and column only, as TensorFlow
-    pads a picture of even size.
+    `padding` is zeros on each side; `extra` further zeros after the last row and column only, as TensorFlow
+    pads an image of even size.
     """
 
     def __init__(
@@ -86,7 +86,7 @@ class Convolution(Operation, Normalisable):
 
 
 class ReLU(Operation):
-    """Negative values become zero."""
+    """Sets negative values to zero."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -97,7 +97,7 @@ class ReLU(Operation):
 
 
 class MaxPool(Operation):
-    """The largest of each window; with `ceil`, windows may reach over the far edges, as in Caffe."""
+    """The maximum of each window; with `ceil`, windows may extend past the bottom and right edges, as in Caffe."""
 
     def __init__(self, channels: int, kernel: int, stride: int, padding: int = 0, *, ceil: bool = False) -> None:
         super().__init__()
@@ -112,7 +112,7 @@ class MaxPool(Operation):
 
 
 class MeanPool(Operation):
-    """The mean of each window of `kernel` x `kernel`, one at every position; zeros beyond the edge count."""
+    """The mean of each window of `kernel` x `kernel`, with stride 1; padding counts as zeros."""
 
     def __init__(self, channels: int, kernel: int) -> None:
         super().__init__()
@@ -139,7 +139,7 @@ class LocalNorm(Operation):
         self.work = channels * window
 
     def set(self, window: int, alpha: float, beta: float, k: float) -> None:
-        """Take other constants, such as those that a model file has."""
+        """Set other constants, such as those of a model file."""
         self.window, self.alpha, self.beta, self.k = window, alpha, beta, k
 
     def forward(self, inputs: Sequence[Tensor], spare: bool) -> Tensor:
@@ -147,7 +147,7 @@ class LocalNorm(Operation):
 
 
 class Join(Operation):
-    """The channels of all inputs, one after the other."""
+    """Concatenates the channels of all inputs."""
 
     def __init__(self, *given: int) -> None:
         super().__init__()
@@ -164,7 +164,7 @@ class Join(Operation):
 
 
 class Sum(Operation):
-    """The sum of two inputs, and a ReLU behind it."""
+    """The sum of two inputs, followed by a ReLU."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -179,7 +179,7 @@ class Sum(Operation):
 
 
 class Dense(Operation):
-    """A product with every value of its input, and a bias: it has no positions.
+    """A fully connected layer, whose output has no positions.
 
     An input with positions is first brought to `grid` rows and columns of means, by default to one: the
     mean over all positions.
@@ -197,14 +197,14 @@ class Dense(Operation):
     def forward(self, inputs: Sequence[Tensor], spare: bool) -> Tensor:
         (x,) = inputs
         if x.dim() == 4 and self.grid == 1:
-            # Of many positions, and one small product: never worth less than float32.
+            # A sum over many positions and one small product: not worth computing in less than float32.
             x = x.mean(dim=(2, 3), dtype=torch.promote_types(x.dtype, torch.float32))
         elif x.dim() == 4:
             x = F.adaptive_avg_pool2d(x, self.grid).flatten(1)
         return self.apply_to(x)
 
     def apply_to(self, x: Tensor) -> Tensor:
-        """The product with `n c`, in its precision."""
+        """Apply the layer to `n c`, in its dtype."""
         return F.linear(x, self.weight.to(x.dtype), self.bias.to(x.dtype))
 
     def field(self, seen: Sequence[Field], axis: int) -> None:

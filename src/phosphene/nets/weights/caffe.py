@@ -23,7 +23,7 @@ from phosphene.nets.weights.wire import BYTES, Field, Walker, WireError
 GENERATIONS = {2: ("OldLayer", 4, 6), 100: ("Layer", 1, 7)}
 
 FLOATS, DOUBLES = 5, 8
-"""Where a blob has its numbers."""
+"""The fields of a blob that hold its numbers."""
 
 KINDS = ("weight", "bias")
 
@@ -47,7 +47,7 @@ def _classes() -> dict[str, type]:
 
 
 def read(path: Path) -> dict[str, Tensor]:
-    """The tensors of a Caffe model, in the order of its layers.
+    """Read the tensors of a Caffe model, in the order of its layers.
 
     Raises `WeightsError` that names the layer that is damaged.
     """
@@ -62,7 +62,7 @@ def read(path: Path) -> dict[str, Tensor]:
                 last = f"layer {name!r}"
                 tensors |= _named(tensors, name, blobs, walker, classes)
     except WireError as problem:
-        raise WeightsError(f"{path} is no whole Caffe model: behind {last}, {problem}", path=path) from None
+        raise WeightsError(f"{path} must be a complete Caffe model, but after {last}: {problem}", path=path) from None
     if not tensors:
         raise WeightsError(f"{path} is no Caffe model: it has no layer with weights", path=path)
     return tensors

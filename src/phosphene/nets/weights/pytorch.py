@@ -24,13 +24,13 @@ ALLOWED = re.compile(
     r"collections OrderedDict|torch\._utils _rebuild_tensor_v2|torch\._utils _rebuild_parameter"
     r"|torch (Float|Double|Half|BFloat16|Long|Int|Short|Char|Byte|Bool)Storage"
 )
-"""What the pickle of a state dict may name."""
+"""The names that the pickle of a state dict may contain."""
 
 REFUSED = {"INST", "OBJ", "NEWOBJ", "NEWOBJ_EX", "EXT1", "EXT2", "EXT4", "STACK_GLOBAL", "PERSID"}
-"""Ways to name or make other things, which state dicts do without."""
+"""Opcodes that name or construct other objects, which state dicts do not need."""
 
 MOST_PICKLE = 1 << 21
-"""Bytes of a pickle without its tensors: twenty times those of the largest network here."""
+"""The most bytes in a pickle without its tensors: twenty times as many as in the largest network here."""
 
 MAGIC = 0x1950A86A20F9469CFC6C
 """The mark with which the old format begins, the one large number in a state dict."""
@@ -39,13 +39,13 @@ LEAST_LIMIT = 4096
 """Even the smallest file has a version of 1001 in it."""
 
 LEGACY_PICKLES = 5
-"""In the old format the tensors stand behind five pickles: a mark, a version, the system, the dict, the
+"""In the old format the tensors come after five pickles: a mark, a version, the system, the dict, the
 keys.
 """
 
 
 def read(path: Path) -> dict[str, Tensor]:
-    """The tensors of a state dict, by name. Raises `WeightsError`; nothing in the file is run."""
+    """Read the tensors of a state dict, by name. Raises `WeightsError`; no code in the file is run."""
     try:
         _look_through(path)
         found = torch.load(path, map_location="cpu", weights_only=True)
@@ -93,7 +93,7 @@ def _look_through(path: Path) -> None:
 
 
 def _check(data: io.BytesIO, count: int, size: int, path: Path) -> None:
-    """Look through `count` pickles, one behind the other."""
+    """Examine `count` pickles, one after the other."""
     for _ in range(count):
         for name, argument in _opcodes(data, path):
             if name in REFUSED or (name == "GLOBAL" and not ALLOWED.fullmatch(str(argument))):

@@ -1,4 +1,4 @@
-"""Any model file: which format it is in is told by its first bytes, not by its name."""
+"""Read a model file of any format, which is recognised by its first bytes and not by its name."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ HEADER = 16
 
 @dataclass(frozen=True)
 class Contents:
-    """What a model file has: tensors by name, and of frozen graphs the numbers that nodes are set to."""
+    """The contents of a model file: tensors by name, and for frozen graphs the numeric attributes of nodes."""
 
     format: Format
     tensors: Mapping[str, Tensor]
@@ -27,7 +27,7 @@ class Contents:
 
 
 def read(path: Path) -> Contents:
-    """Read a model file of any format. Raises `WeightsError`, `MissingExtraError`; nothing in it is run."""
+    """Read a model file of any format. Raises `WeightsError`, `MissingExtraError`; no code in it is run."""
     format = sniff(path)
     if format == "tensorflow":
         graph = tensorflow.read(path)
@@ -37,7 +37,7 @@ def read(path: Path) -> Contents:
 
 
 def sniff(path: Path) -> Format:
-    """The format of a model file, from its first bytes. Raises `WeightsError` if it is none of these."""
+    """Recognise the format of a model file by its first bytes. Raises `WeightsError` if it is not a known one."""
     try:
         with path.open("rb") as file:
             head = file.read(HEADER)

@@ -1,4 +1,4 @@
-"""Safetensors, a format that is nothing but tensors."""
+"""Safetensors, a format that holds only tensors."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from phosphene.errors import WeightsError
 
 
 def read(path: Path) -> dict[str, Tensor]:
-    """The tensors of a safetensors file, by name. Raises `WeightsError`."""
+    """Read the tensors of a safetensors file, by name. Raises `WeightsError`."""
     try:
         return safetensors.torch.load_file(path)
     except (OSError, ValueError, KeyError, safetensors.SafetensorError) as problem:

@@ -30,7 +30,7 @@ PLACES_LICENCE = "CC BY"
 
 @dataclass(frozen=True)
 class Entry:
-    """One network. `megabytes` is about what is fetched; `structure` names its plan in `structures.py`."""
+    """One network; `megabytes` is the approximate size of its download, `structure` the name of its plan."""
 
     name: str
     title: str
@@ -46,13 +46,13 @@ class Entry:
 
     @property
     def most(self) -> int:
-        """The largest size in bytes that is believed of anything on the way to its file."""
+        """The largest size in bytes that is accepted for a download or a file in an archive."""
         return (2 * self.megabytes + 16) * 1_000_000
 
 
 @dataclass(frozen=True)
 class Listing:
-    """One line of `phosphene nets list`; `kept` is None for a network that is not here."""
+    """One line of `phosphene nets list`; `kept` is None for a network that is not installed."""
 
     entry: Entry
     path: Path | None
@@ -60,7 +60,7 @@ class Listing:
 
 
 def _bytes(red: float, green: float, blue: float) -> Colour:
-    """A mean on the scale of 0 to 255."""
+    """Convert a mean from the scale of 0 to 255."""
     return red / 255, green / 255, blue / 255
 
 
@@ -69,7 +69,7 @@ CAFFE_MEAN = _bytes(123, 117, 104)
 
 
 def _torchvision(name: str, title: str, structure: str, file: str, megabytes: int, *, halves: bool = False) -> Entry:
-    # `halves`: torchvision turns its pictures back to about -1..1 for the weights that came from Google.
+    # `halves`: torchvision maps images to about -1..1 for the weights that came from Google.
     mean, std = ((0.5,) * 3, (0.5,) * 3) if halves else (IMAGENET_MEAN, IMAGENET_STD)
     digest = Digest("sha256", file.removesuffix(".pth").rpartition("-")[2])
     mirrors = (Mirror(TORCHVISION + file),)
@@ -165,7 +165,7 @@ ENTRIES = {
 
 
 def find(name: str) -> Entry:
-    """The entry called `name`; an unknown name is answered with the nearest ones."""
+    """Return the entry called `name`. Raises `UnknownNameError` with the nearest names."""
     try:
         return ENTRIES[name]
     except KeyError:
@@ -173,7 +173,7 @@ def find(name: str) -> Entry:
 
 
 def listing() -> Iterator[Listing]:
-    """Every network, and what of it is here."""
+    """Yield every network, and whether it is installed."""
     for entry in ENTRIES.values():
         found = store.find(entry.name)
         yield Listing(entry, *found) if found else Listing(entry, None, None)
@@ -185,10 +185,10 @@ def is_here(name: str) -> bool:
 
 
 def fetch(name: str, progress: Progress | None = None) -> Path:
-    """The model file of `name`, fetched and verified if it is not here; gives its path.
+    """Return the path of the model file of `name`; download and verify it first if it is not installed.
 
-    `progress` is called with the bytes that are here and those there will be (None if the server does not
-    tell). Raises `WeightsError` with the URL, the expected hash, and how to install the file by hand.
+    `progress` is called with the bytes so far and their total (None if the server does not say).
+    Raises `WeightsError` with the URL, the expected hash, and how to install the file by hand.
     """
     entry = find(name)
     if found := store.find(name):
@@ -197,14 +197,14 @@ def fetch(name: str, progress: Progress | None = None) -> Path:
 
 
 def add(name: str, file: Path, *, own: bool = False) -> Path:
-    """Install a model file, or the archive that has it, by hand; gives the path where it is kept.
+    """Install a model file, or the archive that contains it, and return the path where it is kept.
 
-    Its hash must be the known one. With `own` any weights that fit the network are taken, in any format and
-    with the names of the official file: those of a network trained further, say. Raises `WeightsError`.
+    Its hash must be the known one. With `own`, any weights that fit the network are accepted, in any format and with
+    the tensor names of the official file: for example those of a fine-tuned network. Raises `WeightsError`.
     """
     entry = find(name)
     if not file.is_file():
-        raise WeightsError(f"{file} is no file", path=file)
+        raise WeightsError(f"there is no file {file}", path=file)
     with store.lock(name):
         place = store.folder() / name
         place.mkdir(parents=True, exist_ok=True)
@@ -225,12 +225,12 @@ def add(name: str, file: Path, *, own: bool = False) -> Path:
 
 
 def remove(name: str) -> int:
-    """Remove what is here of `name`; gives the bytes that were freed."""
+    """Remove the files of `name` and return the number of bytes freed."""
     return store.remove(find(name).name)
 
 
 def load(name: str, progress: Progress | None = None) -> GraphNet:
-    """The network `name` with its weights, fetched first if it is not here."""
+    """Return the network `name` with its weights, downloaded first if it is not installed."""
     entry = find(name)
     path = fetch(name, progress)
     found = store.find(name)
@@ -240,7 +240,7 @@ def load(name: str, progress: Progress | None = None) -> GraphNet:
 
 
 def card(name: str) -> Card:
-    """The card of `name` without its weights: nothing is fetched or read."""
+    """Return the card of `name` without downloading or reading its weights."""
     from phosphene.nets.zoo import structures
 
     return structures.card(find(name), structures.structure(find(name)))

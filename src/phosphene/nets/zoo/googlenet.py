@@ -34,11 +34,11 @@ POOLED_BEFORE = {"4a": "pool3/3x3_s2", "5a": "pool4/3x3_s2"}
 WINDOW, ALPHA, BETA, K = 5, 1e-4 / 5, 0.75, 1.0
 
 TRAINING_ONLY = ("loss1/", "loss2/")
-"""Classifiers half way up, which helped the training and are in the files."""
+"""Prefixes of the auxiliary classifiers, which were used in training and are in the files."""
 
 
 def structure(classes: int) -> Structure:
-    """The network without its weights, for this many classes."""
+    """Return the network without its weights, for this many classes."""
     table = Table()
     with torch.device("meta"):
         table.add("conv1/7x7_s2", Convolution(3, 64, 7, 2, 3, relu=True))
@@ -75,7 +75,7 @@ def _through(table: Table, name: str, source: str, reduce: int, channels: int, k
 
 
 def caffe_weights(structure: Structure, source: TensorSource, ignored: Iterable[str] = ()) -> Mapping[str, Tensor]:
-    """The weights from a Caffe file, the first layer's colours turned from BGR to RGB."""
+    """Return the weights from a Caffe file, the first layer's channels reordered from BGR to RGB."""
     weights = {}
     for name, operation in structure.table.steps.items():
         for kind, parameter in operation.named_parameters():

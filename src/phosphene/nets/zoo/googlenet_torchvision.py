@@ -26,7 +26,7 @@ TRAINING_ONLY = ("aux1.", "aux2.")
 
 
 def structure() -> Structure:
-    """The network without its weights."""
+    """Return the network without its weights."""
     table = Table()
     with torch.device("meta"):
         table.add("conv1", Convolution(3, 64, 7, 2, 3, relu=True))
@@ -62,7 +62,7 @@ def _inception(table: Table, block: str, source: str, branches: googlenet.Branch
 def torchvision_weights(
     structure: Structure, source: TensorSource, ignored: tuple[str, ...] = TRAINING_ONLY
 ) -> Mapping[str, Tensor]:
-    """The weights from torchvision's state dict, where each convolution is a `conv` and a `bn`."""
+    """Return the weights from torchvision's state dict, where each convolution is a `conv` and a `bn`."""
     weights: dict[str, Tensor] = {}
     for name, operation in structure.table.steps.items():
         if isinstance(operation, Convolution):

@@ -1,7 +1,7 @@
-"""Networks written as a table of named steps, run no further than to what is asked for.
+"""Networks written as a table of named steps, run only as far as needed.
 
-One mechanism for all the famous networks: a step names its inputs, so what a layer sees, what it costs and
-which steps it needs follow from the table.
+All the famous networks use it: a step names its inputs, so a layer's receptive field, its cost and the steps that it
+needs follow from the table.
 """
 
 from __future__ import annotations
@@ -14,19 +14,19 @@ import torch
 from torch import Tensor, nn
 
 from phosphene.nets.base import Net
-from phosphene.nets.card import Card, LayerCard
+from phosphene.nets.card import Card, InputSpec, LayerCard
 from phosphene.nets.ops.batch_norm import add_batch_norm
 from phosphene.nets.ops.modules import Dense, Operation
 from phosphene.nets.receptive import Field
 from phosphene.types import Image
 
 INPUT = "image"
-"""The name that steps have for the picture itself."""
+"""The name of the image as an input of steps."""
 
 
 @dataclass
 class Table:
-    """A network's steps in order, as they are written down.
+    """A network's steps in order.
 
     >>> from phosphene.nets.ops.modules import Convolution
     >>> table = Table()
@@ -42,7 +42,7 @@ class Table:
     _last: str = INPUT
 
     def add(self, name: str, operation: Operation, *inputs: str) -> str:
-        """Append a step, by default behind the one added last; gives its name."""
+        """Append a step, by default after the one added last, and return its name."""
         assert name not in self.steps, f"{name} is there already"
         self.steps[name] = operation
         self.inputs[name] = inputs or (self._last,)
@@ -51,11 +51,11 @@ class Table:
         return name
 
     def channels(self, name: str) -> int:
-        """How many channels a step gives."""
+        """Return the number of channels of a step's output."""
         return 3 if name == INPUT else self.steps[name].channels
 
     def layer_cards(self) -> dict[str, LayerCard]:
-        """What is known of every step, under its name and its aliases."""
+        """Return the card of every step, under its name and its aliases."""
         rows, columns = self._fields(axis=0), self._fields(axis=1)
         cards: dict[str, LayerCard] = {}
         spent: dict[str, float] = {}
@@ -76,7 +76,7 @@ class Table:
 
 
 def needed(inputs: Mapping[str, tuple[str, ...]], names: Collection[str]) -> list[str]:
-    """The steps that `names` depend on, and themselves, in order; `inputs` has those of each step, in order.
+    """Return the steps that `names` depend on, and `names`, in order; `inputs` lists each step's, in order.
 
     >>> needed({"a": (INPUT,), "b": ("a",), "c": ("a",)}, ["c"])
     ['a', 'c']
@@ -90,7 +90,7 @@ def needed(inputs: Mapping[str, tuple[str, ...]], names: Collection[str]) -> lis
 
 @dataclass(frozen=True)
 class _Move:
-    """One step of a run: what it takes, whether it may overwrite that, and what nobody needs after it."""
+    """One step of a run: its inputs, whether it may overwrite the first, and the values not needed after it."""
 
     name: str
     inputs: tuple[str, ...]
@@ -117,7 +117,7 @@ class GraphNet(Net):
         return found
 
     def operation(self, name: str) -> Operation:
-        """The step called `name`."""
+        """Return the step called `name`."""
         found = self._operations[self._index[name]]
         assert isinstance(found, Operation)
         return found
@@ -139,7 +139,7 @@ class GraphNet(Net):
 
     @property
     def dtype(self) -> torch.dtype:
-        """The number format of the weights."""
+        """The dtype of the weights."""
         return next(self.parameters()).dtype
 
     def _plan(self, wanted: frozenset[str]) -> list[_Move]:
@@ -166,6 +166,33 @@ class Structure:
     default_target: str
     input_size: int
     epsilon: float = 1e-5
+
+    def card(
+        self,
+        name: str,
+        *,
+        mean: tuple[float, ...],
+        std: tuple[float, ...],
+        title: str = "",
+        labels: tuple[tuple[str, ...], ...] = (),
+        source: str = "",
+        sha256: str = "",
+        licence: str = "",
+    ) -> Card:
+        """Return the card of a network with this structure, and with these facts."""
+        return Card(
+            name=name,
+            title=title,
+            input=InputSpec(mean=mean, std=std, size=self.input_size),
+            layers=self.table.layer_cards(),
+            labels=labels,
+            classes=self.classes,
+            pooled=self.pooled,
+            default_target=self.default_target,
+            source=source,
+            sha256=sha256,
+            licence=licence,
+        )
 
     def untrained(self, card: Card, *, with_batch_norm: bool = False) -> GraphNet:
         """Return a new network for training, its weights drawn by PyTorch from its global generator.

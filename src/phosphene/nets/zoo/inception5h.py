@@ -2,7 +2,7 @@
 
 The plan is that of `googlenet.py`; other than there, names are `conv2d0` ... `mixed5b`, every convolution's
 value before its ReLU can be asked for (`mixed4d_3x3_bottleneck_pre_relu`), two widths differ, normalisation
-has other constants, and padding is TensorFlow's: for a picture of even sides, 2 zeros before and 3 behind.
+has other constants, and padding is TensorFlow's: for an image of even sides, 2 zeros before and 3 after.
 Where TensorFlow would shift that by one pixel for odd sides, this network does not, so that a tile of a
 picture sees what it sees in the whole; Lucid's port to PyTorch does the same.
 
@@ -31,7 +31,7 @@ CLASSES = 1008
 
 NORMS = ("localresponsenorm0", "localresponsenorm1")
 WINDOW, ALPHA, BETA, K = 9, 1e-4, 0.5, 1.0
-"""Until a file says otherwise: its own constants are taken when it is read."""
+"""The defaults; the constants in a model file replace them."""
 
 TRAINING_ONLY = ("head0_", "head1_", "nn0", "nn1", "softmax0", "softmax1")
 
@@ -43,7 +43,7 @@ LUCID_TO_CAFFE = {"": "output", "_pool": "pool", "_pool_reduce": "pool_proj"} | 
 
 
 def structure() -> Structure:
-    """The network without its weights."""
+    """Return the network without its weights."""
     table = Table()
     with torch.device("meta"):
         _convolution(table, "conv2d0", Convolution(3, 64, 7, 2, 2, extra=1), caffe="conv1/7x7_s2")
@@ -103,7 +103,7 @@ def _aliased(table: Table, name: str, alias: str | None) -> str:
 def tensorflow_weights(
     structure: Structure, source: TensorSource, attributes: Mapping[str, Mapping[str, float]]
 ) -> Mapping[str, Tensor]:
-    """The weights from a frozen graph, and into the normalisations the constants that it has."""
+    """Return the weights from a frozen graph, and set the constants of the structure's normalisations from it."""
     weights = {}
     for name, operation in structure.table.steps.items():
         parameters = dict(operation.named_parameters())
@@ -123,7 +123,7 @@ def tensorflow_weights(
         assert isinstance(operation, LocalNorm)
         if name not in attributes:
             raise WeightsError(f"{source.name} has no layer {name!r}: it belongs to another network", path=source.name)
-        # What a graph leaves out has TensorFlow's default.
+        # TensorFlow's defaults, for constants that the graph omits.
         found = {"depth_radius": 5, "bias": 1.0, "alpha": 1.0, "beta": 0.5} | dict(attributes[name])
         window = 2 * int(found["depth_radius"]) + 1
         operation.set(window, found["alpha"], found["beta"], found["bias"])

@@ -25,7 +25,7 @@ TALL_PAD, WIDE_PAD = (3, 0), (0, 3)
 
 
 def structure() -> Structure:
-    """The network without its weights."""
+    """Return the network without its weights."""
     table = Table()
     with torch.device("meta"):
         table.add("Conv2d_1a_3x3", Convolution(3, 32, 3, 2, relu=True))
@@ -101,7 +101,7 @@ def _of_7a() -> list[list[Piece]]:
 
 
 def _run(table: Table, block: str, source: str, pieces: list[Piece]) -> str:
-    """Convolutions of one branch, one behind the other."""
+    """Add the convolutions of one branch, one after the other."""
     for name, channels, kernel, stride, padding in pieces:
         step = Convolution(table.channels(source), channels, kernel, stride, padding, relu=True)
         source = table.add(f"{block}.{name}", step, source)
@@ -129,7 +129,7 @@ def _halving(table: Table, block: str, source: str, branches: list[list[Piece]])
 
 
 def _wide_block(table: Table, block: str, source: str) -> str:
-    """The last blocks, whose branches end in a 1x3 and a 3x1 convolution side by side."""
+    """Add one of the last blocks, whose branches end in a 1x3 and a 3x1 convolution side by side."""
     ends = [_run(table, block, source, [("branch1x1", 320, 1, 1, 0)])]
     three = _run(table, block, source, [("branch3x3_1", 384, 1, 1, 0)])
     ends += _side_by_side(table, block, three, "branch3x3_2")
@@ -146,5 +146,5 @@ def _side_by_side(table: Table, block: str, source: str, name: str) -> list[str]
 
 
 def torchvision_weights(structure: Structure, source: TensorSource) -> Mapping[str, Tensor]:
-    """The weights from torchvision's state dict."""
+    """Return the weights from torchvision's state dict."""
     return googlenet_torchvision.torchvision_weights(structure, source, TRAINING_ONLY)

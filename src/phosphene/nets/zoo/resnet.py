@@ -26,7 +26,7 @@ CLASSES = 1000
 
 
 def structure() -> Structure:
-    """The network without its weights."""
+    """Return the network without its weights."""
     table = Table()
     with torch.device("meta"):
         table.add("bn1", Convolution(3, 64, 7, 2, 3))
@@ -54,12 +54,12 @@ def _block(table: Table, block: str, source: str, inner: int, stride: int) -> st
 
 
 def torchvision_weights(structure: Structure, source: TensorSource) -> Mapping[str, Tensor]:
-    """The weights from torchvision's state dict."""
+    """Return the weights from torchvision's state dict."""
     weights: dict[str, Tensor] = {}
     for name, operation in structure.table.steps.items():
         if isinstance(operation, Convolution):
             stem, _, last = name.rpartition(".")
-            # A batch norm `bn2` follows `conv2`; that of a shortcut is `downsample.1` behind `downsample.0`.
+            # A batch norm `bn2` follows `conv2`; that of a shortcut is `downsample.1`, after `downsample.0`.
             before = last.replace("bn", "conv") if last.startswith("bn") else "0"
             convolution = f"{stem}.{before}" if stem else before
             found = folded(source, convolution, name, operation, EPSILON)

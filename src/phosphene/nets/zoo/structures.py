@@ -1,6 +1,4 @@
-"""From an entry of the zoo and a model file to a network: which plan, which reading of the file, which
-card.
-"""
+"""Build the networks of the catalogue: each one's structure, the readers of its model files, and its card."""
 
 from __future__ import annotations
 
@@ -11,7 +9,7 @@ from pathlib import Path
 from torch import Tensor
 
 from phosphene.errors import WeightsError
-from phosphene.nets.card import Card, InputSpec
+from phosphene.nets.card import Card
 from phosphene.nets.weights import package
 from phosphene.nets.weights.fit import TensorSource
 from phosphene.nets.weights.read import Contents, Format, read
@@ -33,16 +31,14 @@ VGG_CAFFE_MEAN = (123.68 / 255, 116.779 / 255, 103.939 / 255)
 
 @dataclass(frozen=True)
 class Plan:
-    """A structure without its weights, from its classes and the format, and how each format's tensors
-    become them.
-    """
+    """How to build a structure from the number of classes and the file's format, and the reader of each format."""
 
     build: Callable[[int, Format | None], Structure]
     readers: Mapping[Format, Reader]
 
 
 def _either(reader: Reader) -> dict[Format, Reader]:
-    """One reading for the two formats that have the same names."""
+    """Return one reader for the two formats with the same tensor names."""
     return {"pytorch": reader, "safetensors": reader}
 
 
@@ -86,21 +82,18 @@ PLANS = {
 
 
 def structure(entry: Entry, format: Format | None = None) -> Structure:
-    """The network of an entry without its weights, as a file of this format has it."""
+    """Return the structure of an entry, as in a file of this format."""
     return PLANS[entry.structure].build(len(_labels(entry)), format)
 
 
 def card(entry: Entry, structure: Structure, sha256: str = "") -> Card:
-    """The card of an entry's network; `sha256` is that of its model file, empty if none was read."""
-    return Card(
-        name=entry.name,
+    """Return the card of an entry's network; `sha256` is that of its model file, empty if none was read."""
+    return structure.card(
+        entry.name,
+        mean=entry.mean,
+        std=entry.std,
         title=entry.title,
-        input=InputSpec(mean=entry.mean, std=entry.std, size=structure.input_size),
-        layers=structure.table.layer_cards(),
         labels=_labels(entry),
-        classes=structure.classes,
-        pooled=structure.pooled,
-        default_target=structure.default_target,
         source=entry.mirrors[0].url,
         sha256=sha256,
         licence=entry.licence,
@@ -108,16 +101,16 @@ def card(entry: Entry, structure: Structure, sha256: str = "") -> Card:
 
 
 def load(entry: Entry, path: Path, sha256: str, *, called: str | None = None) -> GraphNet:
-    """The network of an entry with the weights of the file at `path`, whatever its format.
+    """Return the network of an entry with the weights of the file at `path`, in any of the formats that it has.
 
-    `called` is what the file is called in messages. Raises `WeightsError` that names the first layer that does not fit.
+    `called` is the file's name in messages. Raises `WeightsError` for the first layer that does not fit.
     """
     contents = read(path)
     readers = PLANS[entry.structure].readers
     if contents.format not in readers:
         wanted = " or a ".join(FORMAT_NAMES[each] for each in readers)
         raise WeightsError(
-            f"{path} is a {FORMAT_NAMES[contents.format]}, but {entry.name} is read from a {wanted}", path=path
+            f"{path} must be a {wanted} for {entry.name}, but is a {FORMAT_NAMES[contents.format]}", path=path
         )
     plan = structure(entry, contents.format)
     weights = readers[contents.format](plan, TensorSource(contents.tensors, called or path.name), contents)

@@ -1,8 +1,8 @@
 """VGG16 and VGG19 (Simonyan and Zisserman 2014, configurations D and E).
 
-Layers have the names of the paper's Caffe models, as all of style transfer knows them: `conv4_3` before its
-ReLU and `relu4_3` behind it, `pool4`, `fc6` ... `fc8`. torchvision's names (`features.22`) are aliases. The
-classifier looks at a grid of 7 x 7 means, so it has a fixed size and its layers see the whole picture.
+Layers have the names of the paper's Caffe models, as in the literature on style transfer: `conv4_3` before its
+ReLU and `relu4_3` after it, `pool4`, `fc6` ... `fc8`. torchvision's names (`features.22`) are aliases. The
+classifier looks at a grid of 7 x 7 means, so it has a fixed size and its layers see the whole image.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from phosphene.nets.zoo import googlenet
 from phosphene.nets.zoo.graph import Structure, Table
 
 CONVOLUTIONS = {16: (2, 2, 3, 3, 3), 19: (2, 2, 4, 4, 4)}
-"""How many stand before each of the five pools."""
+"""The number of convolutions before each of the five pools."""
 
 CHANNELS = (64, 128, 256, 512, 512)
 CLASSIFIER = {"fc6": ("relu6", 4096, 0, 1), "fc7": ("relu7", 4096, 3, 4), "fc8": (None, 1000, 6, None)}
@@ -26,9 +26,9 @@ CLASSIFIER = {"fc6": ("relu6", 4096, 0, 1), "fc7": ("relu7", 4096, 3, 4), "fc8":
 
 
 def structure(depth: int, *, caffe: bool = False) -> Structure:
-    """The network without its weights; `depth` is 16 or 19.
+    """Return the network without its weights; `depth` is 16 or 19.
 
-    Caffe's pools have a position for every row and column, torchvision's leave out the last of an odd number.
+    With `caffe`, pools keep the last row and column of an odd number, which torchvision's drop.
     """
     table = Table()
     given, number = 3, 0
@@ -51,7 +51,7 @@ def structure(depth: int, *, caffe: bool = False) -> Structure:
 
 
 def torchvision_weights(structure: Structure, source: TensorSource) -> Mapping[str, Tensor]:
-    """The weights from torchvision's state dict."""
+    """Return the weights from torchvision's state dict."""
     aliases = {name: alias for alias, name in structure.table.aliases.items()}
     weights = {}
     for name, operation in structure.table.steps.items():
@@ -62,5 +62,5 @@ def torchvision_weights(structure: Structure, source: TensorSource) -> Mapping[s
 
 
 def caffe_weights(structure: Structure, source: TensorSource) -> Mapping[str, Tensor]:
-    """The weights from the paper's Caffe models."""
+    """Return the weights from the paper's Caffe models."""
     return googlenet.caffe_weights(structure, source)
