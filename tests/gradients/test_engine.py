@@ -173,26 +173,24 @@ def agreement(target: str, photo: str, precision: str) -> float:
     return float(torch.nn.functional.cosine_similarity(exact.flatten(), fast.flatten(), dim=0))
 
 
-def test_a_large_canvas_is_cut_by_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_canvas_beyond_the_budget_is_cut() -> None:
     net = tiny_net()
-    engine = engine_for(net, "high")
-    assert engine.layout((64, 64)).own == 0
-    monkeypatch.setattr("phosphene.gradients.engine.MEMORY_BUDGET", 1 << 18)
-    assert 0 < engine.layout((512, 512)).own < 512
+    assert engine_for(net, "high").traversal((64, 64)).own == 0
+    engine = engine_for(net, "high", budget=1 << 18)
+    assert 0 < engine.traversal((512, 512)).own < 512
     image = torch.rand(1, 3, 128, 96)
     _, whole = engine_for(net, "high", tile=0)(image)
     _, cut = engine(image)
     assert relative(cut, whole) < 1e-4
 
 
-def test_a_layer_that_sees_everything_is_not_cut(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_layer_that_sees_everything_is_not_cut() -> None:
     net = tiny_net()
     layers = {**net.card.layers, "high": replace(net.card.layers["high"], receptive=None)}
     net.card = replace(net.card, layers=layers)
     with pytest.raises(SettingError, match="tile must be auto or 0"):
         engine_for(net, "high", tile=16)
-    monkeypatch.setattr("phosphene.gradients.engine.MEMORY_BUDGET", 1)
-    assert engine_for(net, "high").layout((512, 512)).own == 0
+    assert engine_for(net, "high", budget=1).traversal((512, 512)).own == 0
 
 
 def test_settings_out_of_range_are_refused() -> None:
@@ -204,13 +202,12 @@ def test_settings_out_of_range_are_refused() -> None:
 
 
 @pytest.mark.parametrize("budget", [1 << 18, 1 << 20, 1 << 30])
-def test_what_is_kept_of_tiles_changes_nothing(budget: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_is_kept_of_tiles_changes_nothing(budget: int) -> None:
     net = pocket.load()
     image = torch.from_numpy(data.astronaut()[:260, :330]).permute(2, 0, 1)[None].float() / 255
-    engine = engine_for(net, "mixed4a", tile=96)
-    monkeypatch.setattr("phosphene.gradients.engine.MEMORY_BUDGET", budget)
+    engine = engine_for(net, "mixed4a", tile=96, budget=budget)
     _, whole = engine_for(net, "mixed4a", tile=0)(image)
-    assert engine.layout((260, 330)).keep == (budget > 1 << 20)
+    assert engine.traversal((260, 330)).keep == (budget > 1 << 20)
     for _ in range(2):
         _, tiled = engine(image)
         assert relative(tiled, whole) < 1e-4

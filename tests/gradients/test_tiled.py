@@ -63,7 +63,7 @@ def test_a_smaller_budget_takes_tiles_and_changes_nothing() -> None:
     objective = resolve(parse("high"), net.card)
     image = torch.rand(1, 3, 96, 120)
     whole = Engine(net, objective, precision="float32")
-    small = Engine(net, objective, precision="float32", budget=1 << 20)
+    small = Engine(net, objective, precision="float32", budget=1 << 18)
     assert whole.traversal((96, 120)).own == 0
     assert 0 < small.traversal((96, 120)).own < 96
     for mine, other in zip(small(image), whole(image), strict=True):
@@ -87,7 +87,7 @@ def test_a_step_may_be_weighed_by_a_mask(tile: int) -> None:
 def test_a_wrapped_network_stays_as_it_is() -> None:
     module = nn.Sequential(nn.Conv2d(3, 8, 3, padding=1), nn.ReLU(), nn.Conv2d(8, 8, 3, padding=1)).train()
     before = [(each.stride(), each.data_ptr(), each.requires_grad, each.clone()) for each in module.parameters()]
-    ph.dream(torch.rand(1, 3, 24, 24), net=ph.wrap(module, input_size=32), target="2", octaves=1, steps=1)
+    ph.dream(torch.rand(1, 3, 24, 24), net=ph.wrap(module, input_size=32), target='"2"', octaves=1, steps=1)
     for weight, (stride, pointer, requires_grad, value) in zip(module.parameters(), before, strict=True):
         assert (weight.stride(), weight.data_ptr(), weight.requires_grad) == (stride, pointer, requires_grad)
         assert torch.equal(weight, value)
