@@ -11,28 +11,19 @@ from torch import nn
 from phosphene.errors import SettingError
 from phosphene.gradients.engine import Engine
 from phosphene.gradients.shaping import shapings
-from phosphene.loops.dream import DreamSettings, octave_steps
+from phosphene.loops.arithmetic import Arithmetic
+from phosphene.loops.dream import dream_steps
 from phosphene.nets.base import ChainNet
 from phosphene.nets.card import Card, InputSpec, LayerCard
 from phosphene.nets.receptive import Field
 from phosphene.nets.zoo.pocket import ConvReLU
 from phosphene.objectives.base import resolve
 from phosphene.objectives.features import Layer
+from phosphene.recipe import DreamSettings
 
 GREY = InputSpec(channels=1, mean=(0.4,), std=(0.2,), size=32)
 SPECTROGRAM = InputSpec(channels=2, mean=(0.3, 0.6), std=(0.1, 0.2), axes=("time", "frequency"), size=64)
-SETTINGS = DreamSettings(
-    octaves=2,
-    octave_scale=1.5,
-    steps=4,
-    step_size=0.02,
-    jitter=3,
-    shaping="laplacian",
-    natural_colour=1.0,
-    headroom=0.1,
-    resampling="bicubic",
-    seed=0,
-)
+SETTINGS = DreamSettings(octaves=2, octave_scale=1.5, steps=4, step_size=0.02, jitter=3)
 
 
 def net_for(spec: InputSpec) -> ChainNet:
@@ -84,7 +75,7 @@ def test_tiles_give_the_gradient_of_the_whole(spec: InputSpec) -> None:
 def test_a_dream_rises(spec: InputSpec, shaping: str) -> None:
     engine = engine_for(spec)
     image = torch.rand(1, spec.channels, 48, 40)
-    *_, last = octave_steps(engine, image, replace(SETTINGS, shaping=shaping))
+    *_, last = dream_steps(engine, image, SETTINGS.model_copy(update={"shaping": shaping}), arithmetic=Arithmetic(0))
     assert last.image.shape == image.shape
     assert last.image.min() >= 0
     assert last.image.max() <= 1

@@ -41,7 +41,9 @@ class PixelCanvas(Canvas):
             self.pixels.clamp_(0, 1)
 
     def uphill(self, gradient: Image) -> Image:
-        """Return the direction of a step in decorrelated colours."""
+        """Return the direction of a step in decorrelated colours; images that are not RGB have none."""
+        if gradient.shape[1] != 3:
+            return gradient
         return mix(gradient, step_matrix(self.natural_colour))
 
     def moved(self, direction: Image, step_size: float) -> PixelCanvas:

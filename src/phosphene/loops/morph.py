@@ -1,10 +1,10 @@
 """From one idea to the next: pictures that are imagined together, aligned, so that one turns into the other.
 
-    stations: ideas, and between two of them some that are both, by weights
-    spectrum of a station = shared + its own            (the shared part makes them alike, and is drawn first)
-    frame    = the picture of the spectrum between two stations' spectra
+    keyframes: the ideas, and between two of them some pictures that are both, by weights
+    spectrum of a keyframe = shared + its own        (the shared part makes them alike, and is drawn first)
+    frame    = the picture of the spectrum between two keyframes' spectra
 
-Two pictures that were imagined apart can only be cross-faded. With shared parameters the parts of one stand where
+Two pictures that were imagined separately can only be cross-faded. With shared parameters, the parts of one stand where
 the parts of the other do, and what lies between their parameters is a picture too.
 
 Source: Mordvintsev, Pezzotti, Schubert and Olah, "Differentiable Image Parameterizations" (Distill 2018), "Aligned
@@ -14,118 +14,112 @@ feature visualization interpolation".
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterator
+from dataclasses import dataclass
 from fractions import Fraction
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from phosphene.canvas.fourier import FourierCanvas
-from phosphene.errors import SettingError
 from phosphene.gradients.engine import Engine
-from phosphene.loops.frames import Frame
-from phosphene.loops.imagine import adam, at_rest, augmentation, canvas_of, curvature, fall, resize, rng_at
+from phosphene.loops.arithmetic import Arithmetic, Optimizer
+from phosphene.loops.ascent import cosine, part
+from phosphene.loops.imagine import BETAS, curvature
 from phosphene.loops.levels import Levels, keep_level, measure
 from phosphene.loops.scorer import Scorer
 from phosphene.loops.several import Several
-from phosphene.loops.stages import ImagineSettings, Octave, octaves
-from phosphene.loops.step import State, number
+from phosphene.loops.stages import plan
+from phosphene.loops.step import Frame, State, Step, number
 from phosphene.nets.base import Net
 from phosphene.objectives.base import Objective
+from phosphene.recipe.films import MorphSettings
+from phosphene.recipe.keyframes import smoothstep
+from phosphene.recipe.stills import ImagineSettings
+from phosphene.resampling import resize
 from phosphene.types import Activations, Image, Scores, Size
 
 BATCH = 8
-"""Stations that the network looks at together: what bounds the memory, however many ideas there are."""
+"""Keyframes that the network looks at together: this bounds the memory, however many ideas there are."""
 
 LAST_RATE = 0.1
-"""Share of the learning rate that is left at the end of an octave."""
+"""Share of the learning rate that is left at the end of a stage."""
+
+FRAME_COST = 4
+"""Cost of a frame in views of its own size, to tell how much of the work is done."""
 
 
-OnProgress = Callable[[float], object]
+def frame_count(settings: MorphSettings, ideas: int) -> int:
+    """Return how many frames a morph of so many ideas has."""
+    return max(2, round(settings.seconds * _transitions(settings, ideas) * Fraction(settings.fps)))
 
 
-@dataclass(frozen=True)
-class MorphSettings:
-    """How ideas become one another.
-
-    `frames` in all at `fps`; `between` stations between two ideas, 0 or more; `shared`, 0 to 1, is how much of a step
-    all stations take together. With `loop` the last idea becomes the first one again. `look` is how stations are
-    imagined. Raises `SettingError` for a value out of its range.
-    """
-
-    frames: int
-    fps: Fraction
-    size: Size
-    between: int
-    shared: float
-    loop: bool
-    seed: int
-    look: ImagineSettings
-
-    def __post_init__(self) -> None:
-        if self.between < 0:
-            raise SettingError(f"between must be 0 or more, but is {self.between}", setting="between")
-        if not 0 <= self.shared <= 1:
-            raise SettingError(f"shared must be from 0 to 1, but is {self.shared}", setting="shared")
-
-
-def morph_frames(
+def morph_steps(
     net: Net,
     ideas: tuple[Objective, ...],
     settings: MorphSettings,
-    dtype: torch.dtype,
     *,
+    size: Size,
+    dtype: torch.dtype,
+    arithmetic: Arithmetic,
     state: State | None = None,
-    on_progress: OnProgress = lambda share: None,
-) -> Iterator[Frame]:
-    """Imagine all stations, then yield the frames from the first idea to the last.
+) -> Iterator[Step]:
+    """Imagine all keyframes, then make the frames from the first idea to the last, yielding a step for each.
 
-    With the `state` of a frame it goes on behind that one, and nothing is imagined again. `on_progress` is told the
-    share of the imagining that is done, 0 to 1, after each of its steps.
+    Args:
+        net: the network.
+        ideas: two or more resolved objectives.
+        settings: those of the recipe.
+        size: (height, width) of the film.
+        dtype: the number format that the network runs in.
+        arithmetic: the RNGs and optimizers, which also hold the seed.
+        state: a step's `state`, to continue after it, to the same bytes.
     """
-    weights = keyframes(len(ideas), settings.between, loop=settings.loop)
-    if state is None:
-        shared, own = _imagined(net, ideas, weights, settings, dtype, on_progress)
-        first = 0
+    work = _Imagining(net, ideas, settings, size, dtype, arithmetic)
+    frames = frame_count(settings, len(ideas))
+    total = work.cost + FRAME_COST * frames * math.prod(size)
+    if state is None or "stage" in state:
+        for step in work.steps(state, total):
+            state = step.state
+            yield step
+        assert state is not None, "imagining takes steps"
+        spectra, first = work.finished(state["spectra"]), 0
     else:
-        shared, own, first = state["shared"], state["own"], int(state["index"])
-    last = _octaves(net, ideas, weights, settings)[-1]
-    levels: dict[int, Levels] = {}
-    for index in range(first, settings.frames):
-        place = _place(index, settings, len(ideas))
-        keyframe = min(int(place), len(own) - 2)
-        share = place - keyframe
-        for near in (keyframe, keyframe + 1):
-            levels.setdefault(near, measure(_picture(shared + own[near], last, settings)))
-        image = _picture(shared + torch.lerp(own[keyframe], own[keyframe + 1], share), last, settings)
-        # What two pictures do not have in common is fainter between them.
-        image = keep_level(image, _between(levels[keyframe], levels[keyframe + 1], share), 1.0)
-        image = resize(image, settings.size)
-        kept = {"index": number(index + 1), "shared": shared, "own": own}
-        yield Frame(image, index, settings.frames, float(index / settings.fps), math.nan, kept)
+        spectra, first = state["spectra"], int(state["index"])
+    for index in range(first, frames):
+        image = resize(_frame(spectra, _position(index, frames, settings, len(ideas)), work.last), size, clamp=True)
+        yield Step(
+            stage="frame",
+            step=index + 1,
+            steps=frames,
+            progress=(work.cost + FRAME_COST * (index + 1) * math.prod(size)) / total,
+            image=image,
+            scores=torch.full((1,), math.nan),
+            state={"index": number(index + 1), "spectra": spectra},
+            frame=Frame(index, float(index / Fraction(settings.fps))),
+        )
 
 
 def keyframes(ideas: int, between: int, *, loop: bool = False) -> Tensor:
-    """How much each idea counts at each station, `stations ideas`; each row adds up to 1.
+    """Return how much each idea counts at each keyframe, `keyframes ideas`; each row adds up to 1.
 
     >>> keyframes(2, 1)
     tensor([[1.0000, 0.0000],
             [0.5000, 0.5000],
             [0.0000, 1.0000]])
     """
-    ways = ideas if loop else ideas - 1
-    weights = torch.zeros(ways * (between + 1) + 1, ideas)
+    transitions = ideas if loop else ideas - 1
+    weights = torch.zeros(transitions * (between + 1) + 1, ideas)
     for row in range(len(weights)):
-        idea, part = divmod(row, between + 1)
-        share = part / (between + 1)
+        idea, step = divmod(row, between + 1)
+        share = step / (between + 1)
         weights[row, idea % ideas] += 1 - share
         weights[row, (idea + 1) % ideas] += share
     return weights
 
 
-class _Aims(Several):
-    """The ideas, of which each picture is to show another blend."""
+class _Blends(Several):
+    """The ideas, of which each picture shows another blend."""
 
     def __init__(self, ideas: tuple[Objective, ...], weights: Tensor) -> None:
         super().__init__(ideas)
@@ -140,101 +134,155 @@ class _Aims(Several):
         return total
 
 
-def _imagined(
-    net: Net,
-    ideas: tuple[Objective, ...],
-    weights: Tensor,
-    settings: MorphSettings,
-    dtype: torch.dtype,
-    on_progress: OnProgress,
-) -> tuple[Tensor, Tensor]:
-    """The spectra of the stations on the last octave's canvas: what they share, and each one's own."""
-    aims = _Aims(ideas, weights)
-    # Not mirrored: which way a thing looks is to be the same in all stations, and they are to be alike.
-    scorer = Scorer(net, aims, augmentation(replace(settings.look, diversity=0.0), flip=False), dtype)
-    plan = _octaves(net, ideas, weights, settings)
-    done, work = 0, sum(octave.cost * octave.steps for octave in plan)
-    rng = rng_at(settings.seed, 0, -1)
-    decay = settings.look.decay
-    shared = FourierCanvas(plan[0].size, 1, decay=decay, generator=rng).spectrum.detach()
-    spectra = torch.cat((shared, torch.zeros(len(weights), *shared.shape[1:])))
-    weights = weights * _units(net, ideas, FourierCanvas(plan[0].size, 1, decay=decay, generator=rng)().detach())
-    rates = torch.tensor([settings.shared] + [1 - settings.shared] * len(weights)).view(-1, 1, 1, 1, 1)
-    for number_of, octave in enumerate(plan):
-        if number_of:
-            spectra = _enlarged(spectra, plan[number_of - 1], octave, settings)
-        reached = at_rest(number_of, spectra)
-        for step in range(octave.steps):
-            rng = rng_at(settings.seed, number_of, step)
-            gradient = _gradient(scorer, aims, reached.spectrum, weights, octave, settings, rng)
-            reached = adam(reached, gradient, rates * (2 * octave.rate * fall(step / octave.steps, LAST_RATE)))
-            done += octave.cost
-            on_progress(done / work)
-        spectra = reached.spectrum
-        if settings.loop:
-            spectra[-1] = spectra[1]  # the same idea, imagined twice
-    return spectra[:1], spectra[1:]
+@dataclass(frozen=True)
+class _Canvas:
+    """The size and decay of the canvases of a stage, whose parameters are rows of one tensor of spectra."""
 
+    size: Size
+    decay: float
 
-def _gradient(
-    scorer: Scorer,
-    aims: _Aims,
-    spectra: Tensor,
-    weights: Tensor,
-    octave: Octave,
-    settings: MorphSettings,
-    rng: torch.Generator,
-) -> Tensor:
-    """In which direction the shared spectrum, and each station's own, should change."""
-    own = []
-    for batch in torch.arange(len(weights)).split(BATCH):
-        canvas = canvas_of(spectra[:1] + spectra[1 + batch], octave.size, settings.look.decay)
-        image = canvas()
-        aims.weights = weights[batch]
-        _, direction = scorer(image, octave.view_specs, rng)
-        direction = direction + octave.smooth * curvature(image.detach())
-        (gradient,) = torch.autograd.grad(image, canvas.spectrum, direction)
-        own.append(gradient)
-    each = torch.cat(own)
-    return torch.cat((each.mean(dim=0, keepdim=True), each))
+    def of(self, spectra: Tensor) -> FourierCanvas:
+        """Return the canvas of these spectra, `n 3 h w 2`."""
+        return FourierCanvas.from_spectrum(spectra, self.size, decay=self.decay)
 
-
-def _enlarged(spectra: Tensor, old: Octave, new: Octave, settings: MorphSettings) -> Tensor:
-    """The same pictures on a larger canvas: that of what is shared, and each one's difference from it."""
-    decay = settings.look.decay
-
-    def grown(each: Tensor) -> Tensor:
+    def picture(self, spectrum: Tensor) -> Image:
+        """Return the picture of one spectrum."""
         with torch.no_grad():
-            image = resize(canvas_of(each, old.size, decay)(), new.size)
-        return FourierCanvas.from_image(image, decay=decay).spectrum.detach()
+            return self.of(spectrum.view(1, *spectrum.shape[-4:]))()
 
-    shared = grown(spectra[:1])
-    return torch.cat((shared, *(grown(spectra[:1] + own) - shared for own in spectra[1:].split(1))))
+
+class _Imagining:
+    """The keyframes being imagined. Row 0 of `spectra` is what they share, the others are each one's own part."""
+
+    def __init__(
+        self,
+        net: Net,
+        ideas: tuple[Objective, ...],
+        settings: MorphSettings,
+        size: Size,
+        dtype: torch.dtype,
+        arithmetic: Arithmetic,
+    ) -> None:
+        look = ImagineSettings(steps=settings.steps, views=settings.views, sketches=1, diversity=0.0)
+        weights = keyframes(len(ideas), settings.between, loop=settings.loop)
+        blends = _Blends(ideas, weights)
+        self._settings, self._arithmetic, self._blends = settings, arithmetic, blends
+        self._stages = plan(net.card.input.size, blends, look, count=len(weights), size=size)
+        self._canvases = [_Canvas(stage.size, look.decay) for stage in self._stages]
+        # Not mirrored: a thing should face the same way in all keyframes, and they are to be alike.
+        self._scorer = Scorer(net, blends, look, dtype, flip=False)
+        rng = arithmetic.rng("canvas")
+        first = self._stages[0].size
+        self._shared = FourierCanvas(first, 1, decay=look.decay, generator=rng).spectrum.detach()
+        noise = FourierCanvas(first, 1, decay=look.decay, generator=rng)().detach()
+        self._weights = weights * _units(net, ideas, noise)
+        self.last = self._canvases[-1]
+        self.cost = sum(stage.cost * stage.steps for stage in self._stages)
+
+    def steps(self, state: State | None, total: float) -> Iterator[Step]:
+        """Imagine the keyframes stage by stage; `total` is the cost of all the work."""
+        index = 0 if state is None else int(state["stage"])
+        spectra = self._start() if state is None else state["spectra"]
+        rates = torch.tensor([self._settings.shared] + [1 - self._settings.shared] * len(self._weights))
+        rates = rates.view(-1, 1, 1, 1, 1)
+        for number_of in range(index, len(self._stages)):
+            stage = self._stages[number_of]
+            if number_of and (state is None or number_of > index):
+                spectra = self._enlarged(spectra, number_of)
+            parameter = nn.Parameter(spectra.clone())
+            optimizer = self._arithmetic.optimizer(parameter, BETAS)
+            first = 0
+            if state is not None and number_of == index:
+                first = int(state["step"])
+                optimizer.resume(part(state, "adam."))
+            for step in range(first, stage.steps):
+                scores, gradient = self._gradient(parameter.detach(), number_of, step)
+                optimizer.step(gradient, rates * (2 * stage.rate * cosine(step / stage.steps, LAST_RATE)))
+                spectra = parameter.detach().clone()
+                done = sum(each.cost * each.steps for each in self._stages[:number_of]) + stage.cost * (step + 1)
+                yield self._report(number_of, step + 1, done / total, spectra, scores, optimizer)
+
+    def finished(self, spectra: Tensor) -> Tensor:
+        """Return the spectra of the film: in a loop, the last keyframe is the first one."""
+        if self._settings.loop:
+            spectra = spectra.clone()
+            spectra[-1] = spectra[1]  # the same idea, imagined twice
+        return spectra
+
+    def _start(self) -> Tensor:
+        return torch.cat((self._shared, torch.zeros(len(self._weights), *self._shared.shape[1:])))
+
+    def _report(
+        self, index: int, step: int, progress: float, spectra: Tensor, scores: Scores, optimizer: Optimizer
+    ) -> Step:
+        state = {"stage": number(index), "step": number(step), "spectra": spectra}
+        return Step(
+            stage=f"imagining, {self._stages[index].name}",
+            step=step,
+            steps=self._stages[index].steps,
+            progress=progress,
+            image=self._canvases[index].picture(spectra[0] + spectra[1]),
+            scores=scores,
+            state={**state, **{f"adam.{name}": tensor for name, tensor in optimizer.state().items()}},
+        )
+
+    def _gradient(self, spectra: Tensor, index: int, step: int) -> tuple[Scores, Tensor]:
+        """Return the keyframes' scores, and how the shared spectrum and each keyframe's own should change."""
+        stage, canvas = self._stages[index], self._canvases[index]
+        rng = self._arithmetic.rng("views", index, step)
+        own: list[Tensor] = []
+        scores: list[Scores] = []
+        for batch in torch.arange(len(self._weights)).split(BATCH):
+            pictures = canvas.of(spectra[:1] + spectra[1 + batch])
+            image = pictures()
+            self._blends.weights = self._weights[batch]
+            each, direction = self._scorer(image, stage.view_specs, rng)
+            direction = direction + stage.smooth * curvature(image.detach())
+            own += torch.autograd.grad(image, pictures.spectrum, direction)
+            scores.append(each)
+        gradient = torch.cat(own)
+        return torch.cat(scores), torch.cat((gradient.mean(dim=0, keepdim=True), gradient))
+
+    def _enlarged(self, spectra: Tensor, index: int) -> Tensor:
+        """Return the same pictures on the larger canvas of stage `index`: the shared one, and differences from it."""
+        old, new = self._canvases[index - 1], self._canvases[index]
+
+        def grown(spectrum: Tensor) -> Tensor:
+            image = old.of(spectrum).resized(new.size)
+            return FourierCanvas.from_image(image, decay=new.decay).spectrum.detach()
+
+        shared = grown(spectra[:1])
+        return torch.cat((shared, *(grown(spectra[:1] + own) - shared for own in spectra[1:].split(1))))
 
 
 def _units(net: Net, ideas: tuple[Objective, ...], image: Image) -> Tensor:
-    """What each idea's weight is multiplied by, so that those of different layers, in different units, are equals."""
+    """Return the factors that make the weights of ideas in different layers, and so in different units, comparable."""
     if len({idea.layers() for idea in ideas}) == 1:
         return torch.ones(len(ideas))
     lengths = [Engine(net, idea, precision="float32")(image)[1].abs().mean() for idea in ideas]
     return 1 / torch.stack(lengths).clamp_min(1e-20)
 
 
-def _octaves(net: Net, ideas: tuple[Objective, ...], weights: Tensor, settings: MorphSettings) -> list[Octave]:
-    return octaves(net.card.input.size, _Aims(ideas, weights), settings.look, count=len(weights), size=settings.size)
+def _transitions(settings: MorphSettings, ideas: int) -> int:
+    return ideas if settings.loop else ideas - 1
 
 
-def _picture(spectrum: Tensor, octave: Octave, settings: MorphSettings) -> Image:
-    with torch.no_grad():
-        return canvas_of(spectrum.view(1, *spectrum.shape[-4:]), octave.size, settings.look.decay)()
+def _position(index: int, frames: int, settings: MorphSettings, ideas: int) -> float:
+    """Return which keyframe a frame is at: slow at the ideas, faster between them."""
+    whole = frames if settings.loop else max(1, frames - 1)
+    transition, share = divmod(index / whole * _transitions(settings, ideas), 1)
+    return (transition + smoothstep(share)) * (settings.between + 1)
 
 
-def _place(index: int, settings: MorphSettings, ideas: int) -> float:
-    """Which station a frame is at: slow at the ideas, faster between them."""
-    ways = ideas if settings.loop else ideas - 1
-    whole = settings.frames if settings.loop else max(1, settings.frames - 1)
-    way, share = divmod(index / whole * ways, 1)
-    return (way + share * share * (3 - 2 * share)) * (settings.between + 1)
+def _frame(spectra: Tensor, position: float, canvas: _Canvas) -> Image:
+    """Return the picture between two keyframes, with levels between theirs."""
+    shared, own = spectra[:1], spectra[1:]
+    keyframe = min(int(position), len(own) - 2)
+    share = position - keyframe
+    before, after = (measure(canvas.picture(shared + own[near])) for near in (keyframe, keyframe + 1))
+    image = canvas.picture(shared + torch.lerp(own[keyframe], own[keyframe + 1], share))
+    # What two pictures do not have in common is fainter between them.
+    return keep_level(image, _between(before, after, share), 1.0)
 
 
 def _between(one: Levels, other: Levels, share: float) -> Levels:

@@ -42,7 +42,7 @@ class FrameDreamSettings(DreamSettings):
     steps: FrameSteps = Field(1, description="Steps of ascent in each octave of a frame.")
 
 
-class ZoomSettings(Model):
+class ZoomSettings(FrameDreamSettings):
     """How a zoom travels."""
 
     seconds: Seconds = Field(20.0, description="Length of the film.")
@@ -69,7 +69,7 @@ class _ZoomBase(NetworkRecipe):
     )
 
 
-class ZoomRecipe(FrameDreamSettings, ZoomSettings, _ZoomBase):
+class ZoomRecipe(ZoomSettings, _ZoomBase):
     """How a zoom into a photograph, or into noise, was made: each frame dreams on the last one, moved."""
 
     tile: TileField = "auto"
@@ -109,7 +109,7 @@ class MorphRecipe(MorphSettings, _MorphBase):
     not_settings: ClassVar[frozenset[str]] = BaseRecipe.not_settings | {"ideas"}
 
 
-class VideoSettings(Model):
+class VideoSettings(FrameDreamSettings):
     """How what was dreamt is carried from frame to frame of a clip."""
 
     start: Annotated[float, Field(ge=0)] = Field(0.0, description="Where to begin, in seconds of the clip.")
@@ -137,7 +137,7 @@ class _VideoBase(NetworkRecipe):
     )
 
 
-class VideoRecipe(FrameDreamSettings, VideoSettings, _VideoBase):
+class VideoRecipe(VideoSettings, _VideoBase):
     """How a clip was dreamt on."""
 
     tile: TileField = "auto"
