@@ -12,6 +12,7 @@ from phosphene.errors import SettingError
 from phosphene.gradients.engine import Engine
 from phosphene.gradients.shaping import shapings
 from phosphene.loops.arithmetic import Arithmetic
+from phosphene.loops.dream import dream_steps
 from phosphene.loops.imagine import imagine_steps
 from phosphene.nets.base import ChainNet
 from phosphene.nets.card import Card, InputSpec, LayerCard
