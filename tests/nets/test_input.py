@@ -13,17 +13,29 @@ from phosphene.gradients.engine import Engine
 from phosphene.gradients.shaping import shapings
 from phosphene.loops.arithmetic import Arithmetic
 from phosphene.loops.dream import dream_steps
+from phosphene.loops.imagine import imagine_steps
 from phosphene.nets.base import ChainNet
 from phosphene.nets.card import Card, InputSpec, LayerCard
 from phosphene.nets.receptive import Field
 from phosphene.nets.zoo.pocket import ConvReLU
 from phosphene.objectives.base import resolve
 from phosphene.objectives.features import Layer
-from phosphene.recipe import DreamSettings
+from phosphene.recipe.stills import DreamSettings, ImagineSettings
 
 GREY = InputSpec(channels=1, mean=(0.4,), std=(0.2,), size=32)
 SPECTROGRAM = InputSpec(channels=2, mean=(0.3, 0.6), std=(0.1, 0.2), axes=("time", "frequency"), size=64)
-SETTINGS = DreamSettings(octaves=2, octave_scale=1.5, steps=4, step_size=0.02, jitter=3)
+SETTINGS = DreamSettings(
+    octaves=2,
+    octave_scale=1.5,
+    steps=4,
+    step_size=0.02,
+    jitter=3,
+    shaping="laplacian",
+    natural_colour=1.0,
+    headroom=0.1,
+    resampling="bicubic",
+    seed=0,
+)
 
 
 def net_for(spec: InputSpec) -> ChainNet:
@@ -75,7 +87,8 @@ def test_tiles_give_the_gradient_of_the_whole(spec: InputSpec) -> None:
 def test_a_dream_rises(spec: InputSpec, shaping: str) -> None:
     engine = engine_for(spec)
     image = torch.rand(1, spec.channels, 48, 40)
-    *_, last = dream_steps(engine, image, SETTINGS.model_copy(update={"shaping": shaping}), arithmetic=Arithmetic(0))
+    settings = SETTINGS.model_copy(update={"shaping": shaping})
+    *_, last = dream_steps(engine, image, settings, arithmetic=Arithmetic(0))
     assert last.image.shape == image.shape
     assert last.image.min() >= 0
     assert last.image.max() <= 1
@@ -92,3 +105,14 @@ def test_each_channel_is_normalised_by_its_own_mean_and_std() -> None:
 def test_every_channel_needs_a_mean_and_a_std(name: str, numbers: tuple[float, ...]) -> None:
     with pytest.raises(SettingError, match=f"{name} must have a number for each of 2 channels, but has {len(numbers)}"):
         replace(SPECTROGRAM, **{name: numbers})
+
+
+@pytest.mark.parametrize("spec", [GREY, SPECTROGRAM])
+def test_what_is_imagined_has_the_channels_of_the_net(spec: InputSpec) -> None:
+    net = net_for(spec)
+    objective = resolve(Layer("high"), net.card)
+    settings = ImagineSettings(steps=12, views=2, channel_dropout=0.0, smooth=0.0)
+    steps = list(imagine_steps(net, objective, settings, arithmetic=Arithmetic(0), size=(30, 40), precision="float32"))
+    assert steps[-1].image.shape == (1, spec.channels, 30, 40)
+    engine = engine_for(spec)
+    assert engine(steps[11].image)[0] > engine(steps[0].image)[0]

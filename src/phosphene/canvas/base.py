@@ -26,7 +26,7 @@ class Canvas(nn.Module, ABC):
 
     @abstractmethod
     def forward(self) -> Image:
-        """Return the images, `n 3 h w` in [0, 1], differentiable in the parameters."""
+        """Return the images, `n channels h w` in [0, 1], differentiable in the parameters."""
 
     @abstractmethod
     def showing(self, image: Image) -> Canvas:

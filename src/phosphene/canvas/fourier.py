@@ -31,6 +31,7 @@ class FourierCanvas(Canvas):
     Args:
         size: (height, width) in pixels, each from 1; odd ones too.
         count: number of images.
+        channels: number of channels; natural colours are those of three, RGB.
         decay: 0 for white, 1 for natural proportions; with more, fine detail takes more steps to appear.
         decorrelate: whether the three planes are the decorrelated directions of natural colours, or red, green and
             blue.
@@ -45,6 +46,7 @@ class FourierCanvas(Canvas):
         size: Size,
         count: int = 1,
         *,
+        channels: int = 3,
         decay: float = 1.0,
         decorrelate: bool = True,
         generator: torch.Generator,
@@ -52,9 +54,9 @@ class FourierCanvas(Canvas):
         super().__init__()
         self.size = size
         self.decay = decay
-        self.decorrelate = decorrelate
+        self.decorrelate = decorrelate and channels == len(MEAN)
         self.register_buffer("weights", spectrum_weights(size, decay), persistent=False)
-        shape = (count, 3, size[0], size[1] // 2 + 1, 2)
+        shape = (count, channels, size[0], size[1] // 2 + 1, 2)
         self.spectrum = nn.Parameter(START * torch.randn(shape, generator=generator))
 
     def forward(self) -> Image:
@@ -67,9 +69,10 @@ class FourierCanvas(Canvas):
     def from_image(cls, image: Image, *, decay: float = 1.0, decorrelate: bool = True) -> FourierCanvas:
         """Return a canvas that gives `image`, to within a quarter of an 8-bit step."""
         size = (image.shape[-2], image.shape[-1])
-        canvas = cls(size, 0, decay=decay, decorrelate=decorrelate, generator=torch.Generator())
+        channels = image.shape[1]
+        canvas = cls(size, 0, channels=channels, decay=decay, decorrelate=decorrelate, generator=torch.Generator())
         colours = (unsquash(image) - canvas._grey(image)) / CONTRAST
-        planes = from_rgb(colours) if decorrelate else colours
+        planes = from_rgb(colours) if canvas.decorrelate else colours
         waves = torch.fft.rfft2(planes, norm="ortho") / canvas.get_buffer("weights")
         canvas.spectrum = nn.Parameter(torch.view_as_real(waves).contiguous())
         return canvas
@@ -77,7 +80,7 @@ class FourierCanvas(Canvas):
     @classmethod
     def from_spectrum(cls, spectrum: Tensor, size: Size, *, decay: float = 1.0) -> FourierCanvas:
         """Return the canvas of this size whose parameters these are; it shares their memory."""
-        canvas = cls(size, 0, decay=decay, generator=torch.Generator())
+        canvas = cls(size, 0, channels=spectrum.shape[1], decay=decay, generator=torch.Generator())
         canvas.spectrum = nn.Parameter(spectrum)
         return canvas
 
@@ -85,7 +88,9 @@ class FourierCanvas(Canvas):
         return FourierCanvas.from_image(image, decay=self.decay, decorrelate=self.decorrelate)
 
     def _grey(self, like: Tensor) -> Tensor:
-        return torch.logit(torch.tensor(MEAN)).to(like).view(1, 3, 1, 1)
+        """Return the parameters of the mean colour; mid-grey for channels other than RGB."""
+        mean = MEAN if like.shape[1] == len(MEAN) else (0.5,) * like.shape[1]
+        return torch.logit(torch.tensor(mean)).to(like).view(1, -1, 1, 1)
 
 
 @lru_cache(maxsize=8)

@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 from phosphene.canvas.base import Canvas
-from phosphene.canvas.colour import mix, step_matrix
+from phosphene.canvas.colour import MEAN, mix, step_matrix
 from phosphene.types import Image
 
 
@@ -41,8 +41,8 @@ class PixelCanvas(Canvas):
             self.pixels.clamp_(0, 1)
 
     def uphill(self, gradient: Image) -> Image:
-        """Return the direction of a step in decorrelated colours; images that are not RGB have none."""
-        if gradient.shape[1] != 3:
+        """Return the direction of a step in decorrelated colours; channels other than RGB are left as they are."""
+        if gradient.shape[1] != len(MEAN):
             return gradient
         return mix(gradient, step_matrix(self.natural_colour))
 

@@ -76,7 +76,7 @@ def dream_steps(
 
     Args:
         engine: the network and the objective.
-        photo: `n 3 h w`; it is not changed.
+        photo: `n channels h w`; it is not changed.
         settings: those of the recipe, with a number of octaves.
         arithmetic: the RNGs, which also hold the seed.
         state: a step's `state`, to continue after it, to the same bytes as without a break.

@@ -85,8 +85,9 @@ def imagine_steps(
     stages = plan(net.card.input.size, objective, settings, count=count, size=size)
 
     def waves(size: Size, count: int) -> Canvas:
-        rng = arithmetic.rng("canvas")
-        return symmetric(FourierCanvas(size, count, decay=settings.decay, generator=rng), settings.symmetry)
+        rng, channels = arithmetic.rng("canvas"), net.card.input.channels
+        inner = FourierCanvas(size, count, channels=channels, decay=settings.decay, generator=rng)
+        return symmetric(inner, settings.symmetry)
 
     def look(image: Image, stage: int, step: int) -> tuple[Scores, Image]:
         scores, direction = scorer(image, stages[stage].view_specs, arithmetic.rng("views", stage, step))

@@ -49,7 +49,7 @@ def views(
     check("zoom", zoom, 0 < zoom[0] <= zoom[1], "two numbers above 0, the smaller first")
     check("rotate", rotate, 0 <= rotate <= 180, "from 0 to 180 degrees")
 
-    def look(image: Image) -> Float[Tensor, "views 3 height width"]:
+    def look(image: Image) -> Float[Tensor, "views channels height width"]:
         n = len(image) * count
 
         def uniform(low: float, high: float) -> Tensor:
@@ -69,11 +69,11 @@ def views(
         shrink = max(image.shape[-2] / size[0], image.shape[-1] / size[1]) * zoom[1]
         fine = max(1, math.ceil(shrink - 0.3))
         height, width = size[0] * fine, size[1] * fine
-        grid = F.affine_grid(matrices, [n, 3, height, width], align_corners=False)
+        grid = F.affine_grid(matrices, [n, image.shape[1], height, width], align_corners=False)
         # The views of one image are sampled as one tall view, so that the image is never copied.
         grid = grid.view(len(image), count * height, width, 2)
         seen = F.grid_sample(image, grid, mode="bilinear", padding_mode="reflection", align_corners=False)
-        seen = seen.view(len(image), 3, count, height, width).transpose(1, 2).flatten(0, 1)
+        seen = seen.view(len(image), image.shape[1], count, height, width).transpose(1, 2).flatten(0, 1)
         return F.avg_pool2d(seen, fine) if fine > 1 else seen
 
     return look
@@ -114,7 +114,7 @@ def crop(pixels: int, *, draw: Draw) -> Transform:
     """
     check("crop", pixels, pixels >= 0, "0 or more pixels")
 
-    def cut(image: Image) -> Float[Tensor, "n 3 height width"]:
+    def cut(image: Image) -> Float[Tensor, "n channels height width"]:
         top, left = draw(0, pixels), draw(0, pixels)
         height, width = image.shape[-2] - pixels, image.shape[-1] - pixels
         return image[:, :, top : top + height, left : left + width]
@@ -129,7 +129,7 @@ def scale(factors: Sequence[float], *, draw: Draw) -> Transform:
     torch.Size([1, 3, 10, 14])
     """
 
-    def enlarge(image: Image) -> Float[Tensor, "n 3 height width"]:
+    def enlarge(image: Image) -> Float[Tensor, "n channels height width"]:
         factor = factors[draw(0, len(factors) - 1)]
         size = [max(1, round(side * factor)) for side in image.shape[-2:]]
         return F.interpolate(image, size, mode="bilinear", align_corners=False)

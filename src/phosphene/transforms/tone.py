@@ -23,7 +23,7 @@ def tint(strength: float, *, generator: torch.Generator) -> Transform:
     def cast(image: Image) -> Image:
         n = len(image)
         contrast = 1 + strength * torch.randn(n, 1, 1, 1, generator=generator)
-        colour = strength / 4 * torch.randn(n, 3, 1, 1, generator=generator)
+        colour = strength / 4 * torch.randn(n, image.shape[1], 1, 1, generator=generator)
         return (image - GREY) * contrast.to(image) + (GREY + colour).to(image)
 
     return cast
