@@ -24,10 +24,11 @@ BASE = {"types", "errors", "registry", "kinds", "rng", "resampling", "pyramid"}
 STAGES = {"canvas", "transforms", "nets", "objectives", "gradients"}
 ENGINE = {*STAGES, *BASE}
 BELOW = {
-    "__init__": {"api", "attribution", "nets", "objectives", "recipe", "render", "errors"},
-    "api": {"render", "recipe", "loops", "nets", "objectives", "errors"},
+    "__init__": {"kinds", "api", "attribution", "nets", "objectives", "recipe", "render", "errors"},
+    "__main__": {"cli"},
+    "api": {"kinds", "render", "recipe", "nets", "objectives", "errors"},
     "cli": {"kinds", "gradients", "api", "render", "recipe", "loops", "attribution", "nets", "media", "errors"},
-    "render": {"recipe", "loops", "media", *ENGINE},
+    "render": {"kinds", "recipe", "loops", "media", *ENGINE},
     "attribution": {"media", "loops", *ENGINE},
     "loops": {"recipe", *ENGINE},
     "media": {"types", "errors"},

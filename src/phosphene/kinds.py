@@ -8,10 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from phosphene.recipe.base import NetworkRecipe
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -25,10 +22,9 @@ class Kind:
     command: str
 
     @property
-    def recipe(self) -> type[NetworkRecipe]:
-        """The class of its recipes."""
-        found: type[NetworkRecipe] = load(self.schema)
-        return found
+    def recipe(self) -> Any:
+        """The class of its recipes, a subclass of `recipe.base.NetworkRecipe`."""
+        return load(self.schema)
 
 
 def load(place: str) -> Any:

@@ -12,13 +12,14 @@ from scipy import ndimage
 
 from phosphene.gradients.engine import Engine
 from phosphene.loops.dream import dream_steps
-from phosphene.loops.frames import Targets
+from phosphene.loops.target_schedule import TargetSchedule
 from phosphene.loops.version1 import Version1
-from phosphene.loops.zoom import ZoomSettings, zoom_frames
+from phosphene.loops.zoom import zoom_steps
 from phosphene.nets.base import Net
 from phosphene.objectives.base import resolve
 from phosphene.objectives.expr import parse
-from phosphene.recipe.keyframes import read_keys, read_track
+from phosphene.recipe.films import ZoomSettings
+from phosphene.recipe.keyframes import read_keys
 from phosphene.recipe.presets import PRESETS
 from phosphene.recipe.stills import DreamSettings
 from tests.tinynet import tiny_net
@@ -131,23 +132,13 @@ def test_zero_steps_give_back_the_photograph_exactly() -> None:
 def test_a_zoom_enlarges_each_frame_about_its_middle_linearly() -> None:
     """Frames that are not dreamt on show the motion alone: 1 / 0.95 of the size of the last one."""
     net = tiny_net()
-    preset = PRESETS["zoom"]["2015"].settings
-    fps = Fraction(preset["fps"])
-    still = read_track("0,0", 2), read_track(preset["spin"])
-    trip = ZoomSettings(
-        frames=3,
-        fps=fps,
-        speed=read_track(preset["speed"]),
-        spin=still[1],
-        drift=still[0],
-        loop=False,
-        level=preset["level"],
-        dream=NOTEBOOK.model_copy(update={"steps": 0}),
-    )
     photo = torch.rand(1, 3, 64, 80, generator=torch.Generator().manual_seed(3))
     objective = resolve(parse("high"), net.card, normalised=False)
-    targets = Targets(engine_for(net, "high"), read_keys("high").map(lambda _: objective))
-    first, second, _ = zoom_frames(targets, photo, trip)
+    schedule = TargetSchedule(engine_for(net, "high"), read_keys("high").map(lambda _: objective))
+    # Frames that are not dreamt on: no step is shorter than this one.
+    preset = {**PRESETS["zoom"]["2015"].settings, "octaves": 1, "steps": 1, "step_size": 1e-9, "seconds": 0.12}
+    steps = zoom_steps(schedule, photo, ZoomSettings(**preset), arithmetic=Version1(5))
+    first, second, _ = (step for step in steps if step.frame is not None)
     middle = [31.5, 39.5]  # of pixels 0 to 63 and 0 to 79
     for plane, moved in zip(first.image[0].numpy(), second.image[0].numpy(), strict=True):
         offset = [each * 0.05 for each in middle]

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-from fractions import Fraction
+from collections.abc import Iterator
 from itertools import islice
 
 import pytest
@@ -12,46 +11,32 @@ from skimage import data
 from torch import Tensor
 from torch.nn import functional as F
 
+from phosphene.canvas.symmetric import symmetrise
 from phosphene.errors import RecipeError, SettingError
 from phosphene.gradients.engine import Engine
-from phosphene.loops.dream import DreamSettings
-from phosphene.loops.frames import Frame, Targets
+from phosphene.loops.arithmetic import Arithmetic
 from phosphene.loops.levels import keep_level, measure
-from phosphene.loops.step import pack, unpack
-from phosphene.loops.zoom import ZoomSettings, moved, zoom_frames
+from phosphene.loops.step import State, Step, pack, unpack
+from phosphene.loops.target_schedule import TargetSchedule
+from phosphene.loops.zoom import moved, zoom_steps
 from phosphene.objectives.base import resolve
 from phosphene.objectives.expr import parse
+from phosphene.recipe.films import ZoomSettings
 from phosphene.recipe.keyframes import at, read_keys, read_track
 from tests.tinynet import tiny_net
 
-DREAM = DreamSettings(
-    octaves=2,
-    octave_scale=1.6,
-    steps=1,
-    step_size=0.012,
-    jitter=4,
-    shaping="laplacian",
-    natural_colour=1.2,
-    headroom=0.1,
-    resampling="bicubic",
-    seed=3,
-)
-SETTINGS = ZoomSettings(
-    frames=6,
-    fps=Fraction(10),
-    speed=read_track("1.3"),
-    spin=read_track("4"),
-    drift=read_track("0,0", 2),
-    loop=False,
-    level=0.2,
-    dream=DREAM,
-)
+SETTINGS = ZoomSettings(seconds=0.6, fps="10", octaves=2, jitter=4)
+SHORT = {"octaves": 1}
 
 
-def targets(text: str = "high") -> Targets:
+def targets(text: str = "high") -> TargetSchedule:
     net = tiny_net()
     keys = read_keys(text).map(lambda target: resolve(parse(target), net.card))
-    return Targets(Engine(net, keys.values[0], precision="float32"), keys)
+    return TargetSchedule(Engine(net, keys.values[0], precision="float32"), keys)
+
+
+def changed(**changes: object) -> ZoomSettings:
+    return ZoomSettings(**{**SETTINGS.model_dump(), **changes})
 
 
 def photo(height: int = 36, width: int = 64) -> Tensor:
@@ -59,8 +44,13 @@ def photo(height: int = 36, width: int = 64) -> Tensor:
     return F.interpolate(whole[:, :, :288], (height, width), mode="bilinear", antialias=True)
 
 
-def trip(text: str = "high", settings: ZoomSettings = SETTINGS, **options: object) -> list[Frame]:
-    return list(zoom_frames(targets(text), photo(), settings, **options))
+def steps_of(text: str = "high", settings: ZoomSettings = SETTINGS, state: State | None = None) -> Iterator[Step]:
+    return zoom_steps(targets(text), photo(), settings, arithmetic=Arithmetic(3), state=state)
+
+
+def trip(text: str = "high", settings: ZoomSettings = SETTINGS) -> list[Step]:
+    """Return the steps that finish a frame."""
+    return [step for step in steps_of(text, settings) if step.frame is not None]
 
 
 def sharpness(image: Tensor) -> float:
@@ -70,9 +60,9 @@ def sharpness(image: Tensor) -> float:
 
 def test_frames_are_numbered_timed_and_in_range() -> None:
     frames = trip()
-    assert [frame.index for frame in frames] == list(range(6))
-    assert [frame.time for frame in frames] == [0, 0.1, 0.2, 0.3, 0.4, 0.5]
-    assert [frame.progress for frame in frames][-1] == 1
+    assert [step.frame and step.frame.index for step in frames] == list(range(6))
+    assert [step.frame and step.frame.time for step in frames] == [0, 0.1, 0.2, 0.3, 0.4, 0.5]
+    assert frames[-1].progress == 1
     for frame in frames:
         assert frame.image.shape == (1, 3, 36, 64)
         assert frame.image.min() >= 0
@@ -82,24 +72,25 @@ def test_frames_are_numbered_timed_and_in_range() -> None:
 @pytest.mark.parametrize("loop", [False, True])
 @pytest.mark.parametrize("target", ["high", "0s: low; 0.3s: dog; 0.6s: middle:2"])
 def test_it_goes_on_to_the_same_bytes(target: str, loop: bool) -> None:
-    settings = replace(SETTINGS, loop=loop)
-    whole = trip(target, settings)
-    for stop in (1, 4):
-        kept = list(islice(zoom_frames(targets(target), photo(), settings), stop))[-1].saved()
-        rest = list(zoom_frames(targets(target), photo(), settings, state=unpack(kept)))
-        assert [frame.index for frame in rest] == list(range(stop, 6))
+    settings = changed(loop=loop)
+    whole = list(steps_of(target, settings))
+    assert [step.stage for step in whole] == ["rehearsal"] * 12 + ["frame"] * 6
+    for stop in (1, 7, 12, 13, 16):
+        kept = pack(next(islice(steps_of(target, settings), stop - 1, None)).state)
+        rest = list(steps_of(target, settings, unpack(kept)))
+        assert [step.step for step in rest] == [step.step for step in whole[stop:]]
         assert all(torch.equal(a.image, b.image) for a, b in zip(whole[stop:], rest, strict=True))
 
 
 def test_it_stays_level_over_hundreds_of_frames() -> None:
-    settings = replace(SETTINGS, frames=300, fps=Fraction(30), dream=replace(DREAM, octaves=1))
+    settings = changed(seconds=10, fps="30", **SHORT)
     early: list[Tensor] = []
     late: list[Tensor] = []
-    for frame in zoom_frames(targets(), photo(), settings):
-        if 50 <= frame.index < 80:
-            early.append(frame.image)
-        elif frame.index >= 270:
-            late.append(frame.image)
+    for step in steps_of(settings=settings):
+        if step.frame is not None and 50 <= step.frame.index < 80:
+            early.append(step.image)
+        elif step.frame is not None and step.frame.index >= 270:
+            late.append(step.image)
     for measure_of in (sharpness, lambda image: float(image.std()), lambda image: float(image.mean())):
         before, after = (sum(map(measure_of, images)) / 30 for images in (early, late))
         assert after == pytest.approx(before, rel=0.2)
@@ -109,20 +100,15 @@ def test_it_stays_level_over_hundreds_of_frames() -> None:
 
 def test_without_level_it_drifts_more() -> None:
     first = photo()
-    kept, left = (
-        trip(settings=replace(SETTINGS, frames=40, level=level, dream=replace(DREAM, octaves=1)))[-1].image
-        for level in (0.3, 0.0)
-    )
+    kept, left = (trip(settings=changed(seconds=4, level=level, **SHORT))[-1].image for level in (0.3, 0.0))
     off = [float((image.mean(dim=(0, 2, 3)) - first.mean(dim=(0, 2, 3))).abs().mean()) for image in (kept, left)]
     assert off[0] < off[1] + 0.01
 
 
 def test_a_closed_trip_ends_where_it_begins() -> None:
-    open_ended, closed = (
-        trip(settings=replace(SETTINGS, frames=24, speed=read_track("2"), loop=loop)) for loop in (False, True)
-    )
+    open_ended, closed = (trip(settings=changed(seconds=2.4, speed="2", loop=loop)) for loop in (False, True))
 
-    def gap(frames: list[Frame]) -> float:
+    def gap(frames: list[Step]) -> float:
         return float((frames[-1].image - frames[0].image).abs().mean())
 
     statistics = float((closed[1].image - closed[0].image).abs().mean())
@@ -168,7 +154,7 @@ def test_keys() -> None:
 
 def test_both_targets_are_followed_between_keys() -> None:
     both = targets("0s: low; 2s: dog")
-    both.weigh(photo())
+    both.measure(photo())
     assert both.at(0.0).layers == ["low"]
     assert both.at(1.0).layers == ["logits", "low"]
     assert both.at(2.0).layers == ["logits"]
@@ -180,7 +166,8 @@ def test_what_is_no_state_is_answered() -> None:
         unpack(b"no state")
 
 
-@pytest.mark.parametrize("change", [{"frames": 0}, {"speed": read_track("0")}, {"level": 2.0}])
-def test_settings_out_of_range(change: dict[str, object]) -> None:
-    with pytest.raises(SettingError):
-        replace(SETTINGS, **change)
+@pytest.mark.parametrize("symmetry", ["mirror", "p4m", "rotate:6"])
+def test_every_frame_is_symmetric(symmetry: str) -> None:
+    for step in trip(settings=changed(symmetry=symmetry, seconds=0.3)):
+        folded = symmetrise(step.image, symmetry)
+        assert (folded - step.image).abs().mean() < (1e-6 if symmetry != "rotate:6" else 2 / 255)

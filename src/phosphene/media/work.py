@@ -135,7 +135,7 @@ class WorkFolder:
     def _open(self, fresh: bool, eager: bool) -> None:
         self._sweep()
         there = self._read_facts()
-        if there is not None and (fresh or not any(self._states())):
+        if there is not None and (fresh or not self._states()):
             self._take_lock()
             self.remove()
             there = None
