@@ -67,9 +67,10 @@ def test_again_makes_the_same_film(photo: Path, name: str) -> None:
     shown = run("show", name)
     assert '"kind": "zoom"' in shown.stdout
     if name == "trip.mkv":
-        assert run("again", name, "-o", "same.mkv").exit_code == 0
+        beside = ["--look-in", photo.parent]
+        assert run("again", name, "-o", "same.mkv", *beside).exit_code == 0
         assert all(map(np.array_equal, frames_of("trip.mkv"), frames_of("same.mkv")))
-        assert run("again", name, "--seconds", "0.2", "-o", "short.mkv").exit_code == 0
+        assert run("again", name, "--seconds", "0.2", "-o", "short.mkv", *beside).exit_code == 0
         assert len(frames_of("short.mkv")) == 2
 
 
@@ -104,8 +105,9 @@ def test_a_clip(clip: Path) -> None:
     assert all((a != b).mean() > 0.3 for a, b in zip(before, after, strict=True))
     recipe = read_recipe("dreamt.mkv")
     assert isinstance(recipe, VideoRecipe)
-    assert recipe.source.path == "../clip.mkv"
-    assert run("again", "dreamt.mkv", "--every", "2", "-o", "half.mkv").exit_code == 0
+    assert recipe.source.path == "clip.mkv"
+    again = run("again", "dreamt.mkv", "--every", "2", "-o", "half.mkv", "--look-in", clip.parent)
+    assert again.exit_code == 0
     assert len(frames_of("half.mkv")) == 3
 
 
@@ -165,27 +167,24 @@ def test_what_was_stopped_goes_on_to_the_same_bytes(photo: Path, stop: signal.Si
     assert not Path("killed.mkv").exists()
     if stop == signal.SIGINT:
         assert process.returncode == 130
-        assert "the same command goes on" in said
+        assert "the same command continues" in said
         assert "Traceback" not in said
     result = run("zoom", photo, *long, "-o", "killed.mkv")
     assert result.exit_code == 0, result.output
     if stop == signal.SIGINT:
-        assert "goes on after frame" in result.stderr
+        assert "continues after frame" in result.stderr
     assert run("zoom", photo, *long, "-o", "whole.mkv").exit_code == 0
     assert Path("whole.mkv").read_bytes() == Path("killed.mkv").read_bytes()
     assert not Path("killed.mkv.work").exists()
 
 
-def test_in_python_frames_are_kept_and_gone_on_with(photo: Path) -> None:
+def test_in_python_films_are_jobs(photo: Path) -> None:
     settings = {"size": (24, 32), "octaves": 1, "seconds": 0.5, "fps": 10, "target": "conv2"}
-    whole = [frame.image for frame in ph.zoom(photo, **settings)]
-    for frame in ph.zoom(photo, **settings):
-        if frame.index == 2:
-            break
-    rest = [frame.image for frame in ph.zoom(photo, **settings).resume(frame.saved())]
-    assert len(rest) == 2
-    assert all(map(torch.equal, whole[3:], rest))
+    job = ph.zoom(photo, **settings)
+    stages = [event.stage for event in job]
+    assert stages == ["rehearsal"] * 12 + ["frame"] * 5
     ph.zoom(photo, **settings).save("trip.mkv")
     assert len(frames_of("trip.mkv")) == 5
-    again = ph.again("trip.mkv", seconds=0.2)
-    assert len(list(again)) == 2
+    again = ph.again("trip.mkv", seconds=0.2, look_in=[photo.parent])
+    assert isinstance(again, ph.Job)
+    assert [event.stage for event in again].count("frame") == 2

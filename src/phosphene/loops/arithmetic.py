@@ -43,8 +43,8 @@ class Arithmetic:
         seed: the seed of the recipe, or one derived from it.
     """
 
-    new_region_gain = 2.0
-    """Video: the share of a short dream that is applied where nothing has been dreamt yet."""
+    catches_up = True
+    """Video: whether regions that have come into view are dreamt on further (`phosphene.loops.new_regions`)."""
 
     def __init__(self, seed: int) -> None:
         self.seed = seed

@@ -92,7 +92,7 @@ def dream_steps(
     """
     octaves = settings.octaves
     check("octaves", octaves, isinstance(octaves, int), "a number here: choose_octaves returns one for a size")
-    make = canvas or partial(_canvas, settings)
+    make = canvas or partial(canvas_for, settings)
     look = transform or partial(_jitter, settings)
     bases = _Bases(photo.to(engine.device), settings, make)
     costs = [math.prod(size) for size in bases.sizes]
@@ -137,11 +137,11 @@ def laid_on(photo: Image, image: Float[Tensor, "n channels small_h small_w"], se
         return image
     size = (image.shape[-2], image.shape[-1])
     photo = photo.to(image.device)
-    small, full = (_canvas(settings, each)().detach() for each in (resize(photo, size), photo))
+    small, full = (canvas_for(settings, each)().detach() for each in (resize(photo, size), photo))
     return resize(image - small, (photo.shape[-2], photo.shape[-1])).add_(full).clamp_(0, 1)
 
 
-def _canvas(settings: DreamSettings, image: Image) -> Canvas:
+def canvas_for(settings: DreamSettings, image: Image) -> Canvas:
     pixels = PixelCanvas(image, natural_colour=settings.natural_colour, headroom=settings.headroom)
     return symmetric(pixels, settings.symmetry)
 

@@ -23,6 +23,8 @@ class Version1(Arithmetic):
     - `draws("jitter", octave, step)` of `dream`, `draws("transforms", step)` of `lucid`
     """
 
+    catches_up = False
+
     def at(self, *path: int | str) -> Arithmetic:
         label, index = path
         if label == "batch":

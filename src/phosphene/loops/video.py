@@ -24,6 +24,7 @@ from torch import Tensor
 from phosphene.canvas.symmetric import symmetrise
 from phosphene.loops.arithmetic import Arithmetic
 from phosphene.loops.dream import dreamt
+from phosphene.loops.new_regions import catch_up, confidence_in
 from phosphene.loops.optical_flow import Luminance, follow, luminance, opencv, warp
 from phosphene.loops.step import Frame, State, Step, number
 from phosphene.loops.target_schedule import TargetSchedule
@@ -36,7 +37,10 @@ JITTERS = 8
 all would show the network's grid."""
 
 CONFIDENCE_GAIN = 0.2
-"""Share of the missing confidence that a new region gains in each frame."""
+"""Version 1: share of the missing confidence that a new region gains in each frame."""
+
+NEW_REGION_GAIN = 2.0
+"""Share of the short dream that is applied where nothing has been dreamt yet."""
 
 
 @runtime_checkable
@@ -129,7 +133,8 @@ def video_steps(
             scene = _opened(image, given, source.index, now, lengths)
         else:
             image, score = dream((given + carried.detail).clamp(0, 1), settings.steps)
-            image, scene = _levelled(image, given, carried, settings, arithmetic)
+            image = _levelled(image, given, carried, settings)
+            image, scene = _continued(image, given, carried, dream)
         yield Step(
             stage="frame",
             step=source.index + 1,
@@ -153,8 +158,12 @@ class _Dream:
 
     def __call__(self, image: Image, steps: int) -> tuple[Image, float]:
         settings = self.settings.model_copy(update={"steps": steps})
-        here = self.arithmetic.at("frame", self.source.index % JITTERS)
-        return dreamt(self.schedule.at(float(self.source.time)), image, settings, arithmetic=here)
+        return dreamt(self.schedule.at(float(self.source.time)), image, settings, arithmetic=self.here)
+
+    @property
+    def here(self) -> Arithmetic:
+        """The RNGs of this frame."""
+        return self.arithmetic.at("frame", self.source.index % JITTERS)
 
 
 def _carried(scene: _Scene, now: Luminance, settings: VideoSettings, size: Size) -> _Scene | None:
@@ -174,16 +183,22 @@ def _opened(image: Image, given: Image, index: int, now: Luminance, lengths: Ten
     return _Scene(index + 1, now, detail, torch.ones_like(detail[:, :1]), detail.std(correction=0), colour, lengths)
 
 
-def _levelled(
-    image: Image, given: Image, carried: _Scene, settings: VideoSettings, arithmetic: Arithmetic
-) -> tuple[Image, _Scene]:
+def _levelled(image: Image, given: Image, carried: _Scene, settings: VideoSettings) -> Image:
     """Return the frame with more of its dream where confidence is low, and in all no more than when the scene began."""
     begun = (given + carried.detail).clamp(0, 1)
-    gain = arithmetic.new_region_gain
-    share = gain + (settings.renew - gain) * carried.confidence
+    share = NEW_REGION_GAIN + (settings.renew - NEW_REGION_GAIN) * carried.confidence
     detail = begun + (image - begun) * share - given
     strength, colour = detail.std(correction=0), detail.mean(dim=(2, 3), keepdim=True)
     scale = (carried.strength / strength.clamp_min(1e-6)).clamp(max=1)
-    image = ((detail - colour) * scale + carried.colour + given).clamp_(0, 1)
-    confidence = carried.confidence + CONFIDENCE_GAIN * (1 - carried.confidence)
+    return ((detail - colour) * scale + carried.colour + given).clamp_(0, 1)
+
+
+def _continued(image: Image, given: Image, carried: _Scene, dream: _Dream) -> tuple[Image, _Scene]:
+    """Return the finished frame, new regions dreamt on further, and where the scene stands after it."""
+    if dream.arithmetic.catches_up:
+        engine = dream.schedule.at(float(dream.source.time))
+        image = catch_up(engine, image, carried.confidence, dream.settings, dream.here)
+        confidence = confidence_in(image - given, carried.confidence, carried.strength)
+    else:
+        confidence = carried.confidence + CONFIDENCE_GAIN * (1 - carried.confidence)
     return image, replace(carried, detail=image - given, confidence=confidence)
