@@ -75,10 +75,10 @@ class Scene:
         t = t * self.speed
         return 1.0 - 0.007 * t, 12 + 1.4 * t, 10 + 0.8 * t
 
-    def _edge(self, t: int) -> tuple[float, float]:
+    def _edge(self, t: float) -> tuple[float, float]:
         return self.width * 0.1 + 2.1 * t * self.speed, self.height * 0.35
 
-    def _covered(self, t: int, x: Tensor | None = None, y: Tensor | None = None, margin: float = 0.0) -> Tensor:
+    def _covered(self, t: float, x: Tensor | None = None, y: Tensor | None = None, margin: float = 0.0) -> Tensor:
         if x is None or y is None:
             x, y = self._grid()
         left, top = self._edge(t)
@@ -86,9 +86,54 @@ class Scene:
         return inside_x & (y >= top - margin) & (y < top + self.height * 0.4 + margin)
 
 
-def _photo(pixels: object) -> Tensor:
+@dataclass(frozen=True)
+class FastMover(Scene):
+    """A piece of the coffee photograph that passes quickly before the astronaut, blurred by its motion."""
+
+    height: int = 144
+    width: int = 256
+    pace: float = 8.0
+    """Pixels in a frame."""
+
+    def frame(self, t: int) -> Tensor:
+        """What is seen at `t`: the mean of four moments while the shutter is open."""
+        return torch.stack([self._moment(t + 0.5 * (k / 4 - 0.5)) for k in range(4)]).mean(dim=0)
+
+    def strength_of_mover(self, detail: Tensor, t: int) -> float:
+        """How strong a detail is on what moves, as a share of its strength on the rest."""
+        inside = self._covered(t, margin=-2)[None, None].float()
+        outside = 1 - self._covered(t, margin=6)[None, None].float()
+        return float(_std(detail, inside) / _std(detail, outside))
+
+    def _moment(self, t: float) -> Tensor:
+        x, y = self._grid()
+        behind = _sample(_photo(data.astronaut(), 0.75), 12 + t + x, 10 + 0.5 * t + y)
+        left, top = self._edge(t)
+        before = _sample(_photo(data.coffee(), 0.5), 40 + (x - left), 20 + (y - top))
+        return torch.where(self._covered(t), before, behind)
+
+    def _edge(self, t: float) -> tuple[float, float]:
+        return -0.3 * self.width + self.pace * (t - 2.5), self.height * 0.35
+
+    def _covered(self, t: float, x: Tensor | None = None, y: Tensor | None = None, margin: float = 0.0) -> Tensor:
+        if x is None or y is None:
+            x, y = self._grid()
+        left, top = self._edge(t)
+        half_width, half_height = 0.15 * self.width + margin, 0.175 * self.height + margin
+        across = (x - left - 0.15 * self.width) / half_width
+        down = (y - top - 0.175 * self.height) / half_height
+        return across.abs() ** 4 + down.abs() ** 4 < 1
+
+
+def _std(image: Tensor, mask: Tensor) -> Tensor:
+    count = mask.sum()
+    mean = (image * mask).sum(dim=(2, 3), keepdim=True) / count
+    return ((image - mean).square() * mask).sum().div(3 * count).sqrt()
+
+
+def _photo(pixels: object, scale: float = 0.375) -> Tensor:
     whole = torch.as_tensor(pixels).permute(2, 0, 1)[None].float() / 255
-    return F.interpolate(whole, scale_factor=0.375, mode="bilinear", antialias=True)
+    return F.interpolate(whole, scale_factor=scale, mode="bilinear", antialias=True)
 
 
 def _sample(image: Tensor, x: Tensor, y: Tensor) -> Tensor:
