@@ -194,9 +194,12 @@ def test_docs_name_every_objective() -> None:
     for name in ("Channel", "Class", "Guide", "Layer", "Neuron"):
         assert name in text, name
     from phosphene.objectives.base import Leaf
+    from phosphene.objectives.function import functions
 
     public = {each.__name__ for each in Leaf.__subclasses__() if each.__module__.startswith("phosphene.")}
-    assert public <= set(phosphene.__all__) | {"Word"}  # which only stands for what a net decides
+    hidden = {"Word", "Function"}  # what only a net decides, and the base of those with arguments
+    assert public <= set(phosphene.__all__) | hidden
+    assert {functions()[name].__name__ for name in functions()} <= set(phosphene.__all__)
 
 
 def test_docs_name_every_canvas() -> None:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from phosphene.errors import PhospheneError as PhospheneError
     from phosphene.nets import load as load_net
     from phosphene.nets.foreign.wrap import wrap
-    from phosphene.objectives import Channel, Class, Guide, Layer, Neuron, parse
+    from phosphene.objectives import Channel, Class, Guide, Layer, Neuron, Style, parse
     from phosphene.recipe import NetworkRecipe as Recipe
     from phosphene.recipe import Noise
     from phosphene.render.job import Event, Job
@@ -40,7 +40,7 @@ _HOMES = {
     "PhospheneError": "errors:PhospheneError",
     "load_net": "nets:load",
     "wrap": "nets.foreign.wrap:wrap",
-    **{name: f"objectives:{name}" for name in ("Channel", "Class", "Guide", "Layer", "Neuron", "parse")},
+    **{name: f"objectives:{name}" for name in ("Channel", "Class", "Guide", "Layer", "Neuron", "Style", "parse")},
     "Noise": "recipe:Noise",
     "Recipe": "recipe:NetworkRecipe",
     "Event": "render.job:Event",
@@ -60,6 +60,7 @@ __all__ = [
     "PhospheneError",
     "Picture",
     "Recipe",
+    "Style",
     "again",
     "dream",
     "imagine",

@@ -9,7 +9,7 @@ from phosphene.nets.card import ActivationStatistics, Card, InputSpec, LayerCard
 from phosphene.nets.receptive import Field
 from phosphene.objectives.base import Leaf, Objective, Scaled, Sum
 from phosphene.objectives.features import Channel, Class, Neuron, Word
-from phosphene.objectives.guides import Guide
+from phosphene.objectives.functions.guide import Guide
 
 CHANNELS = {
     "conv1": 4,

@@ -12,7 +12,7 @@ from phosphene.errors import ExpressionError
 from phosphene.objectives.base import Objective, Scaled, Sum
 from phosphene.objectives.expr import parse
 from phosphene.objectives.features import Channel, Class, Layer, Neuron, Word
-from phosphene.objectives.guides import Guide
+from phosphene.objectives.functions.guide import Guide
 from tests.objectives.expressions import objectives
 
 a, b, c = Word("a"), Word("b"), Word("c")

@@ -142,6 +142,7 @@ def laid_on(photo: Image, image: Float[Tensor, "n channels small_h small_w"], se
 
 
 def canvas_for(settings: DreamSettings, image: Image) -> Canvas:
+    """Return the canvas that shows `image` and moves as the settings say."""
     pixels = PixelCanvas(image, natural_colour=settings.natural_colour, headroom=settings.headroom)
     return symmetric(pixels, settings.symmetry)
 

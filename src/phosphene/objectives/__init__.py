@@ -1,5 +1,4 @@
-"""Objectives: what a picture is changed towards, as one small language and the expressions it is read
-into."""
+"""Objectives: what a picture is changed towards, as one small language and the expressions it is parsed into."""
 
 from __future__ import annotations
 
@@ -10,7 +9,8 @@ if TYPE_CHECKING:
     from phosphene.objectives.base import Leaf, Objective, Scaled, Sum, resolve
     from phosphene.objectives.expr import parse
     from phosphene.objectives.features import Channel, Class, Layer, Neuron, Word
-    from phosphene.objectives.guides import Guide
+    from phosphene.objectives.functions.guide import Guide
+    from phosphene.objectives.functions.style import Style
     from phosphene.objectives.priors import diversity
 
 __all__ = [
@@ -22,6 +22,7 @@ __all__ = [
     "Neuron",
     "Objective",
     "Scaled",
+    "Style",
     "Sum",
     "Word",
     "diversity",
@@ -32,7 +33,8 @@ __all__ = [
 _HOME = {
     **dict.fromkeys(("Leaf", "Objective", "Scaled", "Sum", "resolve"), "base"),
     **dict.fromkeys(("Channel", "Class", "Layer", "Neuron", "Word"), "features"),
-    "Guide": "guides",
+    "Guide": "functions.guide",
+    "Style": "functions.style",
     "diversity": "priors",
     "parse": "expr",
 }

@@ -1,9 +1,10 @@
 """The algebra of objectives: frozen expressions that are sums of scaled leaves, and always linear in them.
 
     Objective
-    ├── Sum       a + b - c
-    ├── Scaled    0.5*a
-    └── Leaf      one score of one layer: features.py and guides.py have them
+    ├── Sum            a + b - c
+    ├── Scaled         0.5*a
+    └── Leaf           one score of one layer: features.py has those without arguments
+        └── Function   name(argument, ...): functions/ has one file for each
 
 An objective is known by its text, is maximised, and knows which layers it needs before anything runs.
 Building trees rather than closures is lucid's habit (Olah et al., "Feature Visualization", Distill 2017).
@@ -28,8 +29,8 @@ from phosphene.types import Activations, Features, Logits, Region, Scores
 DEEPEST = 64
 """How deep sums and scales may stand in one another: far beyond use, and well within Python's own stack."""
 
-ReadGuide = Callable[[str, str], Tensor]
-"""(path, layer) -> the picture's features in that layer: `c k`, a column for each of its positions."""
+ReadFeatures = Callable[[str, str], Tensor]
+"""(path, layer) -> a picture's features in that layer: `c k`, a column for each of its positions."""
 
 
 class Objective(ABC):
@@ -207,7 +208,7 @@ class ResolveContext:
 
     card: Card
     normalised: bool = True
-    read_guide: ReadGuide | None = field(default=None, repr=False)
+    read_features: ReadFeatures | None = field(default=None, repr=False)
 
     def statistics(self, layer: str) -> ActivationStatistics | None:
         """The layer's usual level, if it is known and wanted; an unknown layer raises `UnknownNameError`."""
@@ -226,19 +227,18 @@ class ResolveContext:
 
 
 def resolve(
-    objective: Objective, card: Card, read_guide: ReadGuide | None = None, *, normalised: bool = True
+    objective: Objective, card: Card, read_features: ReadFeatures | None = None, *, normalised: bool = True
 ) -> Objective:
     """The objective on a certain net: names found, numbers in range, every layer's usual level at hand.
 
-    Bare words become layers or classes. `read_guide` reads the guides' features; without it guides are
-    checked but cannot be scored. With `normalised=False` scores are in the activations' own units, and a
-    whole layer scores half the plain sum of its squares, as in 2015.
-
+    Bare words become layers or classes. `read_features` reads the features of pictures that are named; without it,
+    objectives that name pictures are checked but cannot be scored. With `normalised=False` scores are in the
+    activations' own units, and a whole layer scores half the plain sum of its squares, as in 2015.
     Raises `UnknownNameError` for a name that the net does not have, and `ExpressionError` for what cannot be
     scored on this net (a channel out of range, a neuron where there are no positions, a class where there are
     none).
     """
-    context = ResolveContext(card, normalised, read_guide)
+    context = ResolveContext(card, normalised, read_features)
     resolved = objective.with_leaves(lambda leaf: leaf.resolved(context))
     for coefficient, leaf in resolved.terms():
         if not math.isfinite(coefficient):

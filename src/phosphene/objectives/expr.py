@@ -6,19 +6,21 @@ import re
 from collections.abc import Callable
 from typing import NoReturn, TypeVar
 
-from phosphene.errors import ExpressionError, SettingError
+from phosphene.errors import ExpressionError, SettingError, UnknownNameError
 from phosphene.objectives.base import DEEPEST, Leaf, Objective, Scaled, Sum
 from phosphene.objectives.features import Channel, Class, Layer, Neuron, Word
-from phosphene.objectives.guides import Guide
+from phosphene.objectives.function import functions
 from phosphene.objectives.name import INDEX, NAME, NUMBER, QUOTED, end_of_path, unquote
 
-__all__ = ["Channel", "Class", "Guide", "Layer", "Neuron", "Scaled", "Sum", "Word", "parse"]
+__all__ = ["Channel", "Class", "Layer", "Neuron", "Scaled", "Sum", "Word", "parse"]
 
 LONGEST = 100_000
 """Characters of a text: far beyond use, and read in a tenth of a second."""
 
 _EXCERPT = 30
 _TARGET = "a target (a layer, a channel such as mixed4c:13, a class)"
+
+_ARGUMENTS = {"path": "a picture's path", "layer": "a layer", "number": "a number"}
 
 T = TypeVar("T")
 
@@ -105,8 +107,8 @@ class _Parser:
         bare = self.peek() != '"'
         start = self.at
         name = self.name(_TARGET)
-        if bare and name == "guide" and self.accept("("):
-            return self.guide(start)
+        if bare and self.peek() == "(":
+            return self.function(name, start)
         if not self.accept(":"):
             return self.build(start, lambda: Word(name))
         if bare and name == "class":
@@ -121,21 +123,45 @@ class _Parser:
         y = self.place("y, a number from 0 (top) to 1 (bottom)")
         return self.build(start, lambda: Neuron(name, index, x, y))
 
-    def guide(self, start: int) -> Leaf:
-        if self.peek() == '"':
-            path = self.quoted()
-        else:
-            end = end_of_path(self.text, self.at)
-            path = self.text[self.at : end].rstrip()
-            if not path:
-                self.expected("a picture's path")
-            self.at = end
-        if not self.accept(","):
-            self.expected("',' and a layer, as in guide(photo.jpg, mixed3b)")
-        layer = self.name("a layer")
+    def function(self, name: str, start: int) -> Leaf:
+        """name '(' argument {',' argument} ')'"""
+        try:
+            kind = functions()[name]
+        except UnknownNameError as problem:
+            self.fail(str(problem), start)
+        self.accept("(")
+        values = []
+        for index, (argument, form) in enumerate(kind.arguments.items()):
+            what = _ARGUMENTS[form] if form == argument else f"{argument}, {_ARGUMENTS[form]}"
+            if index and not self.accept(","):
+                self.expected(f"',' and {what}, as in {kind.example}")
+            values.append(self.argument(form, what))
         if not self.accept(")"):
-            self.expected("')'")
-        return self.build(start, lambda: Guide(path, layer))
+            self.expected(f"')', as in {kind.example}")
+        return self.build(start, lambda: kind(*values))
+
+    def argument(self, form: str, what: str) -> str | float:
+        match form:
+            case "path":
+                return self.path(what)
+            case "layer":
+                return self.name(what)
+            case _:
+                minus = self.accept("-")
+                number = self.number()
+                if number is None:
+                    self.expected(what)
+                return -number if minus else number
+
+    def path(self, what: str) -> str:
+        if self.peek() == '"':
+            return self.quoted()
+        end = end_of_path(self.text, self.at)
+        path = self.text[self.at : end].rstrip()
+        if not path:
+            self.expected(what)
+        self.at = end
+        return path
 
     def name(self, what: str) -> str:
         if self.peek() == '"':

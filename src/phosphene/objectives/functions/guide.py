@@ -12,10 +12,10 @@ from torch import Tensor
 from torch.autograd.function import FunctionCtx, once_differentiable
 
 from phosphene.nets.card import ActivationStatistics
-from phosphene.objectives.base import Leaf, ResolveContext, unfit
+from phosphene.objectives.base import ResolveContext, unfit
 from phosphene.objectives.features import check_name, positions
+from phosphene.objectives.function import Function, function
 from phosphene.objectives.level import inverse_variance
-from phosphene.objectives.name import write_name, write_path
 from phosphene.objectives.squares import accumulator
 from phosphene.types import Features, Region, Scores
 
@@ -24,15 +24,16 @@ _CANVAS_BLOCK, _GUIDE_BLOCK = 4096, 1024
 large the two pictures are."""
 
 
+@function("guide", path="path", layer="layer", example="guide(photo.jpg, mixed3b)")
 @final
 @dataclass(frozen=True)
-class Guide(Leaf):
-    """What a position responds is drawn towards the best match that the guide picture has in the same layer.
+class Guide(Function):
+    """Draw each position's responses towards their best match in the same layer of the guide picture.
 
     The mean over positions of the largest dot product between the canvas' column of responses and any of the
     guide's (Mordvintsev, Olah and Tyka, "Deep Dream" notebook, 2015). The gradient at a position is the best
-    matching column itself. Where usual levels are known, both are in usual deviations and the product is a
-    mean over channels.
+    matching column itself. Where activation statistics are known, both are in stds and the product is a mean
+    over channels.
     """
 
     path: str
@@ -46,7 +47,7 @@ class Guide(Leaf):
 
     def reduce(self, activation: Features, region: Region | None = None) -> Scores:
         if self.columns is None:
-            raise unfit(f"the features of {str(self)!r} have not been read: resolve(..., read_guide=...) does", self)
+            raise unfit(f"the features of {str(self)!r} have not been read: resolve(..., read_features=...) does", self)
         columns = self.columns.to(activation.device)
         if self.statistics is not None:
             weight = inverse_variance(self.statistics).to(columns)
@@ -57,15 +58,14 @@ class Guide(Leaf):
         statistics = context.statistics(self.layer)
         if not context.has_positions(self.layer):
             raise unfit(f"{self.layer} has no positions to be guided: choose another layer for {str(self)!r}", self)
-        columns = context.read_guide(self.path, self.layer) if context.read_guide else None
+        columns = context.read_features(self.path, self.layer) if context.read_features else None
         return replace(self, statistics=statistics, columns=columns)
 
-    def __str__(self) -> str:
-        return f"guide({write_path(self.path)}, {write_name(self.layer)})"
+    __str__ = Function.__str__
 
 
 def best_match(activation: Features, columns: Float[Tensor, "c k"]) -> Scores:
-    """The sum over positions of the largest dot product of the position's column with one of `columns`.
+    """Return the sum over positions of the largest dot product of the position's column with one of `columns`.
 
     The gradient at a position is that column: which one it is counts as fixed. Both must be of one type;
     scores are accumulated in float32 (float64 for float64).
@@ -84,7 +84,7 @@ class _BestMatch(torch.autograd.Function):
         for picture, block in _blocks(n, height, width):
             part = activation[picture, :, block].flatten(1).t()
             nearest = _nearest(part, rows)
-            # Summed anew from the chosen columns, since products in bfloat16 are rounded.
+            # Summed again from the chosen columns, since products in bfloat16 are rounded.
             scores[picture] += (part.to(dtype) * rows[nearest].to(dtype)).sum()
             best[picture, block] = nearest.view(-1, width)
         ctx.save_for_backward(rows, best)
@@ -100,7 +100,7 @@ class _BestMatch(torch.autograd.Function):
 
 
 def _blocks(n: int, height: int, width: int) -> Iterator[tuple[int, slice]]:
-    """Pictures and bands of rows, each band of about `_CANVAS_BLOCK` positions."""
+    """Yield pictures and bands of rows, each band of about `_CANVAS_BLOCK` positions."""
     rows = max(1, _CANVAS_BLOCK // max(1, width))
     for picture in range(n):
         for top in range(0, height, rows):
@@ -108,7 +108,7 @@ def _blocks(n: int, height: int, width: int) -> Iterator[tuple[int, slice]]:
 
 
 def _nearest(part: Float[Tensor, "p c"], rows: Float[Tensor, "k c"]) -> Tensor:
-    """For each position, the index of the row with the largest dot product."""
+    """Return for each position the index of the row with the largest dot product."""
     value, index = (part @ rows[:_GUIDE_BLOCK].t()).max(dim=1)
     for start in range(_GUIDE_BLOCK, len(rows), _GUIDE_BLOCK):
         next_value, next_index = (part @ rows[start : start + _GUIDE_BLOCK].t()).max(dim=1)

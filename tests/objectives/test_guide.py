@@ -9,7 +9,8 @@ import torch
 
 from phosphene.errors import ExpressionError
 from phosphene.nets.card import ActivationStatistics
-from phosphene.objectives import Guide, guides, parse, resolve
+from phosphene.objectives import Guide, parse, resolve
+from phosphene.objectives.functions import guide as guides
 from tests.objectives.expressions import card
 
 
@@ -62,7 +63,7 @@ def test_resolving_reads_the_guide_in_its_layer() -> None:
 
 def test_without_its_picture_a_guide_is_checked_but_not_scored() -> None:
     objective = resolve(parse("guide(a.jpg, mixed4c)"), card())
-    with pytest.raises(ExpressionError, match="read_guide"):
+    with pytest.raises(ExpressionError, match="read_features"):
         objective({"mixed4c": torch.ones(2, 6, 3, 3)})
 
 
