@@ -17,7 +17,7 @@ import cv2
 import numpy as np
 
 ROOT = Path(__file__).parent.parent
-FIXTURES = ROOT / "tests" / "recipes" / "v0.1.0"
+FIXTURES = ROOT / "tests" / "recipe" / "v0.1.0"
 FILMS = ("zoom", "morph", "video")
 PRECISIONS = ("float32", "bfloat16", "auto", "recipe")
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from phosphene.gradients.shaping import shapings, weigh_colours
+from phosphene.gradients.shaping import shapings
 
 
 @pytest.mark.parametrize("name", shapings)
@@ -43,10 +43,3 @@ def test_the_blur_takes_the_checkerboard() -> None:
     smooth = torch.linspace(-1, 1, 64).expand(64, 64)
     shaped = shapings["blur"]((10 * board + smooth).expand(1, 3, 64, 64).clone())[0, 0]
     assert (shaped * board).mean().abs() < 0.05 * (shaped * smooth).mean()
-
-
-def test_colours_are_mixed_pixel_by_pixel() -> None:
-    matrix = torch.tensor([[1.0, 2.0, 0.0], [0.0, 1.0, 0.0], [0.5, 0.0, 1.0]])
-    gradient = torch.randn(2, 3, 4, 5)
-    mixed = weigh_colours(gradient, matrix)
-    torch.testing.assert_close(mixed[1, :, 2, 3], matrix @ gradient[1, :, 2, 3])

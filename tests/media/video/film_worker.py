@@ -19,8 +19,8 @@ from typing import Any
 import torch
 
 from phosphene.errors import OutputError
+from phosphene.loops.step import pack, unpack
 from phosphene.media.video.film import Film, FilmSettings
-from phosphene.media.video.loopstate import from_bytes, to_bytes
 
 OPERATIONS = {"open", "os.rename", "os.remove", "os.rmdir", "os.mkdir", "shutil.rmtree"}
 
@@ -31,13 +31,13 @@ def render(path: Path, count: int = 30, *, every: int = 5, recipe: str = "recipe
     with Film(path, chosen, recipe=recipe) as film:
         image = torch.rand(1, 3, 30, 44, generator=torch.Generator().manual_seed(1))
         if film.state is not None:
-            image = from_bytes(film.state)[0]["image"]
+            image = unpack(film.state)["image"]
         begun = film.frames
         for index in range(begun, count):
             image = (image.roll((1, 2), (2, 3)) * 1.01 + 0.01 * index) % 1
             film.write(image)
             if film.due or index % every == every - 1:
-                film.checkpoint(to_bytes({"image": image}, {"index": index}))
+                film.checkpoint(pack({"image": image}))
         film.finish()
     return begun
 

@@ -13,14 +13,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import torch
 
 from phosphene.errors import OutputError
 from phosphene.media.video import film as films
 from phosphene.media.video.clip import open_clip
 from phosphene.media.video.film import Film, FilmSettings
 from phosphene.media.video.identify import read_film_recipe
-from phosphene.media.video.loopstate import from_bytes, to_bytes
 from tests.media.video.clips import expected, number
 from tests.media.video.film_worker import render
 
@@ -316,15 +314,3 @@ def test_memory_is_flat(ram: Path) -> None:
         "assert resident() - before < 12_000, (before, resident())\n"
     )
     subprocess.run([sys.executable, "-c", code, str(ram)], check=True)
-
-
-def test_states_are_exact_and_never_code() -> None:
-    tensors = {"a": torch.randn(3, 4), "b": torch.tensor([1, 2**40]), "c": torch.randn(4, 4).t()[1:]}
-    values = {"frame": 7, "text": "ü", "nothing": None, "list": [1.5, -0.1]}
-    again, said = from_bytes(to_bytes(tensors, values))
-    assert said == values
-    assert set(again) == set(tensors)
-    assert all(torch.equal(again[name], tensors[name]) for name in tensors)
-    for data in (b"", b"\x80\x04N.", to_bytes(tensors, values)[:50], b"\xff" * 20):
-        with pytest.raises(ValueError, match="not the state of a loop"):
-            from_bytes(data)

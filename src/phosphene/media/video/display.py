@@ -7,7 +7,6 @@ from fractions import Fraction
 from typing import Any
 
 import numpy as np
-import torch
 
 from phosphene.media.image.pixels import planes
 from phosphene.media.video.pyav import pyav
@@ -143,8 +142,3 @@ def _correction(frame: Any) -> float:
         return 65_535 / 65_283
     bits = frame.format.components[0].bits
     return 65_535 / ((2**bits - 1) << (16 - bits))
-
-
-def blank(size: Size) -> Image:
-    """A grey picture."""
-    return torch.full((1, 3, *size), 0.5)

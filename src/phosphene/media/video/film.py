@@ -29,7 +29,7 @@ from types import TracebackType
 
 from phosphene.errors import OutputError, SettingError
 from phosphene.media import atomic
-from phosphene.media.video.codecs import Codec, Container, check_settings, choose
+from phosphene.media.video.codecs import Codec, check_settings, choose
 from phosphene.media.video.comment import to_comment
 from phosphene.media.video.makers import maker_for
 from phosphene.media.video.planes import LAYOUTS, padded_even, to_planes
@@ -268,21 +268,6 @@ def part_frames(rate: Fraction, frame_bytes: int) -> int:
     """
     seconds = min(max(round(rate * _PART_SECONDS), _PART_FRAMES[0]), _PART_FRAMES[-1])
     return max(4, min(seconds, _PART_BYTES // frame_bytes))
-
-
-def check_film(
-    path: str | os.PathLike[str], settings: FilmSettings, recipe: str | None = None
-) -> tuple[Container, Codec]:
-    """Raise now what making a `Film` would raise about its place and settings; changes nothing.
-
-    Gives the container and codec that were chosen.
-    """
-    container, codec = choose(path, settings.codec)
-    style = _style(settings, codec)
-    if recipe is not None:
-        to_comment(recipe)
-    maker_for(Path(path), container, style, recipe).check()
-    return container, codec
 
 
 def _style(settings: FilmSettings, codec: Codec) -> Style:

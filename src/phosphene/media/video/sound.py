@@ -34,18 +34,6 @@ class Sound:
     start: Fraction | None = None
     end: Fraction | None = None
 
-    def fate(self, container: Container) -> list[str]:
-        """What becomes of each stream of sound in such a film: "copied", or the codec it is encoded to.
-
-        >>> from phosphene.media.video.codecs import CONTAINERS
-        >>> Sound(Path("walk.mov"), Fraction(0)).fate(CONTAINERS[2])     # a GIF has none
-        []
-        """
-        if container.resound is None:
-            return []
-        with container_of(self.path) as source:
-            return ["copied" if _codec(each) in container.sound else container.resound for each in _known(source)]
-
 
 def add_tracks(sound: Sound, film: Any, container: Container) -> list[Iterator[Timed]]:
     """Add the streams of `sound` to PyAV's output `film`, and give the packets of each in order of time."""
