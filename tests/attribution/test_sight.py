@@ -49,7 +49,7 @@ def test_a_cup_of_espresso(cup: Sight) -> None:
     assert cup.labels[0][:2] == ("espresso", "class:espresso")
     assert cup.labels[0].probability > 0.5
     assert cup.net == "pocket"
-    assert cup.statistics
+    assert cup.has_statistics
 
 
 def test_a_cat_is_among_the_first_five(net: Net) -> None:
@@ -59,8 +59,8 @@ def test_a_cat_is_among_the_first_five(net: Net) -> None:
 def test_every_kind_falls_from_the_most_to_the_least(cup: Sight) -> None:
     for found in (
         [each.probability for each in cup.labels],
-        [each.times_usual for each in cup.layers],
-        [each.deviations for each in cup.channels],
+        [each.relative_response for each in cup.layers],
+        [each.z_score for each in cup.channels],
     ):
         assert len(found) == 5
         assert found == sorted(found, reverse=True)
@@ -128,7 +128,7 @@ def test_transparent_parts_are_not_seen(net: Net) -> None:
 
 def test_a_net_without_usual_levels_compares_channels_with_one_another() -> None:
     sight = see(data.coffee(), net=tiny_net(statistics=False), count=3)
-    assert (sight.statistics, sight.layers) == (False, ())
+    assert (sight.has_statistics, sight.layers) == (False, ())
     assert len(sight.channels) == 3
     assert len(sight.labels) == 3
 

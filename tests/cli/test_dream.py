@@ -180,6 +180,16 @@ def test_a_failed_run_leaves_the_file_that_was_there(photo: Path, folder: Path) 
     assert Path("out.png").read_bytes() == b"precious"
 
 
+def test_what_is_there_is_replaced_only_by_force(photo: Path, folder: Path) -> None:
+    Path("out.png").write_bytes(b"precious")
+    refused = run(photo, *QUICK, "-o", "out.png")
+    assert refused.exit_code == 1
+    assert "give --force to replace it" in refused.stderr
+    assert Path("out.png").read_bytes() == b"precious"
+    assert run(photo, *QUICK, "-o", "out.png", "--force").exit_code == 0
+    assert read_image("out.png").size == (56, 72)
+
+
 def test_misspelt_names_are_answered_with_the_nearest(photo: Path) -> None:
     assert "did you mean 'mixed4c'" in run(photo, "--target", "mixed4C:3 + mixxed4c").stderr
     assert "did you mean 'banana'" in run(photo, "--target", "bananna").stderr
@@ -213,6 +223,31 @@ def test_ctrl_c_saves_what_is_there(photo: Path, folder: Path) -> None:
     assert "the same command continues" in err
     assert read_image(folder / "out.partial.png").size == (56, 72)
     assert recipe_in(folder / "out.partial.png").steps == 10_000
+
+
+@pytest.mark.parametrize("command", [("dream",), ("imagine",), ("sheet",)], ids=lambda command: command[0])
+def test_a_killed_still_continues_to_the_same_bytes(command: tuple[str], photo: Path, folder: Path) -> None:
+    args = {
+        "dream": ["dream", str(photo), "--target", "conv2", "--octaves", "2", "--steps", "400", "--size", "160"],
+        "imagine": ["imagine", "conv2:3", "--steps", "600", "--size", "64", "--views", "2"],
+        "sheet": ["sheet", "conv2:0..2", "--steps", "300", "--size", "48", "--views", "2"],
+    }[command[0]]
+    code = "from phosphene.render import job; job.CHECKPOINT_SECONDS = 0.2; from phosphene.cli import main; main()"
+    program = [sys.executable, "-c", code, *args]
+    subprocess.run([*program, "-o", "whole.png"], cwd=folder, check=True, capture_output=True)
+    killed = subprocess.Popen(
+        [*program, "-o", "killed.png"], cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    work = folder / "killed.png.work"
+    while killed.poll() is None and not list(work.glob("state-*")):
+        time.sleep(0.01)
+    killed.kill()
+    killed.communicate()
+    assert not (folder / "killed.png").exists()
+    again = subprocess.run([*program, "-o", "killed.png"], cwd=folder, check=True, capture_output=True, text=True)
+    assert "continues unfinished work" in again.stderr
+    assert (folder / "killed.png").read_bytes() == (folder / "whole.png").read_bytes()
+    assert not work.exists()
 
 
 def test_ctrl_c_at_any_moment_leaves_no_traceback(photo: Path, folder: Path) -> None:

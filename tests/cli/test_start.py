@@ -116,3 +116,22 @@ def test_more_threads_than_cores_are_refused() -> None:
     result = CliRunner().invoke(phosphene, ["nets", "--threads", "100000", "list"])
     assert result.exit_code == 2
     assert f"100000 is more than the {cores()} of this machine" in result.stderr
+
+
+def test_the_package_is_a_program_too() -> None:
+    result = subprocess.run(
+        [sys.executable, "-m", "phosphene", "--version"], capture_output=True, text=True, check=True
+    )
+    assert __version__ in result.stdout
+
+
+def test_a_reader_that_has_seen_enough_is_no_error() -> None:
+    program = f"{sys.executable} -m phosphene layers pocket | head -n 1; exit ${{PIPESTATUS[0]}}"
+    result = subprocess.run(["bash", "-c", program], capture_output=True, text=True, check=False)
+    assert (result.returncode, result.stderr) == (0, "")
+
+
+def test_old_option_names_are_accepted() -> None:
+    result = CliRunner().invoke(phosphene, ["imagine", "conv2:1", "--thin", "2"])
+    assert result.exit_code == 2
+    assert "must be a number from 0 and below 1" in " ".join(result.stderr.split())

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import torch
+from torch import nn
 
 import phosphene as ph
 from phosphene.errors import OutputError, SettingError
@@ -138,3 +139,23 @@ def test_a_recipe_from_a_file_does_not_download(tmp_path: Path) -> None:
     path.write_text('{"kind": "imagine", "target": "banana", "net": "vgg19"}')
     with pytest.raises(ph.PhospheneError, match=r"asks for the network 'vgg19'.*--fetch"):
         ph.again(path)
+
+
+def test_films_take_a_network_of_ones_own_and_again_does_too(tmp_path: Path) -> None:
+    torch.manual_seed(1)
+    module = nn.Sequential(nn.Conv2d(3, 8, 3, padding=1), nn.ReLU(), nn.Conv2d(8, 8, 3, padding=1))
+    net = ph.wrap(module, input_size=32, name="mine")
+    start("zoom", net=net, target='"2"').save(tmp_path / "a.mkv")
+    again = ph.again(tmp_path / "a.mkv", net=net)
+    assert isinstance(again, ph.Job)
+    again.save(tmp_path / "b.mkv")
+    assert (tmp_path / "a.mkv").read_bytes() == (tmp_path / "b.mkv").read_bytes()
+    with pytest.raises(ph.PhospheneError, match="mine"):
+        ph.again(tmp_path / "a.mkv")
+
+
+def test_again_takes_the_whole_range_of_its_own_kind(tmp_path: Path) -> None:
+    start("imagine", count=1).save(tmp_path / "a.png")
+    assert ph.job(tmp_path / "a.png", steps=20_000).recipe.steps == 20_000  # more than a dream may have
+    with pytest.raises(SettingError, match="steps must be"):
+        ph.job(tmp_path / "a.png", steps=200_000)

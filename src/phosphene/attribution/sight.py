@@ -32,17 +32,17 @@ class SeenLabel(NamedTuple):
 
 
 class SeenLayer(NamedTuple):
-    """A layer, and how strongly it responds: 1 is as to natural pictures, 2 is twice that."""
+    """A layer, and its response relative to that to photographs: 1 is the same, 2 is twice as strong."""
 
     target: str
-    times_usual: float
+    relative_response: float
 
 
 class SeenChannel(NamedTuple):
-    """A channel, how many deviations it is beyond its level, and where it is strongest, as `neuron` asks for it."""
+    """A channel, how many stds it is above its mean, and where it is strongest, with the target `neuron` for that."""
 
     target: str
-    deviations: float
+    z_score: float
     neuron: str
     x: float
     y: float
@@ -50,44 +50,43 @@ class SeenChannel(NamedTuple):
 
 @dataclass(frozen=True)
 class Sight:
-    """What a network sees in a picture, each kind from the most to the least.
+    """What a network sees in a picture, strongest first.
 
-    `labels` is empty for a net without classes. `usual` says whether the net's responses to natural pictures are
-    known; without them there are no `layers`, and `channels` are beyond the level of their layer's channels instead.
+    `labels` is empty for a net without classes. `has_statistics` says whether the net's responses to photographs are
+    known; without them there are no `layers`, and `channels` are compared with the other channels of their layer.
     """
 
     net: str
     labels: tuple[SeenLabel, ...]
     layers: tuple[SeenLayer, ...]
     channels: tuple[SeenChannel, ...]
-    statistics: bool
+    has_statistics: bool
 
 
 @torch.no_grad()
 def see(source: object, *, net: str | Net = "pocket", count: int = 5) -> Sight:
-    """What a network believes it sees: labels, and the layers and channels that respond beyond their usual level.
+    """Tell what a network sees: labels, and the layers and channels that respond more than to photographs.
 
         ph.see("cup.jpg").labels[0]     # SeenLabel('espresso', 'class:espresso', 0.83)
 
-    The picture is shown near the net's own size, together with its mirror image: what is seen in both is in the
-    picture, not in the chance of its pixels.
+    The picture is shown near the net's input size, together with its mirror image: what is seen in both is unlikely to
+    be an accident of its pixels.
 
     - Labels: the softmax of the log-probabilities' mean over both, in two sizes.
-    - Layers: the root mean square response over that to natural pictures, each channel in its usual deviations.
-    - Channels: the mean of both, position by position. Its largest value and its mean are each so many usual
-      deviations beyond the usual mean, and the channel counts with the geometric mean of the two: it must be there
-      over much of the picture, and strongly somewhere. Either alone changes more when a picture is cropped a little.
-      Channels that hardly respond to natural pictures are left out.
+    - Layers: the root mean square response relative to that to photographs, each channel divided by its std.
+    - Channels: the mean of both, position by position. The z-scores of its largest value and of its mean are combined
+      by their geometric mean: a channel must respond over much of the picture, and strongly somewhere. Either alone
+      changes more when a picture is cropped slightly. Channels that hardly respond to photographs are left out.
 
     Args:
         source: a path, PIL image, NumPy array (h w 3) or tensor (3 h w), of any size.
         net: a network, or its name.
-        count: the most labels, layers and channels to tell, from 1.
+        count: the largest number of labels, layers and channels to tell, from 1.
 
     Raises:
-        SettingError: for a count below 1, or what is no source.
-        ImageError: for a file that is no picture.
-        UnknownNameError: for a net that is not there.
+        SettingError: for a count below 1, or something that cannot be a source.
+        ImageError: for a file that is not a picture.
+        UnknownNameError: for an unknown net.
     """
     if count < 1:
         raise SettingError(f"count must be 1 or more, but is {count}", setting="count", value=count)
@@ -101,7 +100,7 @@ def see(source: object, *, net: str | Net = "pocket", count: int = 5) -> Sight:
         labels=_labels(image, net, count),
         layers=_layers(responses, card)[:count],
         channels=_channels(responses, card, count),
-        statistics=any(card.layers[name].statistics for name in names),
+        has_statistics=any(card.layers[name].statistics for name in names),
     )
 
 
@@ -147,7 +146,7 @@ def _layers(responses: Mapping[str, Features], card: Card) -> tuple[SeenLayer, .
         expected = weight.count_nonzero() + (statistics.mean.to(features).square() * weight).sum()
         energy = (features.square().mean(dim=(0, 2, 3)) * weight).sum()
         found.append(SeenLayer(str(Layer(name)), (energy / expected).sqrt().item()))
-    return tuple(sorted(found, key=lambda each: -each.times_usual))
+    return tuple(sorted(found, key=lambda each: -each.relative_response))
 
 
 def _channels(responses: Mapping[str, Features], card: Card, count: int) -> tuple[SeenChannel, ...]:
@@ -159,16 +158,16 @@ def _channels(responses: Mapping[str, Features], card: Card, count: int) -> tupl
         ranked += [(each, name, i) for each, i in zip(top.values.tolist(), top.indices.tolist(), strict=True)]
     found: list[SeenChannel] = []
     told: list[Tensor] = []
-    for deviations, name, index in sorted(ranked, key=lambda each: -each[0]):
+    for z_score, name, index in sorted(ranked, key=lambda each: -each[0]):
         response = averages[name][index]
         positive = response.clamp(min=0)
-        if deviations <= 0 or len(found) == count:
+        if z_score <= 0 or len(found) == count:
             break
         # A convolution, its ReLU and the layer that both are part of say the same.
         if any(torch.equal(positive, other) for other in told):
             continue
         told.append(positive)
-        found.append(_placed(response, deviations, name, index))
+        found.append(_placed(response, z_score, name, index))
     return tuple(found)
 
 
@@ -185,8 +184,8 @@ def _beyond(average: Float[Tensor, "c h w"], card: Card, name: str) -> Float[Ten
     return ((most_and_mean - level) * unit).clamp(min=0).prod(dim=0).sqrt()
 
 
-def _placed(response: Float[Tensor, "h w"], deviations: float, name: str, index: int) -> SeenChannel:
+def _placed(response: Float[Tensor, "h w"], z_score: float, name: str, index: int) -> SeenChannel:
     height, width = response.shape
     row, column = divmod(int(response.argmax()), width)
     x, y = round((column + 0.5) / width, 3), round((row + 0.5) / height, 3)
-    return SeenChannel(str(Channel(name, index)), deviations, str(Neuron(name, index, x, y)), x, y)
+    return SeenChannel(str(Channel(name, index)), z_score, str(Neuron(name, index, x, y)), x, y)

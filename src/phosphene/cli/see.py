@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     default=5,
     show_default=True,
     metavar="INTEGER",
-    help="Labels, layers and channels to tell, at most.",
+    help="Largest number of labels, layers and channels to tell.",
 )
 @click.option("--heatmap", type=options.PATH, metavar="OUT", help="Write where it is seen: PHOTO, dim elsewhere.")
 @click.option("-t", "--target", metavar="TEXT", help="What --heatmap shows; by default the top label.")
@@ -34,9 +34,14 @@ if TYPE_CHECKING:
 def see(photo: Path, net: str, count: int, heatmap: Path | None, target: str | None, as_json: bool) -> None:
     """Tell what a network believes it sees in PHOTO.
 
-    The labels with their probabilities; the layers that respond most, as a multiple of their usual response;
-    and the channels furthest beyond their usual level, in deviations, each with the place where it is
-    strongest. All are targets: paste one behind `phosphene dream PHOTO --target`.
+    \b
+      phosphene see cup.jpg
+      phosphene see cup.jpg --heatmap where.png --target class:espresso
+      phosphene see cup.jpg --count 10 --json
+
+    The labels with their probabilities; the layers that respond most, relative to their response to photographs; and
+    the channels with the highest z-scores, each with the place where it is strongest. All are targets: paste one after
+    `phosphene dream PHOTO --target`.
     """
     if target is not None and heatmap is None:
         raise click.UsageError("--target says what --heatmap shows: give --heatmap OUT too.")
@@ -64,7 +69,7 @@ def _record(sight: Sight) -> dict[str, object]:
         "labels": [each._asdict() for each in sight.labels],
         "layers": [each._asdict() for each in sight.layers],
         "channels": [{**each._asdict(), "neuron": each.neuron} for each in sight.channels],
-        "usual": sight.statistics,
+        "has_statistics": sight.has_statistics,
     }
 
 
@@ -74,9 +79,12 @@ def _print(sight: Sight) -> None:
             {"label": each.label, "probability": f"{each.probability:.1%}", "target": each.target}
             for each in sight.labels
         ],
-        [{"layer": each.target, "response": f"{each.times_usual:.2f} times the usual"} for each in sight.layers],
         [
-            {"channel": each.target, "beyond": f"{each.deviations:.1f} deviations", "strongest": each.neuron}
+            {"layer": each.target, "response": f"{each.relative_response:.2f} times that to photographs"}
+            for each in sight.layers
+        ],
+        [
+            {"channel": each.target, "z-score": f"{each.z_score:.1f}", "strongest": each.neuron}
             for each in sight.channels
         ],
     )

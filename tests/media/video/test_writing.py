@@ -16,7 +16,7 @@ import torch
 from phosphene.errors import OutputError, PhospheneError, SettingError, UnknownNameError, VideoError
 from phosphene.media.image import read_image, read_recipe_text
 from phosphene.media.video.clip import open_clip
-from phosphene.media.video.codecs import CONTAINERS, choose
+from phosphene.media.video.codecs import CONTAINERS, choose_codec
 from phosphene.media.video.film import Film, FilmSettings
 from phosphene.media.video.identify import read_film_recipe
 from tests.media.video.clips import expected, make_clip, number, packets, turned
@@ -238,7 +238,7 @@ def test_sound_is_encoded_anew_where_it_must_be(tmp_path: Path, codec: str, targ
     clip = make_clip(tmp_path / source, 30, sound=codec)
     sound = open_clip(clip).section().sound
     assert sound is not None
-    container = choose(tmp_path / target)[0]
+    container = choose_codec(tmp_path / target)[0]
     made = with_sound(clip, tmp_path / target)
     with av.open(str(made)) as film:
         assert film.streams.audio[0].codec_context.name in str(container.resound)  # "opus" of "libopus"

@@ -126,7 +126,7 @@ def test_a_good_file_is_kept_and_not_fetched_again(server: Server, cache: Path) 
     assert leftovers(cache) == ["about.json", "net.bin"]
     found = store.find("net")
     assert found is not None
-    assert found[1] == store.Kept("net.bin", len(DATA), SHA256, f"{server.url}/good.bin", True)
+    assert found[1] == store.StoredFile("net.bin", len(DATA), SHA256, f"{server.url}/good.bin", True)
     fetch(server)
     assert len(server.asked) == 1
 

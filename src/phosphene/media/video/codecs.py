@@ -93,7 +93,7 @@ CONTAINERS = (
 _NUMBER = re.compile(r"%0?(\d*)d")
 
 
-def choose(path: str | os.PathLike[str], codec: str | None = None) -> tuple[Container, Codec]:
+def choose_codec(path: str | os.PathLike[str], codec: str | None = None) -> tuple[Container, Codec]:
     """How the film at `path` is to be stored: by its suffix, and by `codec` where the suffix leaves a choice.
 
     >>> container, codec = choose("trip.mkv")

@@ -29,11 +29,11 @@ from types import TracebackType
 
 from phosphene.errors import OutputError, SettingError
 from phosphene.media import atomic
-from phosphene.media.video.codecs import Codec, check_settings, choose
+from phosphene.media.video.codecs import Codec, check_settings, choose_codec
 from phosphene.media.video.comment import to_comment
 from phosphene.media.video.makers import maker_for
-from phosphene.media.video.planes import LAYOUTS, padded_even, to_planes
-from phosphene.media.video.segments import Style
+from phosphene.media.video.planes import PLANE_FORMATS, padded_even, to_planes
+from phosphene.media.video.segments import StreamFormat
 from phosphene.media.video.sound import Sound
 from phosphene.media.video.work import FilmFolder
 from phosphene.types import Image, Size
@@ -88,7 +88,7 @@ class Film:
         fresh: bool = False,
     ) -> None:
         self.path = Path(path)
-        self.container, codec = choose(path, settings.codec)
+        self.container, codec = choose_codec(path, settings.codec)
         self.settings = settings
         style = _style(settings, codec)
         if recipe is not None:
@@ -97,7 +97,7 @@ class Film:
         real = Path(os.path.realpath(path))  # so that the work folder is on the disk where the film will be
         self._maker = maker_for(real, self.container, style, recipe)
         self._maker.check()
-        frame_bytes = LAYOUTS[style.pixels].frame_bytes(style.size)
+        frame_bytes = PLANE_FORMATS[style.pixels].frame_bytes(style.size)
         self._part_frames = part_frames(style.rate, frame_bytes)
         self._check_room(frame_bytes * self._part_frames)
         same = hashlib.sha256((identity or recipe or "").encode("utf-8", "surrogatepass")).hexdigest()
@@ -270,7 +270,7 @@ def part_frames(rate: Fraction, frame_bytes: int) -> int:
     return max(4, min(seconds, _PART_BYTES // frame_bytes))
 
 
-def _style(settings: FilmSettings, codec: Codec) -> Style:
+def _style(settings: FilmSettings, codec: Codec) -> StreamFormat:
     check_settings(codec, settings.size, settings.crf, settings.depth)
     given = {"rate": settings.rate, "time_base": settings.time_base}
     for name, value in given.items():
@@ -282,10 +282,12 @@ def _style(settings: FilmSettings, codec: Codec) -> Style:
             )
     height, width = settings.size
     size = (height + height % 2, width + width % 2) if codec.even else settings.size
-    return Style(codec, size, settings.rate, settings.time_base or 1 / settings.rate, settings.crf, settings.depth)
+    return StreamFormat(
+        codec, size, settings.rate, settings.time_base or 1 / settings.rate, settings.crf, settings.depth
+    )
 
 
-def _facts(settings: FilmSettings, style: Style) -> dict[str, object]:
+def _facts(settings: FilmSettings, style: StreamFormat) -> dict[str, object]:
     return {
         "size": list(settings.size),
         "rate": str(style.rate),

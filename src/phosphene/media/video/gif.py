@@ -15,17 +15,17 @@ import numpy as np
 
 from phosphene.media.video.comment import to_comment
 from phosphene.media.video.pyav import pyav
-from phosphene.media.video.segments import Part, Style, writing
+from phosphene.media.video.segments import Segment, StreamFormat, writing
 
 _TICK = Fraction(1, 100)
 _SHORTEST = 2
 _LOOP = b"\x21\xff\x0bNETSCAPE2.0"
 _COPY = 2**20
 
-Parts = Callable[[], Iterator[Part]]
+Parts = Callable[[], Iterator[Segment]]
 
 
-def write_gif(path: Path, style: Style, parts: Parts, recipe: str | None) -> None:
+def write_gif(path: Path, style: StreamFormat, parts: Parts, recipe: str | None) -> None:
     """Write the frames of `parts`, which is called for each reading of them, as one GIF that repeats for ever.
 
     Raises `OutputError`.
@@ -48,7 +48,7 @@ def write_gif(path: Path, style: Style, parts: Parts, recipe: str | None) -> Non
     bare.unlink()
 
 
-def _timed(style: Style, parts: Iterable[Part]) -> Iterator[Any]:
+def _timed(style: StreamFormat, parts: Iterable[Segment]) -> Iterator[Any]:
     """The frames that are shown, with times in hundredths of a second."""
     last: int | None = None
     for part in parts:
@@ -63,7 +63,7 @@ def _timed(style: Style, parts: Iterable[Part]) -> Iterator[Any]:
                 yield frame
 
 
-def _palette(style: Style, parts: Iterable[Part]) -> Any:
+def _palette(style: StreamFormat, parts: Iterable[Segment]) -> Any:
     graph, source, sink = _graph(style)
     generator = graph.add("palettegen", "stats_mode=full:reserve_transparent=1")
     source.link_to(generator)
@@ -80,7 +80,7 @@ def _palette(style: Style, parts: Iterable[Part]) -> Any:
     return sink.pull()
 
 
-def _mapper(style: Style, palette: Any) -> tuple[Any, Any, Any]:
+def _mapper(style: StreamFormat, palette: Any) -> tuple[Any, Any, Any]:
     graph, source, sink = _graph(style)
     colours = graph.add_buffer(width=16, height=16, format=palette.format, time_base=_TICK, name="palette")
     # A fixed pattern: what an error diffusion does crawls from frame to frame.
@@ -97,7 +97,7 @@ def _mapper(style: Style, palette: Any) -> tuple[Any, Any, Any]:
     return graph, source, sink
 
 
-def _graph(style: Style) -> tuple[Any, Any, Any]:
+def _graph(style: StreamFormat) -> tuple[Any, Any, Any]:
     av = pyav()
     graph = av.filter.Graph()
     graph.threads = 1

@@ -15,7 +15,7 @@ from phosphene.media.image.pixels import planes as to_image
 from phosphene.media.video import segments
 from phosphene.media.video.codecs import CONTAINERS, Container, picture_list, picture_path
 from phosphene.media.video.gif import Parts, write_gif
-from phosphene.media.video.segments import Kept, Style
+from phosphene.media.video.segments import EncoderFrame, StreamFormat
 from phosphene.media.video.sound import Sound
 
 _MATROSKA = next(each for each in CONTAINERS if each.muxer == "matroska")
@@ -32,7 +32,7 @@ class Maker(ABC):
     final: Path
     pictures: Path | None = None
 
-    def __init__(self, path: Path, container: Container, style: Style, recipe: str | None) -> None:
+    def __init__(self, path: Path, container: Container, style: StreamFormat, recipe: str | None) -> None:
         self.path, self.container, self.style, self.recipe = path, container, style, recipe
         self.final = path
 
@@ -47,7 +47,7 @@ class Maker(ABC):
         return None
 
     @abstractmethod
-    def encode(self, made: Path, first: int, frames: Iterable[Kept]) -> None:
+    def encode(self, made: Path, first: int, frames: Iterable[EncoderFrame]) -> None:
         """Make the part that begins with frame `first`, in the file `made`."""
 
     @abstractmethod
@@ -63,11 +63,11 @@ class Maker(ABC):
 class PacketMaker(Maker):
     """A container of packets."""
 
-    def __init__(self, path: Path, container: Container, style: Style, recipe: str | None) -> None:
+    def __init__(self, path: Path, container: Container, style: StreamFormat, recipe: str | None) -> None:
         super().__init__(path, container, style, recipe)
         self.suffix = path.suffix.lower()
 
-    def encode(self, made: Path, first: int, frames: Iterable[Kept]) -> None:
+    def encode(self, made: Path, first: int, frames: Iterable[EncoderFrame]) -> None:
         """A small film of the same kind."""
         segments.encode(made, self.container.muxer, self.style, frames)
 
@@ -86,7 +86,7 @@ class GifMaker(Maker):
 
     suffix = ".mkv"
 
-    def encode(self, made: Path, first: int, frames: Iterable[Kept]) -> None:
+    def encode(self, made: Path, first: int, frames: Iterable[EncoderFrame]) -> None:
         """A small film without loss."""
         segments.encode(made, _MATROSKA.muxer, self.style, frames)
 
@@ -105,7 +105,7 @@ class PictureMaker(Maker):
 
     suffix = ".done"
 
-    def __init__(self, path: Path, container: Container, style: Style, recipe: str | None) -> None:
+    def __init__(self, path: Path, container: Container, style: StreamFormat, recipe: str | None) -> None:
         super().__init__(path, container, style, recipe)
         self.final = picture_list(path)
         self.pictures = self.final.parent
@@ -126,7 +126,7 @@ class PictureMaker(Maker):
         except ImageError:
             return first
 
-    def encode(self, made: Path, first: int, frames: Iterable[Kept]) -> None:
+    def encode(self, made: Path, first: int, frames: Iterable[EncoderFrame]) -> None:
         """The pictures themselves, where they belong; the part is a mark that they are there."""
         if self.final.parent == self.path:
             self.path.mkdir(exist_ok=True)
@@ -157,7 +157,7 @@ class PictureMaker(Maker):
         return f"file '{picture_path(self.path, index).name}'\noption framerate 1000000\nduration {seconds:.6f}\n"
 
 
-def maker_for(path: Path, container: Container, style: Style, recipe: str | None) -> Maker:
+def maker_for(path: Path, container: Container, style: StreamFormat, recipe: str | None) -> Maker:
     """The maker of such films."""
     kinds: dict[str, type[Maker]] = {"gif": GifMaker, "png": PictureMaker}
     return kinds.get(style.codec.name, PacketMaker)(path, container, style, recipe)

@@ -22,7 +22,7 @@ _RED, _GREEN, _BLUE = 0.2126, 0.7152, 0.0722  # ITU-R BT.709, section 3: their s
 
 
 @dataclass(frozen=True)
-class Layout:
+class PlaneFormat:
     """How samples lie in memory: their type, the size of each plane, and the way there from a picture."""
 
     sample: type[np.unsignedinteger[Any]]
@@ -51,7 +51,7 @@ def to_planes(image: Image, pixels: str) -> list[np.ndarray]:
     rgb = image[0].detach().to("cpu", torch.float32)
     if not bool(rgb.isfinite().all()):
         raise SettingError("the frame has values that are no numbers (NaN or infinite)", setting="image")
-    layout = LAYOUTS[pixels]
+    layout = PLANE_FORMATS[pixels]
     return [_whole(plane, layout.sample) for plane in layout.fill(rgb.clamp(0, 1))]
 
 
@@ -113,12 +113,12 @@ def _gbr16(rgb: Tensor) -> list[Tensor]:
     return [rgb[band] * 65_535 + 0.5 for band in (1, 2, 0)]
 
 
-LAYOUTS: dict[str, Layout] = {
-    "yuv420p": Layout(np.uint8, lambda h, w: [(h, w), *[(-(-h // 2), -(-w // 2))] * 2], _yuv420),
-    "yuv422p10le": Layout(np.uint16, lambda h, w: [(h, w), *[(h, -(-w // 2))] * 2], _yuv422),
-    "bgr0": Layout(np.uint8, lambda h, w: [(h, w, 4)], _bgr0),
-    "gbrp16le": Layout(np.uint16, lambda h, w: [(h, w)] * 3, _gbr16),
-    "rgb24": Layout(np.uint8, lambda h, w: [(h, w, 3)], lambda rgb: _packed(rgb, 255)),
-    "rgb48le": Layout(np.uint16, lambda h, w: [(h, w, 3)], lambda rgb: _packed(rgb, 65_535)),
+PLANE_FORMATS: dict[str, PlaneFormat] = {
+    "yuv420p": PlaneFormat(np.uint8, lambda h, w: [(h, w), *[(-(-h // 2), -(-w // 2))] * 2], _yuv420),
+    "yuv422p10le": PlaneFormat(np.uint16, lambda h, w: [(h, w), *[(h, -(-w // 2))] * 2], _yuv422),
+    "bgr0": PlaneFormat(np.uint8, lambda h, w: [(h, w, 4)], _bgr0),
+    "gbrp16le": PlaneFormat(np.uint16, lambda h, w: [(h, w)] * 3, _gbr16),
+    "rgb24": PlaneFormat(np.uint8, lambda h, w: [(h, w, 3)], lambda rgb: _packed(rgb, 255)),
+    "rgb48le": PlaneFormat(np.uint16, lambda h, w: [(h, w, 3)], lambda rgb: _packed(rgb, 65_535)),
 }
 """The layouts by FFmpeg's name for them."""

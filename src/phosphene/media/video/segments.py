@@ -18,7 +18,7 @@ from phosphene.errors import OutputError, SettingError
 from phosphene.media import atomic
 from phosphene.media.video.codecs import Codec, Container
 from phosphene.media.video.comment import to_comment
-from phosphene.media.video.planes import LAYOUTS
+from phosphene.media.video.planes import PLANE_FORMATS
 from phosphene.media.video.pyav import complaint, pyav
 from phosphene.media.video.sound import Sound, Timed, add_tracks
 from phosphene.types import Size
@@ -28,7 +28,7 @@ _BT709, _SRGB, _LIMITED, _FULL = 1, 13, 1, 2  # H.273's numbers
 
 
 @dataclass(frozen=True)
-class Style:
+class StreamFormat:
     """How frames are encoded: everything that decides over the bytes.
 
     `size` is that of the encoded frames, `time_base` the seconds of a tick and `rate` the frames per second that
@@ -49,18 +49,18 @@ class Style:
 
 
 @dataclass(frozen=True)
-class Part:
+class Segment:
     """An encoded part: its file, and for each of its frames when it is shown and for how long, in ticks."""
 
     path: Path
     times: tuple[tuple[int, int], ...]
 
 
-Kept = tuple[int, int, list[np.ndarray]]
+EncoderFrame = tuple[int, int, list[np.ndarray]]
 """A frame to encode: when it is shown and for how long, in ticks, and its planes."""
 
 
-def encode(path: Path, muxer: str, style: Style, frames: Iterable[Kept]) -> None:
+def encode(path: Path, muxer: str, style: StreamFormat, frames: Iterable[EncoderFrame]) -> None:
     """Encode `frames` into a file of their own, which begins at their first one's time. Raises `OutputError`."""
     with writing(path, muxer) as film:
         stream = film.add_stream(style.codec.encoder, rate=style.rate, options=_options(style))
@@ -83,7 +83,12 @@ def encode(path: Path, muxer: str, style: Style, frames: Iterable[Kept]) -> None
 
 
 def join(
-    path: Path, container: Container, style: Style, parts: Iterable[Part], recipe: str | None, sound: Sound | None
+    path: Path,
+    container: Container,
+    style: StreamFormat,
+    parts: Iterable[Segment],
+    recipe: str | None,
+    sound: Sound | None,
 ) -> None:
     """Copy the packets of `parts` into one film, with `recipe` and `sound`. Raises `OutputError`."""
     parts = iter(parts)
@@ -100,9 +105,9 @@ def join(
             film.mux(packet)
 
 
-def trial(style: Style) -> None:
+def trial(style: StreamFormat) -> None:
     """Raise `SettingError` if the encoder refuses such frames; writes nothing."""
-    layout = LAYOUTS[style.pixels]
+    layout = PLANE_FORMATS[style.pixels]
     grey = [np.full(shape, 128, layout.sample) for shape in layout.shapes(*style.size)]
     try:
         encode(Path("trial"), "null", style, [(0, 1, grey)])
@@ -115,12 +120,12 @@ def trial(style: Style) -> None:
         ) from None
 
 
-def _chained(head: Part, rest: Iterator[Part]) -> Iterator[Part]:
+def _chained(head: Segment, rest: Iterator[Segment]) -> Iterator[Segment]:
     yield head
     yield from rest
 
 
-def _pictures(parts: Iterable[Part], stream: Any, style: Style) -> Iterator[Timed]:
+def _pictures(parts: Iterable[Segment], stream: Any, style: StreamFormat) -> Iterator[Timed]:
     for part in parts:
         with pyav().open(str(part.path)) as source:
             packets = (packet for packet in source.demux(video=0) if packet.size)
@@ -132,7 +137,7 @@ def _pictures(parts: Iterable[Part], stream: Any, style: Style) -> Iterator[Time
                 yield pts * style.time_base, packet
 
 
-def _options(style: Style) -> dict[str, str]:
+def _options(style: StreamFormat) -> dict[str, str]:
     options = dict(style.codec.options)
     crf = style.codec.usual if style.crf is None else style.crf
     if crf is not None:
@@ -147,7 +152,7 @@ def _tags(pixels: str) -> dict[str, int]:
     return {"colorspace": 0, "color_range": _FULL, "color_primaries": _BT709, "color_trc": _SRGB}
 
 
-def _frame(planes: list[np.ndarray], style: Style) -> Any:
+def _frame(planes: list[np.ndarray], style: StreamFormat) -> Any:
     height, width = style.size
     frame = pyav().VideoFrame(width, height, style.pixels)
     for target, plane in zip(frame.planes, planes, strict=True):

@@ -21,8 +21,8 @@ import numpy as np
 
 from phosphene.errors import OutputError
 from phosphene.media import atomic
-from phosphene.media.video.planes import LAYOUTS
-from phosphene.media.video.segments import Kept, Part, Style
+from phosphene.media.video.planes import PLANE_FORMATS
+from phosphene.media.video.segments import EncoderFrame, Segment, StreamFormat
 from phosphene.media.work import WorkFolder
 
 _TIMES = struct.Struct("<qq")
@@ -37,7 +37,7 @@ class FilmFolder(WorkFolder):
     def __init__(
         self,
         path: Path,
-        style: Style,
+        style: StreamFormat,
         suffix: str,
         part_frames: int,
         facts: Mapping[str, object],
@@ -47,9 +47,9 @@ class FilmFolder(WorkFolder):
     ) -> None:
         self.part_frames = part_frames
         self.parts = 0
-        self._shapes = LAYOUTS[style.pixels].shapes(*style.size)
-        self._sample = np.dtype(LAYOUTS[style.pixels].sample)
-        self._frame_bytes = _TIMES.size + LAYOUTS[style.pixels].frame_bytes(style.size)
+        self._shapes = PLANE_FORMATS[style.pixels].shapes(*style.size)
+        self._sample = np.dtype(PLANE_FORMATS[style.pixels].sample)
+        self._frame_bytes = _TIMES.size + PLANE_FORMATS[style.pixels].frame_bytes(style.size)
         self._suffix = suffix
         super().__init__(path, facts, environment, fresh=fresh, eager=True)
 
@@ -69,7 +69,7 @@ class FilmFolder(WorkFolder):
             for plane in planes:
                 file.write(np.ascontiguousarray(plane).data)
 
-    def kept(self, first: int, count: int, times: list[tuple[int, int]]) -> Iterator[Kept]:
+    def kept(self, first: int, count: int, times: list[tuple[int, int]]) -> Iterator[EncoderFrame]:
         """Yield frames `first` to `first + count - 1`; append to `times` when each is shown."""
         for index in range(first, first + count):
             data = self._frame(index).read_bytes()
@@ -105,11 +105,11 @@ class FilmFolder(WorkFolder):
                 return int(_TIMES.unpack(file.read(_TIMES.size))[0])
         return int(json.loads(self._times(self.parts - 1).read_bytes())[-1][0]) if self.parts else -1
 
-    def all_parts(self) -> Iterator[Part]:
+    def all_parts(self) -> Iterator[Segment]:
         """Yield the finished segments in order."""
         for part in range(self.parts):
             times = json.loads(self._times(part).read_bytes())
-            yield Part(self.part_path(part), tuple((pts, duration) for pts, duration in times))
+            yield Segment(self.part_path(part), tuple((pts, duration) for pts, duration in times))
 
     def recover(self) -> None:
         """Find where to go on, and clear away what is beyond it or was being written."""

@@ -52,7 +52,7 @@ class Where:
 
 
 @dataclass(frozen=True)
-class Step:
+class Instruction:
     """One call: what it takes, the names of what it gives, and the modules that it is part of, inner ones
     first.
     """
@@ -102,7 +102,7 @@ def _refs(given: Iterable[Any]) -> Iterator[str]:
             yield from _refs(each)
 
 
-def steps(graph: Json, fixed: Collection[str], source: str) -> list[Step]:
+def steps(graph: Json, fixed: Collection[str], source: str) -> list[Instruction]:
     """The steps of a graph; `fixed` names the values that no step may write to.
 
     Raises `WeightsError` for a step that is none of the operations allowed, or writes where it must not.
@@ -142,7 +142,7 @@ def _size(tensor: Tensor, axis: int) -> int:
     return tensor.shape[axis]
 
 
-def _step(node: Json, target: str, function: Callable[..., Any], source: str) -> Step:
+def _step(node: Json, target: str, function: Callable[..., Any], source: str) -> Instruction:
     args, kwargs = [], {}
     for given in node["inputs"]:
         value = _argument(given["arg"], source)
@@ -163,7 +163,7 @@ def _step(node: Json, target: str, function: Callable[..., Any], source: str) ->
         parts = level.split(",")
         if len(parts) > 1 and parts[1]:
             modules.append(parts[1])
-    return Step(target, function, tuple(args), kwargs, outputs, several, tuple(reversed(modules)))
+    return Instruction(target, function, tuple(args), kwargs, outputs, several, tuple(reversed(modules)))
 
 
 def _argument(argument: Json, source: str) -> Any:

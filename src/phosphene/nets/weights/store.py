@@ -46,7 +46,7 @@ class Digest:
 
 
 @dataclass(frozen=True)
-class Kept:
+class StoredFile:
     """A model file that is here; `verified` if its hash is the one that public projects know."""
 
     file: str
@@ -63,11 +63,11 @@ def folder() -> Path:
     return Path(platformdirs.user_cache_dir("phosphene", appauthor=False)) / "nets"
 
 
-def find(name: str) -> tuple[Path, Kept] | None:
+def find(name: str) -> tuple[Path, StoredFile] | None:
     """The model file of the network `name` and what is known of it, or None if it is not here."""
     place = folder() / name
     try:
-        kept = Kept(**json.loads((place / ABOUT).read_text(encoding="utf-8")))
+        kept = StoredFile(**json.loads((place / ABOUT).read_text(encoding="utf-8")))
         path = place / Path(kept.file).name
         whole = path.stat().st_size == kept.size
     except (OSError, ValueError, TypeError):
@@ -89,7 +89,7 @@ def keep(name: str, path: Path, file: str, digest: Digest, *, origin: str, own: 
         )
     place = folder() / name
     place.mkdir(parents=True, exist_ok=True)
-    kept = Kept(file, path.stat().st_size, found["sha256"], origin, verified)
+    kept = StoredFile(file, path.stat().st_size, found["sha256"], origin, verified)
     (place / ABOUT).unlink(missing_ok=True)  # what is half replaced is not there
     os.replace(path, place / file)
     about = place / f".{ABOUT}.part"

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from phosphene.errors import UnknownNameError, WeightsError
 from phosphene.nets.weights import archives, download, store
 from phosphene.nets.weights.download import Mirror, Progress
-from phosphene.nets.weights.store import Digest, Kept
+from phosphene.nets.weights.store import Digest, StoredFile
 
 if TYPE_CHECKING:
     from phosphene.nets.card import Card
@@ -56,7 +56,7 @@ class Listing:
 
     entry: Entry
     path: Path | None
-    kept: Kept | None
+    kept: StoredFile | None
 
 
 def _bytes(red: float, green: float, blue: float) -> Colour:
