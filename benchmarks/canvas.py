@@ -28,8 +28,8 @@ def measure(text: str) -> str:
     image = torch.rand(1, 3, height, width)
     resting, megapixels = ours.peak_mib(), height * width / 2**20
     taken = ours.seconds(lambda: engine(image), 3)
-    layout = engine.layout((height, width))
-    how = f"tiles of {layout.own}" if layout.own else "whole"
+    way = engine.traversal((height, width))
+    how = f"tiles of {way.own}" if way.own else "whole"
     memory = ours.peak_mib() - resting
     return f"{text:>10} {megapixels:6.2f} {taken:8.2f} {taken / megapixels:9.3f} {memory:9.0f}  {how}"
 

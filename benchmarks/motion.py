@@ -29,7 +29,7 @@ from phosphene.media.video.film import Film, FilmSettings
 from phosphene.render import films
 
 spent: Counter[str] = Counter()
-untimed_steps = dream.octave_steps
+untimed_steps = dream.dream_steps
 
 
 class TimedEngine(Engine):
@@ -43,7 +43,7 @@ class TimedEngine(Engine):
 
 
 def timed_steps(*args: Any, **options: Any) -> Iterator[Any]:
-    """`octave_steps`, whose time counts as the dream's."""
+    """`dream_steps`, whose time counts as the dream's."""
     steps = untimed_steps(*args, **options)
     while True:
         began = time.perf_counter()
@@ -93,12 +93,11 @@ def measure(kind: str, size: tuple[int, int], frames: int, target: str, folder: 
     else:
         made_clip(folder / "clip.mp4", size, frames + 1)
         run = api.video(folder / "clip.mp4", target=target)
-    with run.film(folder / f"{kind}.mp4") as film:
-        began = 0.0
-        for frame in run.into(film):
-            if frame.index == 0:  # what is done once lies behind
-                spent.clear()
-                began = time.perf_counter()
+    began = 0.0
+    for event in run.writing(folder / f"{kind}.mp4"):
+        if event.stage == "frame" and event.step == 1:  # the rehearsal is done
+            spent.clear()
+            began = time.perf_counter()
     whole = time.perf_counter() - began
     network, steps = spent["network"], spent["dream"] - spent["network"]
     rest = whole - network - steps - spent["film"]
@@ -114,7 +113,7 @@ def main() -> None:
     parser.add_argument("--target", default="mixed4c")
     asked = parser.parse_args()
     films.Engine = TimedEngine  # type: ignore[misc]
-    dream.octave_steps = timed_steps
+    dream.dream_steps = timed_steps
     for name in ("write", "checkpoint", "finish"):
         setattr(Film, name, timed("film", getattr(Film, name)))
     print(f"{'':16}frames/s  network    steps   motion     film  outside")

@@ -10,6 +10,7 @@ from collections.abc import Callable
 
 import torch
 
+from phosphene.gradients.allocator import keep_memory
 from phosphene.gradients.engine import Engine
 from phosphene.nets.base import Net
 from phosphene.nets.zoo import googlenet, pocket
@@ -34,7 +35,8 @@ def network(name: str) -> Net:
 
 
 def engine(name: str, precision: str = "auto", target: str | None = None, *, device: str = "cpu") -> Engine:
-    """The engine for the network's usual target, or another."""
+    """Return the engine for the network's benchmark target, or another, with memory kept as the command line does."""
+    keep_memory()
     net = network(name).to(device)
     return Engine(net, resolve(parse(quoted(target or TARGETS[name])), net.card), precision=precision)
 

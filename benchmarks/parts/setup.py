@@ -6,11 +6,9 @@ import os
 import sys
 
 from phosphene.cli.root import LIBRARIES
-from phosphene.gradients.allocator import keep_memory
 
 
 def as_the_command_line() -> None:
     """Restart the program with the command line's settings of libraries, which read them when they load."""
     if not LIBRARIES.keys() <= os.environ.keys():
         os.execve(sys.executable, [sys.executable, *sys.argv], {**LIBRARIES, **os.environ})
-    keep_memory()

@@ -3,6 +3,7 @@ from __future__ import annotations
 import gc
 import resource
 import statistics
+import subprocess
 import sys
 from collections.abc import Iterator
 
@@ -62,20 +63,24 @@ def test_no_more_lies_free_than_there_is_room_for() -> None:
 
 @pytest.mark.parametrize("keeps", [False, True])
 def test_only_a_program_that_asks_for_it_keeps_memory(keeps: bool) -> None:
-    allocator.keep_memory(keeps)
-    try:
-        net = pocket.load()
-        engine = Engine(net, resolve(Layer("mixed3a"), net.card))
-        for _ in range(2):  # the first step at a size settles
-            engine(torch.rand(1, 3, 64, 64))
-        large = torch.ones(3 * LARGE, dtype=torch.uint8)
-        before = allocator.resident()
-        del large
-        assert (allocator.resident() < before - 2 * LARGE) != keeps
-        del engine
-    finally:
-        allocator.keep_memory(False)
-        gc.collect()
+    code = (
+        "import sys, torch\n"
+        "from phosphene.gradients import allocator\n"
+        "from phosphene.gradients.engine import Engine\n"
+        "from phosphene.nets.zoo import pocket\n"
+        "from phosphene.objectives.base import resolve\n"
+        "from phosphene.objectives.features import Layer\n"
+        "if sys.argv[1] == 'True': allocator.keep_memory()\n"
+        "net = pocket.load()\n"
+        "engine = Engine(net, resolve(Layer('mixed3a'), net.card))\n"
+        "for _ in range(2): engine(torch.rand(1, 3, 64, 64))  # the first step at a size settles\n"
+        "large = torch.ones(60 << 20, dtype=torch.uint8)\n"
+        "before = allocator.resident()\n"
+        "del large\n"
+        "print(allocator.resident() < before - (40 << 20))\n"
+    )
+    result = subprocess.run([sys.executable, "-c", code, str(keeps)], capture_output=True, text=True, check=True)
+    assert result.stdout.strip() == str(not keeps)
 
 
 @pytest.mark.parametrize("keeping", [allocator.watched, allocator.apart])

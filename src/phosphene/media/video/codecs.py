@@ -96,7 +96,7 @@ _NUMBER = re.compile(r"%0?(\d*)d")
 def choose_codec(path: str | os.PathLike[str], codec: str | None = None) -> tuple[Container, Codec]:
     """How the film at `path` is to be stored: by its suffix, and by `codec` where the suffix leaves a choice.
 
-    >>> container, codec = choose("trip.mkv")
+    >>> container, codec = choose_codec("trip.mkv")
     >>> container.name, codec.name
     ('Matroska', 'ffv1')
 
