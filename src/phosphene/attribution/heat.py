@@ -61,8 +61,8 @@ def evidence(
     Raises:
         ExpressionError: for a target that cannot be read, or scored on this net.
         UnknownNameError: for a net, layer or label that is not there.
-        ImageError: for a file that is no picture.
-        SettingError: for what is no source.
+        ImageError: for a file that is not a picture.
+        SettingError: for something that cannot be a source.
     """
     net = network(net)
     image = picture(source)

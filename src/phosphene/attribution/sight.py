@@ -172,7 +172,7 @@ def _channels(responses: Mapping[str, Features], card: Card, count: int) -> tupl
 
 
 def _beyond(average: Float[Tensor, "c h w"], card: Card, name: str) -> Float[Tensor, " c"]:
-    """How many deviations each channel is beyond its usual level, or else its layer's channels; 0 if it is not."""
+    """Return each channel's z-score, against photographs or else against its layer's channels; 0 if negative."""
     statistics = card.layers[name].statistics
     most_and_mean = torch.stack((average.amax(dim=(1, 2)), average.mean(dim=(1, 2))))
     if statistics is None:

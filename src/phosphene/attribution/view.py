@@ -37,7 +37,7 @@ def network(net: str | Net) -> Net:
 def picture(source: object) -> Image:
     """The picture in a source, 1 3 h w, a copy; what is transparent is laid on grey.
 
-    Raises `ImageError` for a file that is none, and `SettingError` for a batch, or for what is no source.
+    Raises `ImageError` for a file that is not a picture, and `SettingError` for a batch or what cannot be a source.
     """
     photo = as_photograph(source)  # type: ignore[arg-type]  # it answers anything
     if len(photo.image) != 1:

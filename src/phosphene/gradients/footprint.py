@@ -1,4 +1,4 @@
-"""How much memory a step will hold, found by doing it on the meta device, where nothing is computed."""
+"""How much memory a step will hold, measured on the meta device, where nothing is computed."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ class Footprint:
 
 
 def footprint(net: Net, layers: Collection[str], side: int) -> Footprint:
-    """What a step towards `layers` holds, on a canvas of `side` x `side` pixels; `net` is on the meta device."""
+    """Measure what a step towards `layers` holds on a canvas of `side` x `side` pixels; `net` is on the meta device."""
     image = torch.empty(1, net.card.input.channels, side, side, device="meta", requires_grad=True)
     with torch.enable_grad():
-        _back(net(image, layers), image)  # what is made once, such as weights turned about, is there then
+        _back(net(image, layers), image)  # what is computed only once, such as flipped weights, is there afterwards
         with _Ledger() as ledger:
             _back(net(image, layers), image)
         with allocator.apart(), _Ledger() as tiled:

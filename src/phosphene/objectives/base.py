@@ -148,8 +148,8 @@ class Scaled(Objective):
 class Leaf(Objective):
     """One score of one layer; its subclasses are frozen dataclasses.
 
-    `layer` is the layer's name, empty where only a net can say. `usual` is that layer's usual level once
-    `resolve` has found it; it is no part of the leaf's identity.
+    `layer` is the layer's name, empty where it depends on the net. `statistics` are that layer's activation statistics
+    once `resolve` has found them; they are not part of the leaf's identity.
     """
 
     layer: str
@@ -182,7 +182,7 @@ class Leaf(Objective):
 
     @abstractmethod
     def resolved(self, context: ResolveContext) -> Leaf:
-        """This leaf on a certain net: its names and numbers checked, its layer's usual level at hand."""
+        """Return this leaf for a certain net: names and numbers checked, its layer's statistics found."""
 
     def placed(self) -> str:
         """The leaf's layer; raises `ExpressionError` where it is not known before `resolve`."""
@@ -204,36 +204,37 @@ class Leaf(Objective):
 @final
 @dataclass(frozen=True)
 class ResolveContext:
-    """What leaves are resolved on: a net's card, whether scores are in usual deviations, and the guides."""
+    """What leaves are resolved on: a net's card, whether scores are in stds, and how to read pictures' features."""
 
     card: Card
     normalised: bool = True
     read_features: ReadFeatures | None = field(default=None, repr=False)
 
     def statistics(self, layer: str) -> ActivationStatistics | None:
-        """The layer's usual level, if it is known and wanted; an unknown layer raises `UnknownNameError`."""
+        """Return the layer's statistics, if known and wanted; raise `UnknownNameError` for an unknown layer."""
         statistics = self.card.layer(layer).statistics
         return statistics if self.normalised else None
 
     def check_channel(self, leaf: Leaf, index: int) -> None:
-        """Raises `ExpressionError` if the leaf's layer has no channel `index`."""
+        """Raise `ExpressionError` if the leaf's layer has no channel `index`."""
         channels = self.card.layer(leaf.layer).channels
         if index >= channels:
             raise unfit(f"{leaf.layer} has channels 0 to {channels - 1}, {index} was asked for", leaf)
 
     def has_positions(self, layer: str) -> bool:
-        """Whether the layer answers for each position, or for the picture as a whole."""
+        """Return whether the layer has an activation for each position, not just one for the whole picture."""
         return self.card.layer(layer).receptive is not None
 
 
 def resolve(
     objective: Objective, card: Card, read_features: ReadFeatures | None = None, *, normalised: bool = True
 ) -> Objective:
-    """The objective on a certain net: names found, numbers in range, every layer's usual level at hand.
+    """Return the objective for a certain net: names found, numbers checked, every layer's statistics found.
 
     Bare words become layers or classes. `read_features` reads the features of pictures that are named; without it,
     objectives that name pictures are checked but cannot be scored. With `normalised=False` scores are in the
     activations' own units, and a whole layer scores half the plain sum of its squares, as in 2015.
+
     Raises `UnknownNameError` for a name that the net does not have, and `ExpressionError` for what cannot be
     scored on this net (a channel out of range, a neuron where there are no positions, a class where there are
     none).
@@ -247,7 +248,7 @@ def resolve(
 
 
 def unfit(message: str, leaf: Leaf) -> ExpressionError:
-    """The error for a leaf that is well written, but cannot be scored."""
+    """Return the error for a leaf that is well written but cannot be scored."""
     return ExpressionError(message, text=str(leaf), position=0)
 
 

@@ -1,7 +1,7 @@
 """How unlike a photograph a picture's responses are, whatever it shows: the prior that keeps unnatural texture out.
 
 Source: Yin et al., "Dreaming to Distill: Data-free Knowledge Transfer via DeepInversion" (CVPR 2020), section 3.2,
-where the usual levels are those that batch norm keeps.
+where the statistics are those that batch norm keeps.
 """
 
 from __future__ import annotations
@@ -13,13 +13,13 @@ from phosphene.nets.card import ActivationStatistics
 from phosphene.types import Features
 
 FLOOR = 0.05
-"""Of the mean deviation, added to each channel's own, so that channels that hardly ever respond do not rule the sum."""
+"""Share of the mean std that is added to each channel's own, so that silent channels do not dominate the sum."""
 
 
 def feature_statistics_loss(
     activation: Features, statistics: ActivationStatistics, views: int = 1
 ) -> Float[Tensor, " pictures"]:
-    """How far each channel's mean and deviation lie from usual, squared, in usual deviations; mean over channels.
+    """Return the mean squared distance of each channel's mean and std from those on photographs, in stds.
 
     From 0, responses distributed as those to photographs, up. Each `views` neighbours in the batch are views of one
     picture, and are judged together.
@@ -30,7 +30,7 @@ def feature_statistics_loss(
     torch.Size([2])
     """
     n, channels = activation.shape[0] // views, activation.shape[1]
-    # Channels last, as convolutions leave them, this is no copy.
+    # In channels-last format, as convolutions leave it, this is not a copy.
     responses = activation.permute(0, 2, 3, 1).reshape(n, -1, channels)
     each = responses.new_full((1, responses.shape[1]), 1 / responses.shape[1]).expand(n, 1, -1)
     # As products: the squares' sums are accumulated in float32 and nothing the size of the layer is converted.

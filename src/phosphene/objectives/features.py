@@ -1,7 +1,7 @@
 """Objectives on a layer's own activations: the whole layer, a channel, a neuron, a class.
 
-Scores are means over positions in units of each channel's usual deviation, so that in `a + b` neither drowns
-the other and no layer is ruled by its few loud channels. Where a net's usual levels are unknown, the
+Scores are means over positions in units of each channel's std on photographs, so that in `a + b` neither drowns out
+the other and no layer is dominated by a few strong channels. Where a net's statistics are unknown, they are in the
 activations' own units.
 """
 
@@ -23,14 +23,14 @@ from phosphene.objectives.squares import accumulator, channel_squares
 from phosphene.types import Features, Logits, Region, Scores
 
 FLOOR = 0.05
-"""Mean square response, in usual variances (or of the median channel), that is added before the logarithm: a channel
-far below it is not sought after more than one at it, so that what the picture does not have at all stays away."""
+"""Mean square response, in variances (or of the median channel), that is added before the logarithm: a channel far
+below it gains no more than one at it, so that what the picture does not show is not forced into it."""
 
 
 @final
 @dataclass(frozen=True)
 class Word(Leaf):
-    """A bare name, before a net says what it is: a layer where the net has one of this name, else a class."""
+    """A bare name before it is resolved: a layer if the net has one of this name, otherwise a class."""
 
     name: str
     layer: str = field(default="", init=False, compare=False, repr=False)
@@ -64,13 +64,13 @@ class Word(Leaf):
 @final
 @dataclass(frozen=True)
 class Layer(Leaf):
-    """A whole layer: whatever it sees, more of it, each channel in proportion to what there is of it.
+    """A whole layer: more of whatever it sees, each channel in proportion to its response.
 
-    The mean over channels of the logarithm of a channel's root mean square response, which is its response divided by
-    its usual deviation first; channels that hardly respond to natural pictures are left out. This is the L2 objective
+    The mean over channels of the logarithm of a channel's root mean square response, in stds; channels that hardly
+    respond to photographs are left out. This is the L2 objective
     of Mordvintsev, Olah and Tyka, "Inceptionism" (2015), with the channels equalised: its gradient is theirs with each
-    channel divided by its own energy, so that a few channels that find themselves everywhere (dots, say) cannot take
-    the whole picture. Where usual levels are not wanted (`summed`), it is 2015's own: half the sum of squares.
+    channel divided by its own energy, so that a few channels that respond everywhere (to dots, say) cannot take over
+    the whole picture. Where statistics are not wanted (`summed`), it is 2015's own: half the sum of squares.
     """
 
     layer: str
@@ -115,7 +115,7 @@ class Layer(Leaf):
 @final
 @dataclass(frozen=True)
 class Channel(Leaf):
-    """One channel of a layer: the mean of its response over positions, in usual deviations."""
+    """One channel of a layer: the mean of its response over positions, in stds."""
 
     layer: str
     index: int
@@ -142,7 +142,7 @@ class Channel(Leaf):
 @final
 @dataclass(frozen=True)
 class Neuron(Leaf):
-    """One channel at one position, x from the left and y from the top, each from 0 to 1, in usual deviations.
+    """One channel at one position, x from the left and y from the top, each from 0 to 1, in stds.
 
     Of `width` positions it is number `min(int(x * width), width - 1)`, and so for y.
     """
@@ -186,11 +186,10 @@ class Neuron(Leaf):
 @final
 @dataclass(frozen=True)
 class Class(Leaf):
-    """A class by its label or index: its logit less half the log-sum-exp of all, in usual deviations.
+    """A class by its label or index: its logit minus half the log-sum-exp of all, in stds.
 
-    The logit alone rises as well by raising all of them; the full log-probability is won more cheaply by
-    suppressing the other classes than by drawing this one. Half of it is what the pocket network's pictures
-    looked best with.
+    The logit alone also rises when all of them do; the full log-probability rises more easily by suppressing the
+    other classes than by drawing this one. With half of it, the pocket network's pictures looked best.
     """
 
     label: str
@@ -222,17 +221,17 @@ class Class(Leaf):
 
 
 def with_positions(activation: Features | Logits) -> Features:
-    """A layer without positions as one of a single position; others as they are."""
+    """Return a layer without positions as one of a single position; others unchanged."""
     return activation[:, :, None, None] if activation.ndim == 2 else activation
 
 
 def positions(activation: Features, region: Region | None) -> int:
-    """How many positions the whole has, of which this may be a region."""
+    """Return how many positions the whole layer has, of which this may be a region."""
     return region.height * region.width if region else math.prod(activation.shape[-2:])
 
 
 def check_name(name: str, what: str) -> None:
-    """Raises `SettingError` for what cannot be a name."""
+    """Raise `SettingError` for what cannot be a name."""
     if not isinstance(name, str) or not name:
         raise SettingError(f"{what} is named by a text that is not empty, {name!r} given", setting=what, value=name)
 

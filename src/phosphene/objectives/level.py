@@ -1,5 +1,4 @@
-"""The unit of a response: its channel's usual deviation; channels that hardly ever respond are handled
-safely."""
+"""The unit of a response: its channel's std on photographs; channels that hardly ever respond are handled safely."""
 
 from __future__ import annotations
 
@@ -10,18 +9,18 @@ from torch import Tensor
 from phosphene.nets.card import ActivationStatistics
 
 QUIET = 1e-3
-"""Of the median deviation: a channel below it hardly responds to natural pictures, and to divide by its
-deviation would let it rule the sum."""
+"""Share of the median std below which a channel hardly responds to photographs: dividing by such an std would let the
+channel dominate the sum."""
 
 
 def inverse_variance(statistics: ActivationStatistics) -> Float[Tensor, " c"]:
-    """1 / deviation^2 of each channel, and 0 for the quiet ones, which leaves them out."""
+    """Return 1 / std^2 of each channel, and 0 for quiet ones, which leaves them out."""
     std, quiet, _ = _heard(statistics)
     return torch.where(quiet, 0.0, std.square().reciprocal())
 
 
 def channel_std(statistics: ActivationStatistics | None, index: int) -> float:
-    """The deviation of one channel, the median one if it is quiet; 1 where usual levels are unknown."""
+    """Return the std of one channel, the median one if it is quiet; 1 without statistics."""
     if statistics is None:
         return 1.0
     std, quiet, median = _heard(statistics)
@@ -29,7 +28,7 @@ def channel_std(statistics: ActivationStatistics | None, index: int) -> float:
 
 
 def _heard(statistics: ActivationStatistics) -> tuple[Tensor, Tensor, float]:
-    """The channels' deviations, which of them are quiet, and the median of those that are not silent."""
+    """Return the channels' stds, which of them are quiet, and the median of those that are not silent."""
     std = statistics.std
     heard = std[std > 0]
     if not heard.numel():  # nothing is known of such a layer: all its channels count alike

@@ -95,7 +95,7 @@ def read_keys(text: str) -> Keys[str]:
 
 
 def read_track(text: str, numbers: int = 1) -> Track:
-    """The keys in a text, each of so many numbers, between which stand commas.
+    """Read the keyframes in a text, each of `numbers` numbers separated by commas.
 
     >>> read_track("0s: 0,0; 3s: 0.1,-0.05", 2).values[1]
     (0.1, -0.05)

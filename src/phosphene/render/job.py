@@ -203,7 +203,7 @@ class Job:
         return self._work
 
     def prepare(self) -> Iterator[Event]:
-        """Fetch and load the network, find all names, and decide sizes; report downloads as they go on.
+        """Fetch and load the network, find all names, and decide sizes; report downloads meanwhile.
 
         Raises:
             PhospheneError: a subclass, for whatever is wrong with the recipe.
@@ -224,11 +224,11 @@ class Job:
         yield from self._steps()
 
     def cancel(self) -> None:
-        """Stop before the next event; what is done stays, and iterating again goes on."""
+        """Stop before the next event; what is done stays, and iterating again continues."""
         self._cancelled = True
 
     def state(self) -> bytes:
-        """Return what the job goes on from, for `restore`; empty before the first step."""
+        """Return what the job continues from, for `restore`; empty before the first step."""
         if self._last is not None:
             return pack(self._last.state)
         return b"" if self._resume is None else pack(self._resume)

@@ -117,7 +117,7 @@ def test_json_files_are_the_recipe_itself(tmp_path: Path) -> None:
     path.write_bytes(TEXTS["whitespace"].encode())
     assert media.read_recipe_text(path) == TEXTS["whitespace"]
     path.write_bytes(b'{"a": "\xff"}')
-    with pytest.raises(ImageError, match=r"is no UTF-8 text .* at byte 7"):
+    with pytest.raises(ImageError, match=r"is not UTF-8 text .* at byte 7"):
         media.read_recipe_text(path)
     path.write_bytes(b" " * (metadata.MAX_TEXT + 1))
     with pytest.raises(ImageError, match="too long for a recipe"):

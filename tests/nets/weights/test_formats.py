@@ -349,11 +349,11 @@ def test_a_graph_without_its_normalisation_is_another_network(tmp_path: Path) ->
 @pytest.mark.parametrize(
     ("data", "says"),
     [
-        (b"", "no model file"),
-        (b"<!DOCTYPE html><html>not found</html>", "no model file"),
-        (b"PK\x03\x04 and then nothing", "no state dict"),
+        (b"", "not a model file"),
+        (b"<!DOCTYPE html><html>not found</html>", "not a model file"),
+        (b"PK\x03\x04 and then nothing", "not a state dict"),
         (b"\x80\x02" + b"junk" * 10, "claims 1785425525 numbers"),
-        (struct.pack("<Q", 20) + b'{"a": "not a tensor"}', "no whole safetensors"),
+        (struct.pack("<Q", 20) + b'{"a": "not a tensor"}', "not a complete safetensors"),
         (b"\n\x03Net", "no layer with weights"),
         (b"\n\x04\n\x02ab", "no constants"),
         (b"\x12\xff\xff\xff\xff\x0f", "must be a complete Caffe model"),

@@ -1,4 +1,4 @@
-"""Pictures into tensors and tensors into pictures: the door to all that is read or written as an image.
+"""Reading pictures into tensors and writing tensors as pictures.
 
 `docs/formats.md` has the table of what is read and written.
 """
@@ -156,7 +156,7 @@ def _text(file: BufferedReader, path: Path) -> str:
     try:
         return data.decode("utf-8")
     except UnicodeDecodeError as problem:
-        raise ImageError(f"{path} is no UTF-8 text ({problem.reason} at byte {problem.start})", path=path) from None
+        raise ImageError(f"{path} is not UTF-8 text ({problem.reason} at byte {problem.start})", path=path) from None
 
 
 def _options(chosen: Format, depth: int, quality: int | None) -> dict[str, Any]:

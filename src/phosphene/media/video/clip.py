@@ -64,7 +64,7 @@ class Clip:
     pose: Pose = field(repr=False)
 
     def section(self, start: Seconds = 0, end: Seconds | None = None, every: int = 1) -> Section:
-        """The part from `start` to before `end` (seconds on the clip's clock), of which each `every`-th frame.
+        """The part from `start` to before `end` (seconds on the clip's clock), using every Nth frame (`every`).
 
         It begins with the frame that is on screen at `start`. Raises `SettingError` for a part that is empty or
         outside the clip.
@@ -112,7 +112,7 @@ class Clip:
 
 @dataclass(frozen=True)
 class Section:
-    """A part of a clip, whole or every so many frames of it; made by `Clip.section`.
+    """A part of a clip, all or every Nth of its frames; made by `Clip.section`.
 
     `start` is the time of its first frame, `end` where it ends, both in seconds on the clip's clock; without an
     `end` it goes on to the clip's.

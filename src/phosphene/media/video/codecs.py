@@ -23,7 +23,7 @@ class Codec:
 
     `encoder` is FFmpeg's name of what encodes a part of a film, `pixels` the layout of the samples it is given and
     `deep` the one for 16 bits a sample, where there is one. `crf` is the range of the constant rate factor (0 is
-    the best) and `usual` its default. `even` tells that sides must be even, and `side` how long they may be.
+    the best) and `default_crf` its default. `even` tells that sides must be even, and `side` how long they may be.
     """
 
     name: str
@@ -33,7 +33,7 @@ class Codec:
     deep: str | None = None
     options: Mapping[str, str] = field(default_factory=dict)
     crf: range | None = None
-    usual: int | None = None
+    default_crf: int | None = None
     even: bool = False
     side: int = 65_535
 
@@ -41,10 +41,11 @@ class Codec:
 CODECS: dict[str, Codec] = {
     each.name: each
     for each in (
-        Codec("h264", "H.264, 8 bits, 4:2:0", "libx264", "yuv420p", crf=range(52), usual=17, even=True, side=16_384,
+        Codec("h264", "H.264, 8 bits, 4:2:0", "libx264", "yuv420p", crf=range(52), default_crf=17, even=True,
+              side=16_384,
               options={"preset": "medium", "bf": "0"}),
         # With cpu-used 4 it takes a third of the time of 1, for a file 3 % larger.
-        Codec("vp9", "VP9, 8 bits, 4:2:0", "libvpx-vp9", "yuv420p", crf=range(64), usual=24,
+        Codec("vp9", "VP9, 8 bits, 4:2:0", "libvpx-vp9", "yuv420p", crf=range(64), default_crf=24,
               options={"b": "0", "deadline": "good", "cpu-used": "4", "row-mt": "0"}),
         # Of FFmpeg's two encoders the one that takes a fifth of the time, for larger files of better quality.
         Codec("prores", "ProRes 422 HQ, 10 bits", "prores_aw", "yuv422p10le", even=True,
@@ -61,7 +62,7 @@ CODECS: dict[str, Codec] = {
 
 @dataclass(frozen=True)
 class Container:
-    """A kind of file that holds a film: FFmpeg's name for it, its codecs (the usual one first), and its sound.
+    """A kind of file that holds a film: FFmpeg's name for it, its codecs (the default first), and its sound.
 
     `sound` names the codecs of sound that are carried over as they are, `resound` what any other is encoded to;
     without either there is no sound in such files.

@@ -57,7 +57,7 @@ def container_of(path: Path) -> Iterator[Any]:
         container = av.open(f"file:{path}", options=allowed, metadata_errors="replace")
     except (av.FFmpegError, OSError, ValueError) as problem:
         raise VideoError(
-            f"{path} is no video that can be read, or is damaged or cut short ({complaint(problem)})", path=path
+            f"{path} is not a video that can be read, or is damaged or cut short ({complaint(problem)})", path=path
         ) from None
     with container:
         yield container

@@ -9,8 +9,8 @@
                 film.checkpoint(loop.state_bytes())
         film.finish()
 
-The contract: a loop that goes on from `state` gives the same frames as one that never stopped. Then a render that is
-killed at any moment, by any signal, and called again ends with the same file, to the byte, as one that never was.
+The contract: a loop that continues from `state` gives the same frames as one that never stopped. Then a render that is
+killed at any moment, by any signal, and started again ends with the same file, to the byte, as one that never was.
 Until `finish` the output itself does not appear; beside it stands a work folder (`media/work.py`) with the finished
 parts. Memory does not grow with the number of frames.
 """
@@ -54,7 +54,7 @@ class FilmSettings:
 
     `size` is that of the frames (height, width) and `rate` their number per second. Without a `time_base`, the seconds
     of a tick, frames follow one another at that rate; with one, each says when it is shown. `codec` is chosen by the
-    output's suffix if it is None, `crf` (h264: 0 to 51, vp9: 0 to 63; 0 is the best) is the codec's usual one, and
+    output's suffix if it is None, `crf` (h264: 0 to 51, vp9: 0 to 63; 0 is the best) is the codec's default, and
     `depth` is 8 or, for ffv1 and png, 16 bits a sample.
     """
 
@@ -69,9 +69,9 @@ class FilmSettings:
 class Film:
     """A film that is being made at `path`; a context manager.
 
-    `recipe` is what the film carries. A render is gone on from if its `identity` (by default the recipe) and its
+    `recipe` is what the film carries. A render is continued if its `identity` (by default the recipe) and its
     settings are the same; if others were begun at this path that is an `OutputError`, unless `fresh` throws away
-    what was begun. `frames` is how many frames are there, and `state` what the loop goes on from.
+    what was begun. `frames` is how many frames are there, and `state` is what the loop continues from.
 
     Raises `OutputError` for a place that cannot be written, and `SettingError` and `UnknownNameError` for settings
     that the file cannot hold, before any frame is made.
@@ -190,7 +190,7 @@ class Film:
         self._last_pts = pts
 
     def checkpoint(self, state: bytes) -> None:
-        """Keep `state`: a render that is interrupted from now on goes on after the frames written so far.
+        """Keep `state`: a render that is interrupted from now on continues after the frames written so far.
 
         Parts that are complete are encoded. Raises `OutputError`.
         """

@@ -22,14 +22,14 @@ def is_film(path: StrPath) -> bool:
 
 
 def read_film_recipe(path: StrPath) -> str | None:
-    """The text of the recipe in a film; None for one without. Raises `VideoError` for what is no film."""
+    """The text of the recipe in a film; None for one without. Raises `VideoError` for a file that is not a film."""
     path = Path(path)
     if path.suffix.lower() == ".gif":
         try:
             with PIL.Image.open(path) as picture:
                 comment = picture.info.get("comment", b"")
         except (OSError, ValueError) as problem:
-            raise VideoError(f"{path} is no GIF that can be read: {problem}", path=path) from None
+            raise VideoError(f"{path} is not a GIF that can be read: {problem}", path=path) from None
         return from_comment(comment.decode("utf-8", "replace") if isinstance(comment, bytes) else str(comment))
     with decode.opened(path) as (container, _):
         comment = {name.lower(): text for name, text in container.metadata.items()}.get("comment")

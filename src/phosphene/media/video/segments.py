@@ -139,7 +139,7 @@ def _pictures(parts: Iterable[Segment], stream: Any, style: StreamFormat) -> Ite
 
 def _options(style: StreamFormat) -> dict[str, str]:
     options = dict(style.codec.options)
-    crf = style.codec.usual if style.crf is None else style.crf
+    crf = style.codec.default_crf if style.crf is None else style.crf
     if crf is not None:
         options["crf"] = str(crf)
     return options

@@ -1,4 +1,4 @@
-"""The sound of a clip, carried over into a film: packet by packet as it is, or encoded anew where that cannot be."""
+"""The sound of a clip, carried over into a film: packet by packet, or encoded again where that is impossible."""
 
 from __future__ import annotations
 

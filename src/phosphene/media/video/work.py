@@ -4,7 +4,7 @@
         part-00000.mp4           finished segments, each of the same number of frames, to watch at any time
         part-00000.json          when each of their frames is shown
         frame-00000061           frames of the segment in progress, as the encoder wants them
-        state-00000062           what the loop goes on from after 62 frames
+        state-00000062           what the loop continues from after 62 frames
         so-far.mp4               the finished segments as one film
 
 A frame is kept before a state that counts it, and deleted only when the segment that has it is there.
@@ -112,7 +112,7 @@ class FilmFolder(WorkFolder):
             yield Segment(self.part_path(part), tuple((pts, duration) for pts, duration in times))
 
     def recover(self) -> None:
-        """Find where to go on, and clear away what is beyond it or was being written."""
+        """Find where to continue, and delete what is beyond it or was being written."""
         super().recover()
         while self.part_path(self.parts).exists() and (self.parts + 1) * self.part_frames <= self.frames:
             self.parts += 1

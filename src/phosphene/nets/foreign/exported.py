@@ -108,7 +108,7 @@ def load(
 ) -> Net:
     """The network of an exported program; `mean`, `std` and `labels` go before those in the file.
 
-    Raises `WeightsError` for a file that is no exported program, or one that does more than compute;
+    Raises `WeightsError` for a file that is not an exported program, or one that does more than compute;
     nothing in it is unpickled or evaluated.
     """
     archive = pt2.read(path)
@@ -120,7 +120,7 @@ def load(
             f"{path} has a graph that cannot be understood ({type(problem).__name__}: {reason})", path=path
         ) from None
     if not any(each.is_floating_point() for each in archive.tensors.values()):
-        raise WeightsError(f"{path} has no weights, so it is no network", path=path)
+        raise WeightsError(f"{path} has no weights, so it is not a network", path=path)
     settings = archive.settings
     layers, shown = _layers(program)
     scores = layers.get(OUTPUT)
@@ -158,7 +158,7 @@ def _layers(program: Program) -> tuple[dict[str, LayerCard], dict[str, Shown]]:
         layout = recognise(shape, program.size, program.others.get(value))
         if layout is None:
             continue
-        # The innermost module's name comes first; a step that is no module's end has its own.
+        # The innermost module's name comes first; a step that does not end a module has its own.
         first, *aliases = [*sorted(names.get(value, []), key=len, reverse=True), value]
         channels = layout.apply(torch.empty(shape, device="meta"), program.size).shape[1]
         card = LayerCard(first, channels, None, cost=program.work.get(value))

@@ -127,7 +127,9 @@ def steps(graph: Json, fixed: Collection[str], source: str) -> list[Instruction]
                 raise WeightsError(f"{source} uses {target!r}, which this PyTorch does not have", path=source)
             function = getattr(packet, overload)
         else:
-            raise WeightsError(f"{source} uses {target[:80]!r}, which is no operation that is run here", path=source)
+            raise WeightsError(
+                f"{source} uses {target[:80]!r}, which is not an operation that is run here", path=source
+            )
         step = _step(node, target, function, source)
         if name.endswith("_") and next(step.takes(), None) in fixed:
             raise WeightsError(

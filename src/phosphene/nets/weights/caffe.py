@@ -64,7 +64,7 @@ def read(path: Path) -> dict[str, Tensor]:
     except WireError as problem:
         raise WeightsError(f"{path} must be a complete Caffe model, but after {last}: {problem}", path=path) from None
     if not tensors:
-        raise WeightsError(f"{path} is no Caffe model: it has no layer with weights", path=path)
+        raise WeightsError(f"{path} is not a Caffe model: it has no layer with weights", path=path)
     return tensors
 
 

@@ -39,7 +39,7 @@ CHUNK = 1 << 18
 
 @dataclass(frozen=True)
 class Mirror:
-    """Where a file can be had; `member` is its name in the archive there, None if it is no archive."""
+    """Where a file can be had; `member` is its name in the archive there, None if it is not an archive."""
 
     url: str
     member: str | None = None
@@ -127,7 +127,7 @@ def _download(url: str, part: Path, most: int, progress: Progress, timeout: floa
 def _request(url: str, part: Path, most: int, progress: Progress, timeout: float, resumable: bool) -> bool:
     """One request; gives whether the file is whole now."""
     if not url.startswith(("http://", "https://")):
-        raise _Failed("it is no address on the web")
+        raise _Failed("it is not a web address")
     done = _size(part)
     headers = {"User-Agent": "phosphene", "Accept-Encoding": "identity"}
     mark = _mark(part)

@@ -65,11 +65,11 @@ def read(path: Path) -> Archive:
     except FileNotFoundError:
         raise WeightsError(f"there is no file {path}", path=path) from None
     except (OSError, zipfile.BadZipFile, NotImplementedError) as problem:
-        raise WeightsError(f"{path} is no exported program: {problem}", path=path) from None
+        raise WeightsError(f"{path} is not an exported program: {problem}", path=path) from None
     except (ValueError, KeyError, TypeError, IndexError, AttributeError, RecursionError, RuntimeError) as problem:
         reason = " ".join(str(problem).split())[:200]
         raise WeightsError(
-            f"{path} is no exported program that can be read ({type(problem).__name__}: {reason})", path=path
+            f"{path} is not an exported program that can be read ({type(problem).__name__}: {reason})", path=path
         ) from None
 
 
@@ -87,12 +87,12 @@ def _contents(archive: zipfile.ZipFile, path: Path) -> Archive:
     program = _json(archive, entries[graphs[0]], path)
     version = program["schema_version"]["major"]
     if version != SCHEMA:
-        raise WeightsError(f"{path} is written in version {version}, but {SCHEMA} is read: export it anew", path=path)
+        raise WeightsError(f"{path} is written in version {version}, but {SCHEMA} is read: export it again", path=path)
     tensors: dict[str, Tensor] = {}
     for folder in ("weights", "constants"):
         config = entries.get(f"data/{folder}/{name}_{folder}_config.json")
         if config is None:
-            raise WeightsError(f"{path} keeps its {folder} in a pickle, as old versions do: export it anew", path=path)
+            raise WeightsError(f"{path} keeps its {folder} in a pickle, as old versions do: export it again", path=path)
         for tensor, payload in _json(archive, config, path)["config"].items():
             record = entries[f"data/{folder}/{payload['path_name']}"]
             tensors[tensor] = _tensor(archive, record, payload, tensor, path)

@@ -55,7 +55,7 @@ def read(path: Path) -> dict[str, Tensor]:
     except Exception as problem:
         reason = " ".join(str(problem).split())[:200]
         raise WeightsError(
-            f"{path} is no state dict that can be read safely ({type(problem).__name__}: {reason})", path=path
+            f"{path} is not a state dict that can be read safely ({type(problem).__name__}: {reason})", path=path
         ) from None
     return _tensors(found, path)
 
@@ -84,7 +84,7 @@ def _look_through(path: Path) -> None:
                     raise WeightsError(f"{path} has a packed entry {entry.filename[:80]!r}", path=path)
             pickles = [entry for entry in entries if entry.filename.endswith(".pkl")]
             if not pickles or any(entry.file_size > MOST_PICKLE for entry in pickles):
-                raise WeightsError(f"{path} is no state dict: it has no pickle of a fitting size", path=path)
+                raise WeightsError(f"{path} is not a state dict: it has no pickle of a fitting size", path=path)
             for entry in pickles:
                 _check(io.BytesIO(archive.read(entry)), 1, size, path)
         return
@@ -111,4 +111,4 @@ def _opcodes(data: io.BytesIO, path: Path) -> Iterator[tuple[str, object]]:
             yield opcode.name, argument
     except (ValueError, IndexError, pickle.UnpicklingError) as problem:
         reason = " ".join(str(problem).split())[:200]
-        raise WeightsError(f"{path} is no state dict ({reason})", path=path) from None
+        raise WeightsError(f"{path} is not a state dict ({reason})", path=path) from None

@@ -55,6 +55,6 @@ def sniff(path: Path) -> Format:
     if head[:1] in (b"\n", b"\x12") or head[:2] == b"\xa2\x06":
         return "caffe"
     raise WeightsError(
-        f"{path} is no model file: neither a state dict, safetensors, a Caffe model nor a frozen graph",
+        f"{path} is not a model file: neither a state dict, safetensors, a Caffe model nor a frozen graph",
         path=path,
     )

@@ -16,4 +16,4 @@ def read(path: Path) -> dict[str, Tensor]:
     try:
         return safetensors.torch.load_file(path)
     except (OSError, ValueError, KeyError, safetensors.SafetensorError) as problem:
-        raise WeightsError(f"{path} is no whole safetensors file ({problem})", path=path) from None
+        raise WeightsError(f"{path} is not a complete safetensors file ({problem})", path=path) from None

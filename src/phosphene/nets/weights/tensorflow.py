@@ -62,9 +62,9 @@ def read(path: Path) -> Graph:
             if number == NODE and kind == BYTES:
                 last = f"node {_node(walker, classes, value, graph)!r}"
     except WireError as problem:
-        raise WeightsError(f"{path} is no whole frozen graph: behind {last}, {problem}", path=path) from None
+        raise WeightsError(f"{path} is not a complete frozen graph: after {last}, {problem}", path=path) from None
     if not graph.tensors:
-        raise WeightsError(f"{path} is no frozen graph: it has no constants", path=path)
+        raise WeightsError(f"{path} is not a frozen graph: it has no constants", path=path)
     return graph
 
 
