@@ -101,7 +101,7 @@ def check(setting: str, value: object, holds: bool, wanted: str) -> None:
 
 
 def nearest(name: str, known: Iterable[str], count: int = 3) -> list[str]:
-    """The names in `known` closest to `name`, best first; case and spacing marks do not count.
+    """Return the names in `known` closest to `name`, best first, ignoring case and separators.
 
     >>> nearest("mixed4C", ["mixed4b", "mixed4c", "conv1"])
     ['mixed4c', 'mixed4b']

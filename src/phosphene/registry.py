@@ -27,7 +27,7 @@ class Registry(Generic[T]):
         self._entries: dict[str, T] = {}
 
     def register(self, name: str) -> Callable[[T], T]:
-        """A decorator that enters what it decorates under `name`."""
+        """Return a decorator that registers what it decorates under `name`."""
 
         def enter(thing: T) -> T:
             assert name not in self._entries, f"{self.kind} {name!r} is registered twice"

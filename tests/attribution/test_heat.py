@@ -14,7 +14,7 @@ from skimage import data
 from torch import Tensor
 
 from phosphene.attribution import evidence, heatmap, see
-from phosphene.attribution.heat import _maps
+from phosphene.attribution.heat import contributions
 from phosphene.attribution.view import view
 from phosphene.errors import ExpressionError, UnknownNameError
 from phosphene.nets.base import Net
@@ -84,7 +84,7 @@ def test_evidence_for_a_class_is_its_class_activation_map(net: Net) -> None:
     """Zhou et al. (2016): the class's weights on the pooled layer, at each position."""
     shown = view(torch.from_numpy(data.coffee()).permute(2, 0, 1)[None] / 255, net.card)
     index = net.card.find_label("espresso")
-    (found,) = _maps(net, resolve(Channel("logits", index), net.card), shown)
+    (found,) = contributions(net, resolve(Channel("logits", index), net.card), shown)
     with torch.no_grad():
         pooled = net(shown, ["mixed5b"])["mixed5b"]
         at_each = net.head(pooled[0].flatten(1).t())[:, index] - net.head(torch.zeros(1, 1024))[0, index]
@@ -97,7 +97,7 @@ def test_evidence_for_a_class_is_its_class_activation_map(net: Net) -> None:
 def test_a_channels_map_is_its_response(net: Net) -> None:
     shown = torch.rand(1, 3, 64, 96, generator=torch.Generator().manual_seed(2))
     objective = resolve(parse("mixed4c:13 - 2*mixed3a:1"), net.card)
-    maps = list(_maps(net, objective, shown.clone()))
+    maps = list(contributions(net, objective, shown.clone()))
     with torch.no_grad():
         activations = net(shown, objective.layers())
         total = sum(each.mean() for each in maps)

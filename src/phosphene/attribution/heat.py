@@ -23,12 +23,12 @@ responses; the larger ones find it. Maps add up as they are, so that a size coun
 LUMINANCE = (0.2126, 0.7152, 0.0722)
 
 VEIL, CONTRAST = 0.18, 0.3
-"""Where there is no evidence a picture is dark grey, and keeps this much of its contrast: enough to be recognised,
+"""A picture without evidence is dark grey, and keeps this much of its contrast: enough to be recognised,
 and another grey than night or snow have, so that light and dark photographs read alike."""
 
 
 def heatmap(source: object, target: str | Objective | None = None, *, net: str | Net = "pocket") -> Image:
-    """The picture, 1 3 h w, in its own colours where it speaks for `target`, and under a grey veil elsewhere.
+    """Return the picture, 1 3 h w, with its own colours where it is evidence for `target`, and grey elsewhere.
 
         write_image("where.png", heatmap("cup.jpg", "class:espresso"))
 
@@ -43,7 +43,7 @@ def heatmap(source: object, target: str | Objective | None = None, *, net: str |
 def evidence(
     source: object, target: str | Objective | None = None, *, net: str | Net = "pocket"
 ) -> Float[Tensor, "1 1 h w"]:
-    """How much each place of the picture speaks for `target`: 0 for not or against it, 1 where it does most.
+    """Return how much each place of the picture is evidence for `target`, from 0 (none, or against) to 1 (most).
 
         evidence("cup.jpg", "class:espresso").shape     # torch.Size([1, 1, 400, 600])
 
@@ -75,7 +75,7 @@ def evidence(
     finest = view_size(size, net.card, max(HEAT_SIZES))
     total = torch.zeros(1, 1, *finest, device=image.device)
     for factor in HEAT_SIZES:
-        for found in _maps(net, objective, view(image, net.card, factor)):
+        for found in contributions(net, objective, view(image, net.card, factor)):
             # Bicubic would overshoot, and find what is not there beside what speaks against the target.
             total += F.interpolate(found, finest, mode="bilinear", align_corners=False)
     total.clamp_(min=0)
@@ -83,8 +83,8 @@ def evidence(
     return F.interpolate(total, size, mode="bicubic", align_corners=False).clamp_(0, 1)
 
 
-def _maps(net: Net, objective: Objective, image: Image) -> Iterator[Float[Tensor, "1 1 rows columns"]]:
-    """What each position adds to each term, times the number of positions, so that grids can be compared."""
+def contributions(net: Net, objective: Objective, image: Image) -> Iterator[Float[Tensor, "1 1 rows columns"]]:
+    """Return the share of each position in each term, times the number of positions, so that grids compare."""
     card = net.card
     # What has no positions is explained at the last layer before it that has.
     last = card.pooled or [name for name, layer in card.layers.items() if layer.receptive and layer.name == name][-1]

@@ -126,7 +126,7 @@ def _labels(image: Image, net: Net, count: int) -> tuple[SeenLabel, ...]:
 
 
 def _class_target(card: Card, index: int) -> str:
-    """A name that asks for this class and no other, or its index: a crane is a bird and a machine."""
+    """Return a name that means only this class, or its index: a crane is a bird and a machine."""
     for name in card.labels[index]:
         try:
             if card.find_label(name) == index:

@@ -27,7 +27,7 @@ GREY = 0.5
 
 
 def network(net: str | Net) -> Net:
-    """The network itself, or the one of this name; an unknown name is answered with the nearest ones."""
+    """Return the network itself, or the one with this name; raise an error that lists similar names."""
     if not isinstance(net, str):
         return net
     with torch.random.fork_rng(devices=[]):  # making layers draws from it
@@ -35,7 +35,7 @@ def network(net: str | Net) -> Net:
 
 
 def picture(source: object) -> Image:
-    """The picture in a source, 1 3 h w, a copy; what is transparent is laid on grey.
+    """Return the picture in a source as a copy, 1 3 h w; transparent parts are composited on grey.
 
     Raises `ImageError` for a file that is not a picture, and `SettingError` for a batch or what cannot be a source.
     """
@@ -52,7 +52,7 @@ def picture(source: object) -> Image:
 
 
 def within_reach(image: Image, net: Net) -> Float[Tensor, "1 3 height width"]:
-    """The picture where the net is, no larger than is of use to it."""
+    """Move the picture to the network's device, downscaled to the largest useful size."""
     height, width = size_of(image)
     scale = net.card.input.size * LARGEST / math.sqrt(height * width)
     if scale < 1:
@@ -61,12 +61,12 @@ def within_reach(image: Image, net: Net) -> Float[Tensor, "1 3 height width"]:
 
 
 def view(image: Image, card: Card, factor: float = 1.0) -> Float[Tensor, "n 3 height width"]:
-    """The picture at `factor` times the net's own size; a copy where it has that size already."""
+    """Resize the picture to `factor` times the network's input size; return a copy if it has that size."""
     return resize(image, view_size(size_of(image), card, factor)).clamp(0, 1)
 
 
 def view_size(size: Size, card: Card, factor: float = 1.0) -> Size:
-    """The size in which a picture of `size` is shown: as many pixels as a square of `factor` times the net's side.
+    """Return the size at which a picture of `size` is viewed: the area of a square of `factor` times the input size.
 
     Proportions are kept up to `FLATTEST`, and sides are whole strides of the deepest layer, so that its positions
     cover the picture evenly.
@@ -83,5 +83,5 @@ def view_size(size: Size, card: Card, factor: float = 1.0) -> Size:
 
 
 def size_of(image: Image) -> Size:
-    """(height, width) in pixels."""
+    """Return (height, width) in pixels."""
     return image.shape[-2], image.shape[-1]

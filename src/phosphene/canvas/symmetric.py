@@ -213,7 +213,7 @@ def _sectors(size: Size, sectors: int) -> tuple[Tensor, Tensor, Points]:
     neighbour = own - width * torch.where(own < 0, -1.0, 1.0)
     # From 1/2 on the border to 1 in the middle of the sector.
     share = ((width / 2 - own.abs()) / (width / 2 * FADE)).clamp(max=1) / 2 + 0.5
-    weight = (share * share * (3 - 2 * share)).float()
+    weight = (0.5 - 0.5 * torch.cos(math.pi * share)).float()
     grids = []
     for turned in (own, neighbour):
         across, down = radius * turned.cos(), radius * turned.sin()

@@ -20,7 +20,7 @@ def fetch(net: str) -> Path | None:
 
 @contextmanager
 def _bar(net: str) -> Iterator[Callable[[int, int | None], None]]:
-    """What shows how much is here: a bar on stderr if that is a terminal, and nothing otherwise."""
+    """Return a progress bar on stderr if that is a terminal, and one that shows nothing otherwise."""
     if not sys.stderr.isatty():
         yield lambda done, total: None
         return

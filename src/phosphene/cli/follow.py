@@ -11,7 +11,7 @@ from pathlib import Path
 import click
 
 from phosphene.cli.output import Output
-from phosphene.cli.root import INTERRUPTED
+from phosphene.cli.root import INTERRUPTED, keep_on_interrupt
 from phosphene.errors import PhospheneError
 from phosphene.media.image import write_image
 from phosphene.render.job import Event, Format, Job
@@ -39,6 +39,7 @@ def follow(job: Job, output: Output, stem: str, source: Path | None = None) -> N
         keep = _previews(output.preview)
         try:
             for event in job.writing(path, Format(**output.format), fresh=output.fresh):
+                keep_on_interrupt()
                 if event.note is not None:
                     click.echo(event.note, err=True)
                 show(event)

@@ -66,7 +66,7 @@ def _list(as_json: bool) -> None:
 
 
 def _kept(listing: Listing | None) -> dict[str, object]:
-    """Whether a network is here and how large it is; one that is bundled has no listing."""
+    """Return whether a network is installed and how large it is; a bundled one has no listing."""
     if listing is None:
         return {"here": "yes", "MB": None}
     if listing.kept is None:

@@ -6,7 +6,9 @@ A mistake of the user's is one line on stderr and exit code 1, wrong usage exit 
 from __future__ import annotations
 
 import os
+import signal
 import sys
+from types import FrameType
 from typing import Any
 
 import click
@@ -92,7 +94,7 @@ def _sentence(problem: Exception) -> str:
 
 
 def debug_option() -> click.Option:
-    """`--debug`, which is understood before and after the command's name."""
+    """Add `--debug`, which is accepted before and after the command's name."""
 
     def remember(ctx: click.Context, _: click.Parameter, value: bool) -> None:
         if value:
@@ -104,7 +106,7 @@ def debug_option() -> click.Option:
 
 
 def threads_option() -> click.Option:
-    """`--threads`, which takes effect before anything computes."""
+    """Add `--threads`, which takes effect before anything computes."""
 
     def limit(ctx: click.Context, parameter: click.Parameter, value: int | None) -> None:
         if value is not None:
@@ -124,7 +126,7 @@ def threads_option() -> click.Option:
 
 
 def cores() -> int:
-    """How many processor cores this process may use."""
+    """Return how many processor cores this process may use."""
     try:
         return len(os.sched_getaffinity(0))
     except AttributeError:  # only Linux has it
@@ -148,8 +150,22 @@ def phosphene() -> None:
 phosphene.params.append(debug_option())
 
 
+def leave(_: int, __: FrameType | None) -> None:
+    """Answer Ctrl-C before the work begins: there is nothing to keep, and libraries that load could swallow it."""
+    os.write(2, b"stopped\n")
+    os._exit(INTERRUPTED)
+
+
+def keep_on_interrupt() -> None:
+    """Let Ctrl-C raise `KeyboardInterrupt` from here on, so that what is done is kept."""
+    if signal.getsignal(signal.SIGINT) is leave:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
 def main() -> None:
     """Run the command line."""
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # not with nohup
+        signal.signal(signal.SIGINT, leave)
     for name, value in LIBRARIES.items():
         os.environ.setdefault(name, value)
     phosphene(prog_name="phosphene")

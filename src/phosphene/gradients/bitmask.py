@@ -8,7 +8,7 @@ from torch import Tensor
 
 
 def pack(mask: Tensor) -> Tensor:
-    """The bits of a mask, which may lie in memory in any order without gaps, for `unpack`; eight values a byte.
+    """Pack a mask, in any memory order without gaps, for `unpack`; a byte holds eight values.
 
     >>> mask = torch.tensor([[True, False, True]])
     >>> unpack(pack(mask), mask.shape, mask.stride())
@@ -21,7 +21,7 @@ def pack(mask: Tensor) -> Tensor:
 
 
 def unpack(packed: Tensor, shape: torch.Size, strides: tuple[int, ...]) -> Tensor:
-    """The mask of this shape that `pack` was given."""
+    """Return the mask of this shape that `pack` was given."""
     if packed.device.type == "meta":
         return packed.new_empty(shape, dtype=torch.bool)
     flat = torch.from_numpy(np.unpackbits(packed.numpy(), count=shape.numel()))

@@ -10,7 +10,7 @@ DEVICES = ("auto", "cpu", "cuda", "mps")
 
 
 def choose_device(device: str) -> torch.device:
-    """The device called `device`: "auto" takes a graphics card where there is one that PyTorch can use.
+    """Return the device called `device`: "auto" is a graphics card if PyTorch can use one.
 
     >>> choose_device("cpu")
     device(type='cpu')

@@ -111,7 +111,7 @@ class Engine:
         return scores.to(image.device), gradient.to(image.device)
 
     def towards(self, objective: Objective) -> Engine:
-        """An engine for another objective that shares this one's network, so that a film may change its mind."""
+        """Return an engine for another objective that shares this one's network, for films with several targets."""
         other = copy.copy(self)
         other.objective = objective
         other.layers = sorted(objective.layers())
@@ -193,7 +193,7 @@ class Engine:
         return field.stride
 
     def _field(self) -> Field | None:
-        """A field that covers those of all layers looked at, or None if one of them sees the whole canvas."""
+        """Return a field that covers those of all target layers, or None if one of them sees the whole canvas."""
         fields = [self.net.card.layer(name).receptive for name in self._spatial_layers]
         known = [field for field in fields if field is not None]
         if len(known) < len(fields):
@@ -204,7 +204,7 @@ class Engine:
         return Field(start, stride + after - start, stride)
 
     def _probe_shapes(self, size: Size) -> dict[str, Size]:
-        """Each layer's positions for a canvas of `size`, found on the meta device, where nothing is computed."""
+        """Return each layer's positions for a canvas of `size`, found on the meta device without computing."""
         image = torch.empty(1, self.net.card.input.channels, *size, device="meta")
         with torch.no_grad():
             activations = self._shape_net(image, self._spatial_layers)
@@ -250,7 +250,7 @@ def _is_channels_last(weight: Tensor) -> bool:
 
 
 def _shape_of(net: Net) -> Net:
-    """The network without its weights, on the meta device."""
+    """Return the network without its weights, on the meta device."""
     weights = {id(each): each for each in [*net.parameters(), *net.buffers()]}
     memo = {key: _like(each) for key, each in weights.items()}
     return copy.deepcopy(net, memo)

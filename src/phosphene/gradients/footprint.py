@@ -54,7 +54,7 @@ class _Ledger(TorchDispatchMode):
         self._storages: dict[int, tuple[StorageWeakRef, int]] = {}
 
     def alive(self) -> int:
-        """Bytes of all tensors that are still there."""
+        """Return the bytes of all tensors that are alive."""
         self._storages = {key: each for key, each in self._storages.items() if not each[0].expired()}
         return sum(size for _, size in self._storages.values())
 

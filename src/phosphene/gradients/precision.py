@@ -10,7 +10,7 @@ PRECISIONS = ("auto", "bfloat16", "float16", "float32")
 
 
 def choose_dtype(precision: str, device: torch.device) -> torch.dtype:
-    """The dtype for `precision` on `device`: "auto" takes 16 bits where they are multiplied faster.
+    """Return the dtype for `precision` on `device`: "auto" is a 16-bit type if it is multiplied faster.
 
     On a CPU that is bfloat16 with AMX tiles (about 8 times float32) or AVX512-BF16 (2 to 3 times); without either,
     it would be emulated and slower than float32. On NVIDIA's cards from Ampere on it is bfloat16, on Apple's and older

@@ -27,12 +27,12 @@ class Span:
     last: bool
 
     def positions(self, stride: int, total: int) -> tuple[int, int]:
-        """The positions that the tile owns in a layer with this stride and `total` positions along the axis."""
+        """Return the positions that the tile owns in a layer with this stride and `total` positions along the axis."""
         end = total if self.last else min(total, self.end // stride)
         return min(total, self.start // stride), end
 
     def offset(self, stride: int) -> int:
-        """The crop's first position in the whole layer."""
+        """Return the crop's first position in the whole layer."""
         return self.crop_start // stride
 
 
@@ -44,7 +44,7 @@ class Tile:
     columns: Span
 
     def region(self, stride: int, total: Size) -> tuple[slice, slice, Region]:
-        """Where the positions that the tile owns stand in the crop's activation, and in the whole's."""
+        """Return where the positions that the tile owns are in the crop's activation, and in the whole layer's."""
         top, bottom = self.rows.positions(stride, total[0])
         left, right = self.columns.positions(stride, total[1])
         y, x = self.rows.offset(stride), self.columns.offset(stride)

@@ -50,7 +50,7 @@ FRAME_COST = 4
 
 
 def frame_count(settings: MorphSettings, ideas: int) -> int:
-    """Return how many frames a morph of so many ideas has."""
+    """Return the number of frames of a morph of this many ideas."""
     return max(2, round(settings.seconds * _transitions(settings, ideas) * Fraction(settings.fps)))
 
 

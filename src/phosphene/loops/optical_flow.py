@@ -58,7 +58,7 @@ class Motion:
 
 
 def luminance(image: Image) -> Luminance:
-    """The small luminance of a picture (1 3 h w), by ITU-R BT.709's weights."""
+    """Return the downscaled luminance of a picture (1 3 h w), with the weights of ITU-R BT.709."""
     height, width = image.shape[-2:]
     scale = min(ENLARGED, FLOW_SIDE / max(height, width))
     scale = max(scale, SMALLEST_SIDE / min(height, width))
@@ -70,7 +70,7 @@ def luminance(image: Image) -> Luminance:
 
 
 def follow(now: Luminance, before: Luminance, size: Size) -> Motion:
-    """How the frame `now` came from the one `before`, as a motion of pictures of `size`.
+    """Return the motion from the frame `before` to the frame `now`, for pictures of `size`.
 
     Raises `MissingExtraError` without OpenCV.
     """
@@ -88,7 +88,7 @@ def follow(now: Luminance, before: Luminance, size: Size) -> Motion:
 
 
 def warp(image: Tensor, flow: Float[Tensor, "1 2 h w"]) -> Tensor:
-    """The picture (1 c h w) moved: each pixel is taken from where `flow` leads, bicubic; beyond the edge, the edge.
+    """Warp a picture (1 c h w): take each pixel from where `flow` points, bicubic; the edge is extended.
 
     >>> picture = torch.rand(1, 3, 5, 7)
     >>> torch.equal(warp(picture, torch.zeros(1, 2, 5, 7)), picture)
@@ -124,7 +124,7 @@ def _flow(start: Luminance, end: Luminance) -> Float[Tensor, "1 2 h w"]:
 
 @contextmanager
 def _alone(cv2: ModuleType) -> Iterator[None]:
-    """One thread: DIS cuts pictures into as many strips as there are threads, and what it finds differs with them."""
+    """Limit OpenCV to one thread: DIS cuts pictures into one strip for each thread, which changes its result."""
     threads = cv2.getNumThreads()
     cv2.setNumThreads(1)
     try:
@@ -134,7 +134,7 @@ def _alone(cv2: ModuleType) -> Iterator[None]:
 
 
 def _sample(image: Tensor, flow: Tensor) -> Tensor:
-    """What is found where `flow` leads, linearly."""
+    """Sample where `flow` points, linearly."""
     x, y = _places(flow)
     height, width = flow.shape[-2:]
     grid = torch.stack(((2 * x + 1) / width - 1, (2 * y + 1) / height - 1), dim=-1)

@@ -30,7 +30,7 @@ GROWTH = 1.5
 
 @dataclass(frozen=True)
 class Stage:
-    """A part of the work: so many steps on canvases of one size.
+    """A part of the work: a number of steps on canvases of one size.
 
     Attributes:
         name: in plain words, as "sketch".

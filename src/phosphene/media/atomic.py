@@ -15,15 +15,14 @@ from phosphene.errors import OutputError
 
 @contextmanager
 def replacing(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
-    """A new file, open to write and read, that becomes `path` when the block ends, or vanishes if it fails.
+    """Open a new file, to write and read, that becomes `path` when the block ends, or is removed if it fails.
 
         with replacing("dream.json") as file:
             file.write(text)
 
-    It is written beside its final name, in the same folder, and renamed into place: a reader sees the old
-    file or the new one, and a failed run leaves the old one as it was. Through a symbolic link, the file that
-    the link points to is replaced. The new file's mode follows the umask. Raises `OutputError` for whatever
-    the operating system refuses.
+    It is written under a temporary name in the same folder and renamed: a reader sees the old file or the new one, and
+    a failed run leaves the old one unchanged. If `path` is a symbolic link, the file that it points to is replaced.
+    The new file's mode follows the umask. Raises `OutputError` if the operating system refuses.
     """
     final = _final(path)
     # Short, so that a long final name does not become one too long; hidden, so that no gallery shows it.
@@ -45,8 +44,7 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
 def check(path: str | os.PathLike[str]) -> None:
     """Raise the `OutputError` that `replacing(path)` would raise.
 
-    Asks by making a file and removing it at once: nothing less is an answer that holds on network drives,
-    on read-only mounts and for root.
+    Creates a file and removes it at once: only that is reliable on network drives, on read-only mounts and for root.
     """
     final = _final(path)
     trial = final.with_name(f".{final.name[:40]}.trial")  # always the same: if we are killed here, it goes next time
@@ -61,9 +59,9 @@ def check(path: str | os.PathLike[str]) -> None:
 
 
 def settle(made: Path, path: str | os.PathLike[str]) -> None:
-    """Put the finished file `made`, on the same disk, at `path`: like `replacing`, for writers that want a name.
+    """Move the finished file `made`, on the same disk, to `path`: like `replacing`, for writers that need a name.
 
-    Raises `OutputError` for whatever the operating system refuses.
+    Raises `OutputError` if the operating system refuses.
     """
     final = _final(path)
     try:
@@ -75,7 +73,7 @@ def settle(made: Path, path: str | os.PathLike[str]) -> None:
 
 
 def refusal(path: str | os.PathLike[str], problem: OSError) -> OutputError:
-    """The error that says why the operating system refused to write `path`."""
+    """Return the error that says why the operating system refused to write `path`."""
     return OutputError(_reason(path, Path(path), problem), path=path)
 
 

@@ -162,7 +162,7 @@ class Leaf(Objective):
         return True
 
     def score(self, activation: Features | Logits) -> Scores:
-        """One score a picture, from the layer's activation, which may be in any floating type.
+        """Return one score for each picture, from the layer's activation, which may be in any floating type.
 
         The score is float32, or float64 for float64 activations.
         """
@@ -177,7 +177,7 @@ class Leaf(Objective):
         """
 
     def finalize(self, sums: Tensor) -> Scores:
-        """The score, from what the whole picture added up to."""
+        """Return the score, from the sums over the whole picture."""
         return sums
 
     @abstractmethod
@@ -185,7 +185,7 @@ class Leaf(Objective):
         """Return this leaf for a certain net: names and numbers checked, its layer's statistics found."""
 
     def placed(self) -> str:
-        """The leaf's layer; raises `ExpressionError` where it is not known before `resolve`."""
+        """Return the leaf's layer; raise `ExpressionError` if it is not known before `resolve`."""
         if not self.layer:
             raise unfit(f"only a net can say which layer {str(self)!r} is scored on: call resolve(...) first", self)
         return self.layer

@@ -26,7 +26,7 @@ T = TypeVar("T")
 
 
 def parse(text: str) -> Objective:
-    """The objective that `text` says; `str` gives the text back.
+    """Parse the text of an objective; `str` gives the text back.
 
     >>> print(parse("mixed4c + 0.5*class:banana - mixed4c:13"))
     mixed4c + 0.5*class:banana - mixed4c:13
@@ -211,13 +211,13 @@ class _Parser:
         return found
 
     def peek(self) -> str:
-        """The next character that is not white space, `at` moved to it; empty at the end."""
+        """Move `at` to the next character that is not white space and return it; empty at the end."""
         while self.at < len(self.text) and self.text[self.at].isspace():
             self.at += 1
         return self.text[self.at : self.at + 1]
 
     def build(self, start: int, make: Callable[[], T]) -> T:
-        """The node that `make` builds; what it finds wrong is said with the place in the text."""
+        """Build the node with `make`; add the position in the text to its error."""
         try:
             return make()
         except SettingError as problem:

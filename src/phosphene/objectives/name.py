@@ -32,7 +32,7 @@ MOST_CHANNELS = 65536
 
 
 def spread(text: str) -> list[str]:
-    """The targets that a text stands for: with `..`, a layer's channels from the first to the last; else itself.
+    """Return the targets of a text: with `..`, a layer's channels from the first to the last; else the text itself.
 
     >>> spread("mixed4c:8..10"), spread("banana")
     (['mixed4c:8', 'mixed4c:9', 'mixed4c:10'], ['banana'])
@@ -54,7 +54,7 @@ def spread(text: str) -> list[str]:
 
 
 def write_name(name: str, *, first: bool = False) -> str:
-    """`name` as a target's text has it; `first` where a number could stand in its place.
+    """Return `name` as written in a target's text; `first` if a number could stand in its place.
 
     >>> print(write_name("jack-o'-lantern"), write_name("Petri dish, 10 cm"), write_name("2", first=True))
     jack-o'-lantern "Petri dish, 10 cm" "2"
@@ -64,7 +64,7 @@ def write_name(name: str, *, first: bool = False) -> str:
 
 
 def write_number(number: float) -> str:
-    """The shortest text that is read as exactly this number.
+    """Return the shortest text that is read as exactly this number.
 
     >>> write_number(2.0), write_number(-0.5), write_number(1e-3)
     ('2', '-0.5', '0.001')
@@ -73,7 +73,7 @@ def write_number(number: float) -> str:
 
 
 def write_path(path: str) -> str:
-    """`path` as `guide(...)` has it.
+    """Return `path` as written in `guide(...)`.
 
     >>> print(write_path("my photo (1).jpg"), write_path("a,b.jpg"))
     my photo (1).jpg "a,b.jpg"
@@ -94,11 +94,11 @@ def end_of_path(text: str, start: int) -> int:
 
 
 def quote(text: str) -> str:
-    """`text` in double quotes."""
+    """Return `text` in double quotes."""
     escaped = text.replace("\\", "\\\\").replace('"', '\\"')
     return f'"{escaped}"'
 
 
 def unquote(inside: str) -> str:
-    """What stood between the quotes of `QUOTED`, its escapes undone."""
+    """Return the text between the quotes of `QUOTED`, its escapes undone."""
     return re.sub(r"\\(.)", r"\1", inside)

@@ -19,7 +19,7 @@ for threads to be worth their start."""
 
 
 def channel_squares(activation: Features) -> Float[Tensor, "n c"]:
-    """The sum over positions of a^2 for each channel, accumulated in float32 (float64 for float64).
+    """Return the sum over positions of a^2 for each channel, accumulated in float32 (float64 for float64).
 
     The gradient, 2a, is in the activation's type and memory format.
 
@@ -30,7 +30,7 @@ def channel_squares(activation: Features) -> Float[Tensor, "n c"]:
 
 
 def accumulator(activation: Tensor) -> torch.dtype:
-    """The type in which scores of this activation are summed."""
+    """Return the type in which scores of this activation are summed."""
     return torch.promote_types(activation.dtype, torch.float32)
 
 

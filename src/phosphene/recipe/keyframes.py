@@ -30,11 +30,11 @@ class Keys(Generic[V]):
     values: tuple[V, ...]
 
     def map(self, change: Callable[[V], W]) -> Keys[W]:
-        """The same times, each value replaced by what `change` makes of it."""
+        """Return the same times, with `change` applied to each value."""
         return Keys(self.times, tuple(change(value) for value in self.values))
 
     def weights(self, time: float) -> tuple[float, ...]:
-        """How much each value counts at `time`: at most two of them do, and all add up to 1.
+        """Return the weight of each value at `time`: at most two are above 0, and all add up to 1.
 
         >>> read_keys("0s: a; 2s: b; 3s: c").weights(1.0)
         (0.5, 0.5, 0.0)
@@ -64,7 +64,7 @@ Track = Keys[tuple[float, ...]]
 
 
 def at(track: Track, time: float) -> tuple[float, ...]:
-    """The numbers of a track at `time` in seconds.
+    """Return the numbers of a track at `time` in seconds.
 
     >>> at(read_track("0s: 1.5; 4s: 1"), 2.0)
     (1.25,)
@@ -74,7 +74,7 @@ def at(track: Track, time: float) -> tuple[float, ...]:
 
 
 def read_keys(text: str) -> Keys[str]:
-    """The keys in a text; one without any holds from the beginning.
+    """Read the keys in a text; a text without times holds from the beginning.
 
     >>> read_keys("mixed4c:13").times
     (0.0,)

@@ -27,28 +27,28 @@ class meant:
 
 
 def must_be(field: FieldInfo) -> str:
-    """What a field must be: "a whole number from 1 to 30, or auto"."""
+    """Return what a field must be: "a whole number from 1 to 30, or auto"."""
     parts = _alternatives(_whole(field))
     return parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])}, or {parts[-1]}"
 
 
 def metavar(field: FieldInfo) -> str:
-    """What stands for a field's value in the command line's help: "INTEGER|auto"."""
+    """Return the placeholder for a field's value in the command line's help: "INTEGER|auto"."""
     return "|".join(dict.fromkeys(_metavars(_whole(field))))
 
 
 def choices(field: FieldInfo) -> list[str]:
-    """The words that a field may be, for completion; others may be allowed too."""
+    """Return the words that a field may be, for completion; others may be allowed too."""
     return [word for part in _parts(_whole(field)) if get_origin(part) is Literal for word in get_args(part)]
 
 
 def read(field: FieldInfo, text: str) -> Any:
-    """A field's value from text; raises ValueError."""
+    """Read a field's value from text; raise ValueError if it does not fit."""
     return _reader(id(field), field)(text)
 
 
 def write(value: object) -> str:
-    """A field's value as text that `read` takes: (768, 1024) is "1024x768", (0.7, 1.0) is "0.7-1"."""
+    """Write a field's value as text that `read` accepts: (768, 1024) is "1024x768", (0.7, 1.0) is "0.7-1"."""
     if not isinstance(value, tuple):
         return str(value)
     first, second = value
@@ -56,7 +56,7 @@ def write(value: object) -> str:
 
 
 def received(value: object) -> str:
-    """What was received, short enough for one line."""
+    """Return the received value as text, short enough for one line."""
     short = reprlib.Repr()
     short.maxstring = short.maxother = short.maxlong = 60
     text = " ".join(short.repr(value).split())
@@ -69,12 +69,12 @@ def _reader(_: int, field: FieldInfo) -> Callable[[object], Any]:
 
 
 def _whole(field: FieldInfo) -> Any:
-    """A field's annotation together with the constraints that pydantic has taken out of it."""
+    """Return a field's annotation together with the constraints that pydantic has taken out of it."""
     return Annotated[(field.annotation, *field.metadata)] if field.metadata else field.annotation
 
 
 def _parts(annotation: Any) -> list[Any]:
-    """The alternatives of an annotation, without None."""
+    """Return the alternatives of an annotation, without None."""
     if get_origin(annotation) in (Union, UnionType):
         return [part for each in get_args(annotation) for part in _parts(each)]
     if get_origin(annotation) is Annotated:
@@ -122,7 +122,7 @@ def _metavars(annotation: Any) -> list[str]:
 
 
 def _split(part: Any) -> tuple[Any, list[Any]]:
-    """An annotation's own type, and its constraints, with those that a nested `Field` holds."""
+    """Return an annotation's own type, and its constraints, with those that a nested `Field` holds."""
     if get_origin(part) is not Annotated:
         return part, []
     inner, *metadata = get_args(part)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import io
 import json
 import pickle
@@ -342,6 +343,55 @@ def test_weights_may_not_reach_beyond_their_bytes(file: Path, tmp_path: Path, ke
 
     with pytest.raises(WeightsError):
         nets.load(str(rewritten(file, tmp_path / "x.pt2", change)))
+
+
+def test_files_of_unknown_versions_of_pytorch_are_refused(file: Path, tmp_path: Path) -> None:
+    def change(program: dict[str, Any]) -> None:
+        program["torch_version"] = "2.99.1+cpu"
+
+    with pytest.raises(WeightsError, match=r"written by PyTorch 2\.99, but files of 2\.6 to 2\.13 can be read"):
+        nets.load(str(rewritten(file, tmp_path / "x.pt2", graph_with(change))))
+
+
+def test_one_record_for_many_tensors_is_read_once_and_counted(tmp_path: Path) -> None:
+    file = save(nn.Sequential(nn.Conv2d(3, 256, 7, padding=3), nn.ReLU()), tmp_path / "large.pt2")
+
+    def change(name: str, data: bytes) -> bytes:
+        if name.endswith("weights_config.json"):
+            config = json.loads(data)
+            for index in range(200):
+                config["config"][f"again{index}"] = config["config"]["0.weight"]
+            return json.dumps(config).encode()
+        return data
+
+    with pytest.raises(WeightsError, match="tensors of far more bytes than its own"):
+        nets.load(str(rewritten(file, tmp_path / "x.pt2", change)))
+
+
+def test_entries_that_share_their_bytes_are_refused(file: Path, tmp_path: Path) -> None:
+    path = tmp_path / "x.pt2"
+    path.write_bytes(file.read_bytes())
+    with zipfile.ZipFile(path, "a") as archive:
+        first = max(archive.infolist(), key=lambda entry: entry.file_size)
+        for index in range(40):
+            twin = copy.copy(first)
+            twin.filename = f"x/twin{index}"
+            archive.filelist.append(twin)
+        archive._didModify = True
+    with pytest.raises(WeightsError, match="entries of more bytes in all"):
+        nets.load(str(path))
+
+
+@pytest.mark.parametrize("argument", [{"as_string": "x" * 1000}, {"as_ints": [1] * 1000}])
+def test_sizes_are_numbers(file: Path, tmp_path: Path, argument: dict[str, object]) -> None:
+    def change(program: dict[str, Any]) -> None:
+        nodes = program["graph_module"]["graph"]["nodes"]
+        inputs = [{"name": "a", "arg": argument, "kind": 1}, {"name": "b", "arg": {"as_int": 1 << 30}, "kind": 1}]
+        output = {"as_sym_int": {"as_name": "grown"}}
+        nodes.insert(0, {"target": "_operator.mul", "inputs": inputs, "outputs": [output], "metadata": {}})
+
+    net = nets.load(str(rewritten(file, tmp_path / "x.pt2", graph_with(change))))
+    assert "grown" not in net.card.layers
 
 
 def test_floods_are_stopped(file: Path, tmp_path: Path) -> None:

@@ -123,7 +123,7 @@ def test_nothing_runs_that_is_not_needed(inception: GraphNet) -> None:
     ran: list[str] = []
     handles = [
         inception.operation(name).register_forward_hook(lambda *_, name=name: ran.append(name))
-        for name in inception._index
+        for name in inception.steps
     ]
     inception(torch.rand(1, 3, 64, 64), ["inception_3b/5x5_reduce"])
     for handle in handles:

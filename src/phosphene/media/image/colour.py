@@ -21,7 +21,7 @@ _DEVICE = frozenset({"b-w", "grey16", "srgb", "rgb", "rgb16", "scrgb", "cmyk", "
 
 
 def to_srgb(picture: pyvips.Image, name: object) -> tuple[Image, Tensor | None, int]:
-    """The colours (1 3 h w) and alpha (1 1 h w, or None) of `picture`, and its bits a sample, 8 or 16.
+    """Return the colours (1 3 h w) and alpha (1 1 h w, or None) of `picture`, and its bits per sample, 8 or 16.
 
     Colours go through the picture's ICC profile to sRGB; without one, RGB and grey are taken for sRGB, and
     CMYK for coated paper. Floats are taken for sRGB values too, not linear light. The EXIF orientation is
@@ -44,7 +44,7 @@ def to_srgb(picture: pyvips.Image, name: object) -> tuple[Image, Tensor | None, 
 
 
 def upright(samples: np.ndarray, orientation: int) -> np.ndarray:
-    """A view of `samples` (h w bands) with EXIF `orientation` (1 to 8; anything else is 1) undone.
+    """Return a view of `samples` (h w bands) with EXIF `orientation` undone (1 to 8; anything else counts as 1).
 
     Source: EXIF 2.32, tag 274: which edges of the scene row 0 and column 0 show.
     """
@@ -71,7 +71,7 @@ def _check_samples(picture: pyvips.Image, name: object) -> None:
 
 
 def _converted(picture: pyvips.Image) -> pyvips.Image:
-    """`picture` in sRGB or grey, still lazily."""
+    """Convert `picture` to sRGB or grey, lazily."""
     pyvips = vips()
     cmyk = picture.interpretation == "cmyk"
     profiled = picture.get_typeof("icc-profile-data") != 0

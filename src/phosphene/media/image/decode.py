@@ -26,7 +26,7 @@ _LOST = ("premature end", "bad Huffman code", "bad arithmetic code", "found mark
 
 
 def open_file(path: Path) -> BufferedReader:
-    """The file at `path`, open to read; anything but a file that may be read raises `ImageError`."""
+    """Open the file at `path` to read; raise `ImageError` for anything but a readable regular file."""
     try:
         mode = os.stat(path).st_mode
         if not stat.S_ISREG(mode) and not stat.S_ISDIR(mode):  # opening a pipe could wait for ever
@@ -55,7 +55,7 @@ def understood(path: Path) -> Iterator[None]:
 
 
 def header(file: BufferedReader, path: Path, fail_on: str = "error") -> pyvips.Image:
-    """The picture in `file` with its metadata; its pixels are decoded when they are asked for.
+    """Return the picture in `file` with its metadata; its pixels are decoded when they are first used.
 
     `fail_on` is libvips' word for the least fault that is an error then: "warning" or "error".
     """
@@ -68,7 +68,7 @@ def header(file: BufferedReader, path: Path, fail_on: str = "error") -> pyvips.I
 
 
 def pixels(file: BufferedReader, path: Path) -> tuple[Image, Tensor | None, int]:
-    """What `to_srgb` gives for the picture in `file`, which must be whole.
+    """Decode `file`, which must be complete, and return the result of `to_srgb`.
 
     libjpeg only warns of lost data, but warns of trifles too (bytes between markers, as some cameras leave
     them): a JPEG is decoded strictly, and again less strictly if that was about a trifle.

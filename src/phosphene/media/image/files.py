@@ -36,7 +36,7 @@ MAX_PIXELS = 2**28
 
 
 def read_image(path: StrPath) -> Photograph:
-    """The picture in a file: JPEG, PNG, WebP, AVIF, TIFF (first page) or GIF (first frame), by its contents.
+    """Read the picture in a file: JPEG, PNG, WebP, AVIF, TIFF (first page) or GIF (first frame), by its contents.
 
         read_image("portrait.jpg").image.shape     # torch.Size([1, 3, 4032, 3024])
 
@@ -60,7 +60,7 @@ def read_image(path: StrPath) -> Photograph:
 
 
 def as_photograph(source: StrPath | PIL.Image.Image | np.ndarray | Tensor) -> Photograph:
-    """The picture in whatever a caller has: a path, a PIL image, a NumPy array (h w 3) or a tensor (3 h w).
+    """Return the picture in a path, a PIL image, a NumPy array (h w 3) or a tensor (3 h w).
 
     Raises `SettingError` for anything else, and the errors of the reader that is chosen.
     """
@@ -134,7 +134,7 @@ def write_image(
 
 
 def read_recipe_text(path: StrPath) -> str | None:
-    """The recipe in a picture, or the text of a .json file, to the byte; None for a picture without one.
+    """Return the recipe in a picture, or the exact text of a .json file; None for a picture without one.
 
     No pixels are decoded. Raises `ImageError` for what is neither.
     """
@@ -173,7 +173,7 @@ def _options(chosen: Format, depth: int, quality: int | None) -> dict[str, Any]:
 
 
 def _tagged(samples: np.ndarray, packet: bytes | None) -> pyvips.Image:
-    """`samples` (h w bands, not copied) as a picture that says that it is sRGB."""
+    """Return `samples` (h w bands, not copied) as a picture tagged as sRGB."""
     pyvips = vips()
     height, width, bands = samples.shape
     kind, colours = ("uchar", "srgb") if samples.dtype == np.uint8 else ("ushort", "rgb16")
@@ -185,7 +185,7 @@ def _tagged(samples: np.ndarray, packet: bytes | None) -> pyvips.Image:
 
 
 def _refused(problem: Exception, path: StrPath) -> OutputError:
-    """libvips says why only in words."""
+    """Return the error for a libvips failure, whose reason is given only in words."""
     said = complaint(problem)
     why = "the disk is full; make room or choose another folder" if "No space left" in str(problem) else said
     return OutputError(f"cannot write {path}: {why}", path=path)

@@ -82,7 +82,7 @@ _READ = "phosphene reads JPEG, PNG, WebP, AVIF, TIFF and GIF"
 
 
 def recognise(head: bytes, path: Path) -> Format:
-    """The format of a file that begins with `head`; an `ImageError` says what it is instead of a picture."""
+    """Return the format of a file that begins with `head`; an `ImageError` says what else it is."""
     if not head:
         raise ImageError(f"{path} is empty (0 bytes): a picture was expected", path=path)
     for magic, found in _MAGIC:
@@ -107,7 +107,7 @@ def recognise(head: bytes, path: Path) -> Format:
 
 
 def for_writing(path: str | os.PathLike[str], depth: int = 8, size: Size | None = None) -> Format:
-    """The format that `path`'s suffix asks for, able to hold `depth` bits a sample and a picture of `size`.
+    """Return the format of `path`'s suffix, able to hold `depth` bits per sample and a picture of `size`.
 
     Raises `OutputError` for an unknown suffix and `SettingError` for a depth or size that the format cannot
     hold.

@@ -39,7 +39,7 @@ _CODED = f"{NAMESPACE} recipeZlib"
 
 
 def packet(recipe: str) -> bytes:
-    """The XMP packet that carries `recipe`.
+    """Return the XMP packet that carries `recipe`.
 
     Raises `SettingError` if it does not fit into `MAX_PACKET` bytes even when compressed.
     """
@@ -61,7 +61,7 @@ def packet(recipe: str) -> bytes:
 
 
 def recipe_in(packet: bytes) -> str | None:
-    """The recipe in an XMP packet, in whatever form a writer left it; None if none is there or whole."""
+    """Return the recipe in an XMP packet, in any of the forms that writers use; None if none is intact."""
     found: dict[str, list[str]] = {}
     open_names: list[str] = []
 

@@ -47,7 +47,7 @@ class Photograph:
 
 
 def from_array(array: np.ndarray, name: str = "array") -> Photograph:
-    """The picture in an array: h w or h w 1 (grey), h w 3, h w 4 (RGBA); uint8, uint16 or floats in [0, 1].
+    """Return the picture in an array: h w or h w 1 (grey), h w 3, h w 4 (RGBA); uint8, uint16 or floats in [0, 1].
 
     >>> from_array(np.zeros((4, 5, 3), np.uint8)).image.shape
     torch.Size([1, 3, 4, 5])
@@ -71,7 +71,7 @@ def from_array(array: np.ndarray, name: str = "array") -> Photograph:
 
 
 def from_tensor(tensor: Tensor, name: str = "tensor") -> Photograph:
-    """The picture, or batch of pictures, in a tensor: 3 h w or n 3 h w; uint8, or floats in [0, 1].
+    """Return the picture, or batch of pictures, in a tensor: 3 h w or n 3 h w; uint8, or floats in [0, 1].
 
     >>> from_tensor(torch.zeros(3, 4, 5)).image.shape
     torch.Size([1, 3, 4, 5])
@@ -97,7 +97,7 @@ def from_tensor(tensor: Tensor, name: str = "tensor") -> Photograph:
 
 
 def from_pil(picture: PIL.Image.Image) -> Photograph:
-    """The picture in a PIL image of any mode, as `read_image` would read it: upright, in sRGB, alpha kept.
+    """Return the picture in a PIL image of any mode, as `read_image` would: upright, in sRGB, with its alpha.
 
     >>> import PIL.Image
     >>> from_pil(PIL.Image.new("CMYK", (5, 4))).image.mean()
@@ -127,7 +127,7 @@ def from_pil(picture: PIL.Image.Image) -> Photograph:
 
 
 def _plain_mode(picture: PIL.Image.Image) -> PIL.Image.Image:
-    """`picture` in a mode whose samples are grey, RGB or CMYK, with or without alpha."""
+    """Convert `picture` to a mode whose samples are grey, RGB or CMYK, with or without alpha."""
     mode = picture.mode
     if mode in ("P", "PA") or (picture.has_transparency_data and mode in ("1", "L", "RGB")):
         return picture.convert("RGBA" if picture.has_transparency_data else "RGB")

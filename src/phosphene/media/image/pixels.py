@@ -28,7 +28,7 @@ _SLACK = 1e-3
 
 
 def planes(samples: np.ndarray, pick: tuple[int, ...]) -> Float[Tensor, "1 c h w"]:
-    """The channels `pick` of `samples` (h w bands; uint8, uint16 or floats) as float32 planes; a copy.
+    """Copy the channels `pick` of `samples` (h w bands; uint8, uint16 or floats) to float32 planes.
 
     >>> planes(np.array([[[0, 255]]], dtype=np.uint8), (1, 1, 0)).flatten().tolist()
     [1.0, 1.0, 0.0]
@@ -44,7 +44,7 @@ def planes(samples: np.ndarray, pick: tuple[int, ...]) -> Float[Tensor, "1 c h w
 
 
 def out_of_range(samples: np.ndarray) -> str | None:
-    """What is wrong with floats that are not all in [0, 1], or None; whole numbers are always right."""
+    """Return what is wrong with floats that are not all in [0, 1], or None; integers are always valid."""
     if samples.dtype.kind != "f":
         return None
     least, most = float(samples.min()), float(samples.max())
@@ -55,7 +55,7 @@ def out_of_range(samples: np.ndarray) -> str | None:
 
 
 def quantise(image: Image, alpha: Tensor | None = None, *, depth: int = 8, flatten: bool = False) -> np.ndarray:
-    """One picture as interleaved whole samples, rounded to the nearest: h w 3, or h w 4 with `alpha`.
+    """Return one picture as interleaved integer samples, rounded to the nearest: h w 3, or h w 4 with `alpha`.
 
     `alpha` is 1 1 h w; with `flatten` the picture is laid on white through it instead, in sRGB values as
     browsers do. Values beyond [0, 1] are clipped. Raises `SettingError` for a batch, an alpha of another
@@ -75,7 +75,7 @@ def quantise(image: Image, alpha: Tensor | None = None, *, depth: int = 8, flatt
             cover = _to_cpu(alpha[0, :, top : top + rows])
             strip = torch.cat((strip, cover)) if keep else strip * cover + (1 - cover)
         if not bool(strip.isfinite().all()):
-            raise SettingError("the picture has values that are no numbers (NaN or infinite)", setting="image")
+            raise SettingError("the picture has values that are NaN or infinite", setting="image")
         # Half up; the cast that follows drops the fraction.
         strip = strip.clamp(0, 1).mul_(LARGEST[depth]).add_(0.5)
         out[top : top + rows] = strip.permute(1, 2, 0).numpy()
@@ -83,7 +83,7 @@ def quantise(image: Image, alpha: Tensor | None = None, *, depth: int = 8, flatt
 
 
 def to_array(image: Image, alpha: Tensor | None = None) -> np.ndarray:
-    """One picture as a NumPy array, float32 in [0, 1], h w 3, or h w 4 with `alpha`; a copy.
+    """Copy one picture to a NumPy array, float32 in [0, 1], h w 3, or h w 4 with `alpha`.
 
     >>> to_array(torch.zeros(1, 3, 4, 5)).shape
     (4, 5, 3)
@@ -94,7 +94,7 @@ def to_array(image: Image, alpha: Tensor | None = None) -> np.ndarray:
 
 
 def to_pil(image: Image, alpha: Tensor | None = None) -> PIL.Image.Image:
-    """One picture as a PIL image of mode RGB, or RGBA with `alpha`; 8 bits a sample, rounded to the nearest.
+    """Return one picture as a PIL image, RGB, or RGBA with `alpha`; 8 bits per sample, rounded to the nearest.
 
     >>> to_pil(torch.zeros(1, 3, 4, 5)).size
     (5, 4)

@@ -8,7 +8,7 @@ from types import ModuleType
 
 @cache
 def vips() -> ModuleType:
-    """The pyvips module; its log goes to `logging` under "pyvips" and, unless the user asks, nowhere.
+    """Return the pyvips module; its log goes to `logging` under "pyvips".
 
     libvips keeps the results of its last operations, whole pictures among them; we never repeat one.
     """
@@ -19,7 +19,7 @@ def vips() -> ModuleType:
 
 
 def complaint(problem: Exception) -> str:
-    """What libvips had to say, on one line: its last words are the most particular.
+    """Return libvips's complaint on one line: its last words are the most specific.
 
     >>> complaint(Exception("unable to write to memory\\n  source: bad seek to 9\\nheif: end of file\\n"))
     'heif: end of file'

@@ -4,7 +4,7 @@
     for frame in clip.section(start=2, end=5).frames():
         frame.image                                 # 1 3 h w
 
-What is read is what a player would show; `docs/video-formats.md` says so for rotation, colours, odd pixels,
+Frames are read as a player would show them; `docs/video-formats.md` has the details for rotation, colours, odd pixels,
 damaged files and frames without times. Memory does not grow with the length of a clip.
 """
 
@@ -64,7 +64,7 @@ class Clip:
     pose: Pose = field(repr=False)
 
     def section(self, start: Seconds = 0, end: Seconds | None = None, every: int = 1) -> Section:
-        """The part from `start` to before `end` (seconds on the clip's clock), using every Nth frame (`every`).
+        """Return the part from `start` to before `end` (seconds on the clip's clock), using every Nth frame (`every`).
 
         It begins with the frame that is on screen at `start`. Raises `SettingError` for a part that is empty or
         outside the clip.
@@ -80,11 +80,11 @@ class Clip:
         return Section(self, shown * self.time_base, finish, every)
 
     def frames(self, start: Seconds = 0, end: Seconds | None = None, every: int = 1) -> Iterator[ClipFrame]:
-        """The frames of `section(start, end, every)`."""
+        """Yield the frames of `section(start, end, every)`."""
         return self.section(start, end, every).frames()
 
     def _shown_at(self, time: Fraction) -> int:
-        """The ticks, from the first frame, of the frame that is on screen at `time`."""
+        """Return the ticks, from the first frame, of the frame that is on screen at `time`."""
         with closing(self._decoded(time)) as frames:
             shown = ends = 0
             for frame in frames:
@@ -115,7 +115,7 @@ class Section:
     """A part of a clip, all or every Nth of its frames; made by `Clip.section`.
 
     `start` is the time of its first frame, `end` where it ends, both in seconds on the clip's clock; without an
-    `end` it goes on to the clip's.
+    `end` it lasts until the clip's.
     """
 
     clip: Clip = field(repr=False)
@@ -147,7 +147,7 @@ class Section:
         return Sound(clip.path, clip.origin * clip.time_base, begin, self.end)
 
     def frames(self, skip: int = 0) -> Iterator[ClipFrame]:
-        """The frames, from number `skip` on: those before it are decoded, which is quick, and nothing more.
+        """Yield the frames from number `skip` on; those before it are decoded, which is fast, and not converted.
 
         Raises `VideoError` if the file cannot be read any more.
         """
@@ -169,10 +169,10 @@ class Section:
 
 
 def open_clip(path: StrPath) -> Clip:
-    """Look into a video file; its frames are read when they are asked for.
+    """Open a video file; its frames are read when they are iterated.
 
-    The first frame is decoded at once, so that what cannot be shown is known now. Raises `VideoError`, in one line,
-    for what is no video, and `MissingExtraError` without PyAV.
+    The first frame is decoded at once, so that a file that cannot be shown is refused now. Raises `VideoError`, in one
+    line, for a file that is not a readable video, and `MissingExtraError` without PyAV.
     """
     path = Path(path)
     with closing(decode.decoded(path)) as frames:
@@ -199,7 +199,7 @@ def open_clip(path: StrPath) -> Clip:
 
 
 def _exact(seconds: Seconds, setting: str) -> Fraction:
-    """0.7 as 7/10, not as the nearest binary fraction."""
+    """Return 0.7 as 7/10, not as the nearest binary fraction."""
     try:
         exact = Fraction(str(seconds))
     except ValueError:  # infinite, or no number

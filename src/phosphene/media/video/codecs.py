@@ -1,8 +1,8 @@
-"""What films can be written as: the codecs, and the containers that hold them, chosen by an output's suffix.
+"""The codecs that films are written in, and the containers that hold them, chosen by an output's suffix.
 
-Every codec is set so that the same frames give the same bytes (one thread, no random ids), and so that frames
-are stored in the order they are shown in: no frame waits for a later one. That costs H.264 about a tenth of
-the size, and lets parts that were encoded apart, each from its own key frame, follow one another in one film.
+Every codec is configured so that the same frames give the same bytes (one thread, no random ids), and frames are stored
+in display order, without B-frames. That makes H.264 files about a tenth larger, and lets parts that were encoded
+separately, each from its own key frame, be joined into one film.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ from phosphene.types import Size
 class Codec:
     """A way to store frames.
 
-    `encoder` is FFmpeg's name of what encodes a part of a film, `pixels` the layout of the samples it is given and
-    `deep` the one for 16 bits a sample, where there is one. `crf` is the range of the constant rate factor (0 is
-    the best) and `default_crf` its default. `even` tells that sides must be even, and `side` how long they may be.
+    `encoder` is FFmpeg's name of the encoder for a part of a film, `pixels` its pixel format, and `deep` the one for 16
+    bits per sample, if there is one. `crf` is the range of the constant rate factor (0 is the best) and `default_crf`
+    its default. `even` means that both sides must be even, and `side` is the longest side in pixels.
     """
 
     name: str
@@ -44,15 +44,15 @@ CODECS: dict[str, Codec] = {
         Codec("h264", "H.264, 8 bits, 4:2:0", "libx264", "yuv420p", crf=range(52), default_crf=17, even=True,
               side=16_384,
               options={"preset": "medium", "bf": "0"}),
-        # With cpu-used 4 it takes a third of the time of 1, for a file 3 % larger.
+        # cpu-used 4 takes a third of the time of 1, for a file 3 % larger.
         Codec("vp9", "VP9, 8 bits, 4:2:0", "libvpx-vp9", "yuv420p", crf=range(64), default_crf=24,
               options={"b": "0", "deadline": "good", "cpu-used": "4", "row-mt": "0"}),
-        # Of FFmpeg's two encoders the one that takes a fifth of the time, for larger files of better quality.
+        # The faster of FFmpeg's two encoders: a fifth of the time, for larger files of better quality.
         Codec("prores", "ProRes 422 HQ, 10 bits", "prores_aw", "yuv422p10le", even=True,
               options={"profile": "3", "vendor": "apl0"}),
         Codec("ffv1", "FFV1, lossless, 8 or 16 bits", "ffv1", "bgr0", "gbrp16le",
               options={"level": "3", "slicecrc": "1", "g": "1"}),
-        # Its palette is chosen when all frames are there; until then they are kept without loss.
+        # The palette is chosen from all frames, so until the last they are kept without loss.
         Codec("gif", "GIF, 255 colours", "ffv1", "bgr0", options={"level": "3", "slicecrc": "1", "g": "1"}),
         Codec("png", "PNG pictures, 8 or 16 bits", "", "rgb24", "rgb48le"),
     )
@@ -64,8 +64,8 @@ CODECS: dict[str, Codec] = {
 class Container:
     """A kind of file that holds a film: FFmpeg's name for it, its codecs (the default first), and its sound.
 
-    `sound` names the codecs of sound that are carried over as they are, `resound` what any other is encoded to;
-    without either there is no sound in such files.
+    `sound` names the audio codecs that are copied unchanged, `resound` the one that any other is encoded to;
+    without either, such files are silent.
     """
 
     name: str
@@ -95,15 +95,15 @@ _NUMBER = re.compile(r"%0?(\d*)d")
 
 
 def choose_codec(path: str | os.PathLike[str], codec: str | None = None) -> tuple[Container, Codec]:
-    """How the film at `path` is to be stored: by its suffix, and by `codec` where the suffix leaves a choice.
+    """Choose how to store the film at `path`: by its suffix, and by `codec` if the suffix allows several.
 
     >>> container, codec = choose_codec("trip.mkv")
     >>> container.name, codec.name
     ('Matroska', 'ffv1')
 
     A path without a suffix is a folder of PNG pictures, and `trip-%05d.png` is a pattern for their names. Raises
-    `OutputError` for a suffix that no film has, `UnknownNameError` for no codec's name and `SettingError` for a
-    codec that such a file does not hold.
+    `OutputError` for a suffix that no film has, `UnknownNameError` for an unknown codec and `SettingError` for a codec
+    that such a file cannot hold.
     """
     container = _container(Path(path))
     if codec is not None and codec not in CODECS:
@@ -137,7 +137,7 @@ def _container(path: Path) -> Container:
 
 
 def picture_path(path: Path, index: int) -> Path:
-    """Where picture `index` (from 0) of a film of PNG pictures is.
+    """Return the path of picture `index` (from 0) of a film of PNG pictures.
 
     >>> str(picture_path(Path("trip/%04d.png"), 7)), picture_path(Path("trip"), 7).name
     ('trip/0007.png', '00007.png')
@@ -150,7 +150,7 @@ def picture_path(path: Path, index: int) -> Path:
 
 
 def picture_list(path: Path) -> Path:
-    """Where the list of the pictures of a film of PNG pictures is.
+    """Return the path of the list of the pictures of a film of PNG pictures.
 
     >>> str(picture_list(Path("trip/a-%04d.png"))), str(picture_list(Path("trip")))
     ('trip/a.ffconcat', 'trip/frames.ffconcat')
@@ -162,7 +162,7 @@ def picture_list(path: Path) -> Path:
 
 
 def check_settings(codec: Codec, size: Size, crf: int | None, depth: int) -> None:
-    """Raise `SettingError` for what `codec` cannot hold."""
+    """Raise `SettingError` unless `codec` can hold frames of this size, crf and depth."""
     if max(size) > codec.side:
         raise SettingError(
             f"{codec.name} films have at most {codec.side} pixels a side, but the frames are {size[1]}x{size[0]}",
@@ -181,7 +181,7 @@ def check_settings(codec: Codec, size: Size, crf: int | None, depth: int) -> Non
     if depth not in (8, 16) or (depth == 16 and codec.deep is None):
         deep = " or ".join(name for name, each in CODECS.items() if each.deep is not None)
         raise SettingError(
-            f"{codec.name} films have no frames of {depth} bits a sample: use depth 8, or {deep} for 16",
+            f"{codec.name} films cannot have {depth} bits per sample: use depth 8, or {deep} for 16",
             setting="depth",
             value=depth,
         )

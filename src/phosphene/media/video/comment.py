@@ -1,4 +1,4 @@
-"""A recipe as a film carries it: in the comment, which MP4, MOV, Matroska, WebM and GIF all have and players show."""
+"""Recipes in the comment of a film, which MP4, MOV, Matroska, WebM and GIF all have and players show."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _CODED = "phosphene recipe, zlib: "
 
 
 def to_comment(recipe: str) -> str:
-    """The comment that carries `recipe`, compressed if it is long.
+    """Return the comment that carries `recipe`, compressed if it is long.
 
     >>> to_comment("{}")
     'phosphene recipe: {}'
@@ -39,7 +39,7 @@ def to_comment(recipe: str) -> str:
 
 
 def from_comment(comment: str | None) -> str | None:
-    """The recipe in a comment; None if it is another's, or broken.
+    """Return the recipe in a comment; None if the comment is something else, or damaged.
 
     >>> from_comment(to_comment("{}")), from_comment("shot in Kyoto")
     ('{}', None)

@@ -19,22 +19,22 @@ from phosphene.media.video.pyav import complaint, pyav
 
 log = logging.getLogger(__name__)
 
-# What FFmpeg may take a file for. Others read further files or addresses named in them, or are pictures.
+# The demuxers that FFmpeg may use. Others open further files or addresses named in a file, or read still pictures.
 _READ = (
     "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpegts,mpeg,mpegvideo,flv,asf,ogg,gif,apng,mxf,nut,dv,rm,ivf,obu,"
     "h264,hevc,m4v,mjpeg,yuv4mpegpipe,wtv,vob,gxf,swf,nsv,avs2,av1,vc1"
 )
 _SAME = 0.01
-"""How far the mean rate of a clip may be off its constant one, by a length that is rounded."""
+"""How far a clip's mean rate may differ from its constant rate, because its duration is rounded."""
 _FASTEST = 1000
-"""Frames per second beyond which a rate that a file claims is taken for the ticks of its clock."""
+"""Frames per second beyond which a rate that a file claims is assumed to be that of its clock's ticks."""
 
 
 @contextmanager
 def opened(path: Path) -> Iterator[tuple[Any, Any]]:
-    """PyAV's container and its stream of pictures.
+    """Open a clip; yield PyAV's container and its stream of pictures.
 
-    Raises `VideoError` for what is no file that can be read, no video, or has no pictures.
+    Raises `VideoError` for a file that cannot be read, that is not a video, or that has no pictures.
     """
     with container_of(path) as container:
         yield container, _pictures(container, path)
@@ -42,7 +42,7 @@ def opened(path: Path) -> Iterator[tuple[Any, Any]]:
 
 @contextmanager
 def container_of(path: Path) -> Iterator[Any]:
-    """PyAV's container for the file at `path`, open to read."""
+    """Yield PyAV's container for the file at `path`, open to read."""
     av = pyav()
     try:
         with open_file(path) as file:
@@ -53,7 +53,7 @@ def container_of(path: Path) -> Iterator[Any]:
         raise VideoError(f"{path} is empty (0 bytes): a clip was expected", path=path)
     allowed = {"format_whitelist": _READ, "protocol_whitelist": "file"}
     try:
-        # With "file:", a name that looks like an address is none.
+        # "file:" keeps a file name that looks like an address from being one.
         container = av.open(f"file:{path}", options=allowed, metadata_errors="replace")
     except (av.FFmpegError, OSError, ValueError) as problem:
         raise VideoError(
@@ -64,7 +64,7 @@ def container_of(path: Path) -> Iterator[Any]:
 
 
 def decoded(path: Path, near: int | None = None) -> Generator[Any, None, None]:
-    """PyAV's frames in the order they are shown in, with rising times; all, or those from at or before `near`.
+    """Yield PyAV's frames in display order, with rising times; all, or those from at or before `near`.
 
     `near` is in ticks of the stream. Raises `VideoError` where the decoder gives up.
     """
@@ -76,13 +76,13 @@ def decoded(path: Path, near: int | None = None) -> Generator[Any, None, None]:
                 yield first
                 yield from frames
                 return
-    # There is no seeking in it, or not so finely: all is decoded that comes before.
+    # Seeking is impossible or too coarse, so everything before is decoded.
     with opened(path) as (container, stream):
         yield from _frames(path, container, stream)
 
 
 def rate_of(stream: Any) -> Fraction:
-    """Frames per second; where the rate varies, the mean."""
+    """Return the frames per second; the mean if the rate varies."""
     mean, claimed = stream.average_rate, stream.guessed_rate
     if stream.frames > 1 and stream.duration:
         mean = stream.frames / (stream.duration * stream.time_base)
@@ -91,7 +91,7 @@ def rate_of(stream: Any) -> Fraction:
     for rate in (mean, claimed):
         if rate and 0 < rate <= _FASTEST:
             return Fraction(rate)
-    return Fraction(25)  # what FFmpeg takes where a file says nothing
+    return Fraction(25)  # FFmpeg's default for a file without a rate
 
 
 def _pictures(container: Any, path: Path) -> Any:
@@ -128,7 +128,7 @@ def _frames(path: Path, container: Any, stream: Any) -> Iterator[Any]:
                 continue
             step = frame.duration or usual
             pts = (0 if last is None else last + step) if frame.pts is None else frame.pts + shift
-            if last is not None and pts <= last:  # recordings that were joined: time goes on
+            if last is not None and pts <= last:  # joined recordings: shift the rest to keep times rising
                 shift += last + step - pts
                 pts = last + step
             frame.pts = last = pts

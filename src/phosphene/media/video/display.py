@@ -18,12 +18,12 @@ _BT709, _BT601, _BT2020 = 1, 6, 9
 _HDR = frozenset({16, 18})  # PQ and HLG
 _LIMITED, _FULL = 1, 2
 _ODDEST_PIXEL = 8
-"""A pixel longer than this many times its width is a fault of the file, and not believed."""
+"""An aspect ratio beyond this is a fault of the file, and is ignored."""
 
 
 @dataclass(frozen=True)
 class Pose:
-    """What is done to a decoded frame's rows and columns, in this order: stretch, transpose, mirror.
+    """The changes to a decoded frame's rows and columns, in this order: stretch, transpose, mirror.
 
     `stretched` is the size with square pixels, before it is turned.
     """
@@ -40,7 +40,7 @@ class Pose:
         return (width, height) if self.transpose else (height, width)
 
     def applied(self, samples: np.ndarray) -> np.ndarray:
-        """A view of `samples` (h w bands) turned and mirrored."""
+        """Return a view of `samples` (h w bands), rotated and mirrored."""
         if self.transpose:
             samples = samples.swapaxes(0, 1)
         if self.mirror_x:
@@ -49,7 +49,7 @@ class Pose:
 
 
 def pose_of(frame: Any, aspect: Fraction | None) -> Pose:
-    """How `frame` (PyAV's) is to be shown, by its display matrix and by `aspect`, the width of a pixel of height 1."""
+    """Return how to show PyAV's `frame`, from its display matrix and `aspect`, the width of a pixel of height 1."""
     height, width = frame.height, frame.width
     if aspect and Fraction(1, _ODDEST_PIXEL) <= aspect <= _ODDEST_PIXEL:
         if aspect > 1:
@@ -87,7 +87,7 @@ class Screen:
         self._scaler = pyav().video.reformatter.VideoReformatter()
 
     def image(self, frame: Any) -> Image:
-        """The picture (1 3 h w) that `frame` shows; what is clear in it is black."""
+        """Return the picture (1 3 h w) that `frame` shows; transparent pixels are black."""
         deep = max(component.bits for component in frame.format.components) > 8
         alpha = frame.format.has_palette or any(component.is_alpha for component in frame.format.components)
         samples = self._rgb(frame, ("rgba64le" if deep else "rgba") if alpha else ("rgb48le" if deep else "rgb24"))
@@ -120,7 +120,7 @@ class Screen:
 
 
 def _narrowed(frame: Any) -> dict[str, int]:
-    """What makes swscale bring the colours of an HDR or wide-gamut frame down to sRGB's."""
+    """Return the options that make swscale convert an HDR or wide-gamut frame to sRGB."""
     kinds = pyav().video.reformatter
     asked: dict[str, int] = {}
     if frame.color_trc in _HDR:
@@ -135,7 +135,7 @@ def _is_grey(frame: Any) -> bool:
 
 
 def _correction(frame: Any) -> float:
-    """What swscale's 16-bit RGB is to be multiplied by: it shifts samples up, so that white falls short of 65535."""
+    """Return the factor for swscale's 16-bit RGB, which shifts samples up so that white falls short of 65535."""
     if frame.format.is_rgb or _is_grey(frame):
         return 1.0
     if frame.color_range != _FULL:

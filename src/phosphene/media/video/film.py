@@ -248,7 +248,7 @@ class Film:
         return self._work.folder / f"so-far{self._maker.suffix}"
 
     def _check_room(self, part: int) -> None:
-        """One part's frames, and as much again for the part and the film, is the least that a film needs."""
+        """Check for the least disk space that a film needs: a part's frames, and as much for the part and the film."""
         free = shutil.disk_usage(
             self._maker.final.parent if self._maker.final.parent.is_dir() else self.path.parent
         ).free
@@ -261,7 +261,7 @@ class Film:
 
 
 def part_frames(rate: Fraction, frame_bytes: int) -> int:
-    """How many frames a part has: two seconds' worth, fewer of large ones, since all are kept until it is encoded.
+    """Return how many frames a part has: two seconds' worth, fewer if they are large, since all are kept until encoded.
 
     >>> part_frames(Fraction(24), 640 * 360 * 3 // 2)
     48

@@ -1,7 +1,7 @@
 """GIF films: one palette for all frames, chosen from all of their colours, and the recipe as a comment.
 
-GIF counts in hundredths of a second, and players slow down what is shown for less than two: times are rounded, not
-added up from rounded ones, and of frames that follow faster some are left out.
+GIF's clock has hundredths of a second, and players slow down frames shorter than two of them. Each time is rounded by
+itself, so errors do not accumulate, and frames that follow too fast are dropped.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ Parts = Callable[[], Iterator[Segment]]
 
 
 def write_gif(path: Path, style: StreamFormat, parts: Parts, recipe: str | None) -> None:
-    """Write the frames of `parts`, which is called for each reading of them, as one GIF that repeats for ever.
+    """Write the frames of `parts`, which is called for each pass over them, as one GIF that loops for ever.
 
     Raises `OutputError`.
     """
@@ -49,7 +49,7 @@ def write_gif(path: Path, style: StreamFormat, parts: Parts, recipe: str | None)
 
 
 def _timed(style: StreamFormat, parts: Iterable[Segment]) -> Iterator[Any]:
-    """The frames that are shown, with times in hundredths of a second."""
+    """Yield the frames that are shown, with times in hundredths of a second."""
     last: int | None = None
     for part in parts:
         with pyav().open(str(part.path)) as source:
@@ -83,7 +83,7 @@ def _palette(style: StreamFormat, parts: Iterable[Segment]) -> Any:
 def _mapper(style: StreamFormat, palette: Any) -> tuple[Any, Any, Any]:
     graph, source, sink = _graph(style)
     colours = graph.add_buffer(width=16, height=16, format=palette.format, time_base=_TICK, name="palette")
-    # A fixed pattern: what an error diffusion does crawls from frame to frame.
+    # Ordered dither, because error diffusion crawls from frame to frame.
     mapper = graph.add("paletteuse", "dither=bayer:bayer_scale=3")
     shaped = graph.add("format", "bgra")
     source.link_to(shaped)

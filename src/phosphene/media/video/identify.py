@@ -1,4 +1,4 @@
-"""What a film says of itself: the recipe that it carries, and the hash of its file."""
+"""The recipe that a film carries, and the hash of its file."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ StrPath = str | os.PathLike[str]
 
 
 def is_film(path: StrPath) -> bool:
-    """Whether the suffix is that of a film; a GIF's is, even if it has a single frame."""
+    """Return whether the suffix is that of a film; a GIF's is, even if it has a single frame."""
     return Path(path).suffix.lower() in {suffix for each in CONTAINERS for suffix in each.suffixes}
 
 
 def read_film_recipe(path: StrPath) -> str | None:
-    """The text of the recipe in a film; None for one without. Raises `VideoError` for a file that is not a film."""
+    """Return the text of the recipe in a film, or None. Raise `VideoError` for a file that is not a film."""
     path = Path(path)
     if path.suffix.lower() == ".gif":
         try:
@@ -37,7 +37,7 @@ def read_film_recipe(path: StrPath) -> str | None:
 
 
 def hash_of(path: StrPath) -> str:
-    """The SHA-256 of a file, in hexadecimal digits; raises `VideoError` if it cannot be read."""
+    """Return the SHA-256 of a file, in hexadecimal digits; raise `VideoError` if it cannot be read."""
     try:
         with open(path, "rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()

@@ -158,6 +158,6 @@ class PictureMaker(Maker):
 
 
 def maker_for(path: Path, container: Container, style: StreamFormat, recipe: str | None) -> Maker:
-    """The maker of such films."""
+    """Return the maker of such films."""
     kinds: dict[str, type[Maker]] = {"gif": GifMaker, "png": PictureMaker}
     return kinds.get(style.codec.name, PacketMaker)(path, container, style, recipe)

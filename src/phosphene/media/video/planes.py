@@ -1,7 +1,7 @@
-"""Pictures as encoders want them: the planes of YCbCr or RGB, as whole numbers, one after the other in bytes.
+"""Pictures as encoders take them: planes of YCbCr or RGB as integers, concatenated as bytes.
 
-The conversion is ours, not swscale's, because it is then exact: from floats, rounded once, with BT.709's matrix in
-the limited range, and with the chroma samples where H.264 and VP9 say that they are.
+The conversion is ours, not swscale's, so that it is exact: from floats, rounded once, with BT.709's matrix in the
+limited range, and chroma sited as H.264 and VP9 specify.
 """
 
 from __future__ import annotations
@@ -23,24 +23,24 @@ _RED, _GREEN, _BLUE = 0.2126, 0.7152, 0.0722  # ITU-R BT.709, section 3: their s
 
 @dataclass(frozen=True)
 class PlaneFormat:
-    """How samples lie in memory: their type, the size of each plane, and the way there from a picture."""
+    """The layout of samples in memory: their type, the shape of each plane, and the conversion from a picture."""
 
     sample: type[np.unsignedinteger[Any]]
     shapes: Callable[[int, int], list[tuple[int, ...]]]
     fill: Callable[[Tensor], list[Tensor]]
 
     def frame_bytes(self, size: Size) -> int:
-        """Bytes of a frame of `size`."""
+        """Return the bytes of a frame of `size`."""
         return sum(int(np.prod(shape)) for shape in self.shapes(*size)) * self.sample().itemsize
 
 
 def to_planes(image: Image, pixels: str) -> list[np.ndarray]:
-    """The planes of one picture (1 3 h w in [0, 1]; beyond it is clipped) in the layout that FFmpeg calls `pixels`.
+    """Return the planes of one picture (1 3 h w, clipped to [0, 1]) in the layout that FFmpeg calls `pixels`.
 
     >>> [plane.shape for plane in to_planes(torch.zeros(1, 3, 5, 6), "yuv420p")]
     [(5, 6), (3, 3), (3, 3)]
 
-    Raises `SettingError` for a batch of pictures and for values that are no numbers.
+    Raises `SettingError` for a batch of pictures and for NaN and infinite values.
     """
     if image.shape[0] != 1:
         raise SettingError(
@@ -50,13 +50,13 @@ def to_planes(image: Image, pixels: str) -> list[np.ndarray]:
         )
     rgb = image[0].detach().to("cpu", torch.float32)
     if not bool(rgb.isfinite().all()):
-        raise SettingError("the frame has values that are no numbers (NaN or infinite)", setting="image")
+        raise SettingError("the frame has values that are NaN or infinite", setting="image")
     layout = PLANE_FORMATS[pixels]
     return [_whole(plane, layout.sample) for plane in layout.fill(rgb.clamp(0, 1))]
 
 
 def padded_even(image: Image) -> Float[Tensor, "n 3 even_h even_w"]:
-    """The picture with its last row and column repeated where a side is odd; itself where none is."""
+    """Repeat the picture's last row and column where a side is odd; return it unchanged otherwise."""
     bottom, right = image.shape[-2] % 2, image.shape[-1] % 2
     if not bottom and not right:
         return image
@@ -85,7 +85,7 @@ def _half_width(plane: Tensor) -> Tensor:
 
 
 def _half_height(plane: Tensor) -> Tensor:
-    """The mean of each two rows: chroma is sited midway between them."""
+    """Return the mean of each pair of rows: chroma is sited midway between them."""
     below = plane[1::2] if plane.shape[0] % 2 == 0 else torch.cat((plane[1::2], plane[-1:]))
     return (plane[::2] + below) / 2
 

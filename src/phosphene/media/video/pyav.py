@@ -10,7 +10,7 @@ from phosphene.errors import MissingExtraError
 
 @cache
 def pyav() -> ModuleType:
-    """The av module; a `MissingExtraError` says how to install it."""
+    """Return the av module; a `MissingExtraError` says how to install it."""
     try:
         import av
     except ImportError:
@@ -19,6 +19,6 @@ def pyav() -> ModuleType:
 
 
 def complaint(problem: BaseException) -> str:
-    """What FFmpeg had to say, on one line."""
+    """Return FFmpeg's complaint on one line."""
     said = getattr(problem, "strerror", None) or str(problem) or type(problem).__name__
     return " ".join(str(said).split())[:160]

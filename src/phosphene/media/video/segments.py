@@ -146,7 +146,7 @@ def _options(style: StreamFormat) -> dict[str, str]:
 
 
 def _tags(pixels: str) -> dict[str, int]:
-    """What a player must know to show the colours right; the transfer is sRGB's only where no player minds."""
+    """Return the tags that players need for the right colours; sRGB's transfer only where every player accepts it."""
     if pixels.startswith("yuv"):
         return {"colorspace": _BT709, "color_range": _LIMITED, "color_primaries": _BT709, "color_trc": _BT709}
     return {"colorspace": 0, "color_range": _FULL, "color_primaries": _BT709, "color_trc": _SRGB}
@@ -165,7 +165,7 @@ def _frame(planes: list[np.ndarray], style: StreamFormat) -> Any:
 
 @contextmanager
 def writing(path: Path, muxer: str, options: dict[str, str] | None = None) -> Iterator[Any]:
-    """PyAV's output at `path`; whatever fails, on the disk or in FFmpeg, becomes an `OutputError`."""
+    """Yield PyAV's output at `path`; turn any failure, on the disk or in FFmpeg, into an `OutputError`."""
     av = pyav()
     try:
         with av.open(f"file:{path}", "w", format=muxer, options={**_EXACT, **(options or {})}) as film:

@@ -1,4 +1,4 @@
-"""The sound of a clip, carried over into a film: packet by packet, or encoded again where that is impossible."""
+"""The sound of a clip, copied into a film packet by packet, or re-encoded where that is impossible."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from phosphene.media.video.pyav import complaint, pyav
 log = logging.getLogger(__name__)
 
 Timed = tuple[Fraction, Any]
-"""Seconds, and the packet that is to be there."""
+"""A time in seconds, and the packet due then."""
 
 _BIT_RATES = {"aac": 192_000, "libopus": 160_000}
 
@@ -36,7 +36,7 @@ class Sound:
 
 
 def add_tracks(sound: Sound, film: Any, container: Container) -> list[Iterator[Timed]]:
-    """Add the streams of `sound` to PyAV's output `film`, and give the packets of each in order of time."""
+    """Add the streams of `sound` to PyAV's output `film`, and return the packets of each in order of time."""
     if container.resound is None:
         return []
     packets: list[Callable[[], Iterator[Timed]]] = []
@@ -64,7 +64,7 @@ def _copied(sound: Sound, index: int, track: Any, container: Container) -> Itera
         stream = source.streams[index]
         base = stream.time_base
         shift = round((sound.origin + (sound.start or 0)) / base)
-        # MP4 says how much of the first packets is not to be heard, Matroska for Opus only.
+        # MP4 stores how much of the first packets to skip (priming); Matroska does for Opus only.
         early = container.muxer in ("mp4", "mov") or _codec(stream) == "opus"
         for packet in _packets(sound.path, source, stream):
             if packet.pts is None:

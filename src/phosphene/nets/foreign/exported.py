@@ -4,7 +4,7 @@
     torch.export.save(program, "mynet.pt2", extra_files={"phosphene.json": json.dumps({
         "mean": [0.485, 0.456, 0.406], "std": [0.229, 0.224, 0.225], "labels": ["cat", "dog"]})})
 
-Layers have the names of the network's modules, or of the steps of the graph that are no module's (`cat_3`).
+Layers are named after the network's modules; steps outside any module keep the graph's names (`cat_3`).
 Without `phosphene.json` pictures are normalised as those of ImageNet, as nearly all networks expect.
 """
 
@@ -80,7 +80,7 @@ class ExportedNet(Net):
         raise AssertionError("a network whose card has no `pooled` computes its classes from the whole picture")
 
     def measured(self) -> ExportedNet:
-        """The same network with the receptive fields of its layers on its card."""
+        """Return the same network with the receptive fields of its layers on its card."""
         far = (self._program.size[0] + 1, self._program.size[1] + 1)
         names = [
             name
@@ -106,7 +106,7 @@ def load(
     std: Sequence[float] | None = None,
     labels: Sequence[str] = (),
 ) -> Net:
-    """The network of an exported program; `mean`, `std` and `labels` go before those in the file.
+    """Load the network of an exported program; `mean`, `std` and `labels` take precedence over those in the file.
 
     Raises `WeightsError` for a file that is not an exported program, or one that does more than compute;
     nothing in it is unpickled or evaluated.

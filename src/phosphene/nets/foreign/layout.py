@@ -92,7 +92,7 @@ def _tokens(shape: Shape, size: Size, patch: int | None) -> ActivationFormat | N
 
 
 def _has_aspect(grid: Shape, size: Size) -> bool:
-    """Whether a grid's rows and columns have about the same stride in an image of `size`."""
+    """Return whether a grid's rows and columns have about the same stride in an image of `size`."""
     strides = size[0] / grid[0], size[1] / grid[1]
     # In a small grid, one position more or less at an edge makes a difference.
     tolerance = min(1.5 / min(grid) + 0.1, 0.25)

@@ -1,6 +1,6 @@
 """An exported program as steps that can be run one by one: each a call of one of PyTorch's own operations.
 
-A step may name nothing but what `aten.py` lists: so a program can compute, and that is all it can do.
+A step can use only the operations of `aten.py`, so a program can compute, and do nothing else.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from phosphene.errors import WeightsError
-from phosphene.nets.foreign.aten import CHECKS, OPERATIONS, SIZES
+from phosphene.nets.foreign.aten import CHECKS, SIZES, operation
 from phosphene.nets.ops.flops import CostCounter
 from phosphene.nets.weights import pt2
 from phosphene.nets.weights.pt2 import DTYPES, Json
@@ -53,9 +53,7 @@ class Where:
 
 @dataclass(frozen=True)
 class Instruction:
-    """One call: what it takes, the names of what it gives, and the modules that it is part of, inner ones
-    first.
-    """
+    """One call: its arguments, the names of its results, and the modules that it is part of, inner ones first."""
 
     target: str
     function: Callable[..., Any]
@@ -66,12 +64,12 @@ class Instruction:
     modules: tuple[str, ...]
 
     def takes(self) -> Iterator[str]:
-        """The names of the values that it is given."""
+        """Yield the names of its arguments."""
         yield from _refs(self.args)
         yield from _refs(tuple(self.kwargs.values()))
 
     def run(self, values: Mapping[str, Any], dtype: torch.dtype, device: torch.device) -> dict[str, Any]:
-        """What it gives, by name."""
+        """Return its results by name."""
 
         def fill(given: Any) -> Any:
             match given:
@@ -103,7 +101,7 @@ def _refs(given: Iterable[Any]) -> Iterator[str]:
 
 
 def steps(graph: Json, fixed: Collection[str], source: str) -> list[Instruction]:
-    """The steps of a graph; `fixed` names the values that no step may write to.
+    """Return the steps of a graph; `fixed` names the values that no step may write to.
 
     Raises `WeightsError` for a step that is none of the operations allowed, or writes where it must not.
     """
@@ -118,14 +116,11 @@ def steps(graph: Json, fixed: Collection[str], source: str) -> list[Instruction]
         if rest and name in CHECKS:
             continue
         if target in SIZES:
-            function: Callable[..., Any] = SIZES[target]
+            function: Callable[..., Any] = _arithmetic(SIZES[target])
         elif rest and not namespace and name == "sym_size":
             function = _size
-        elif rest and not namespace and name.removesuffix("_") in OPERATIONS and "out" not in overload:
-            packet = getattr(torch.ops.aten, name, None)
-            if packet is None or overload not in packet.overloads():
-                raise WeightsError(f"{source} uses {target!r}, which this PyTorch does not have", path=source)
-            function = getattr(packet, overload)
+        elif rest and not namespace and (found_operation := operation(name, overload)) is not None:
+            function = found_operation
         else:
             raise WeightsError(
                 f"{source} uses {target[:80]!r}, which is not an operation that is run here", path=source
@@ -138,6 +133,17 @@ def steps(graph: Json, fixed: Collection[str], source: str) -> list[Instruction]
             )
         found.append(step)
     return found
+
+
+def _arithmetic(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Return `function` for ints and floats of ordinary size: texts and lists could grow without limit."""
+
+    def checked(*numbers: Any) -> Any:
+        if not all(isinstance(each, int | float) and abs(each) <= LARGEST_SIZE for each in numbers):
+            raise RuntimeError("a size that is not a number, or too large")
+        return function(*numbers)
+
+    return checked
 
 
 def _size(tensor: Tensor, axis: int) -> int:
@@ -169,7 +175,7 @@ def _step(node: Json, target: str, function: Callable[..., Any], source: str) ->
 
 
 def _argument(argument: Json, source: str) -> Any:
-    """A value of the graph's text, with references to other steps as `Ref`."""
+    """Read a value of the graph's text, with references to other steps as `Ref`."""
     ((kind, value),) = argument.items()
     match kind:
         case "as_none":
@@ -232,9 +238,7 @@ class Program:
         self.batches = self.shapes.keys() == self._shapes(tensors, self.size, count=2).keys()
 
     def _declared(self, archive: pt2.Archive) -> Size:
-        """The size of the picture that the program was exported with; where it may vary, the one of the
-        example.
-        """
+        """Return the size of the program's picture; if it may vary, that of the example."""
         sides = []
         for side in archive.graph["tensor_values"][self.picture]["sizes"]:
             expression = side.get("as_expr") or {}
@@ -245,7 +249,7 @@ class Program:
         return height, width
 
     def needed(self, names: Collection[str]) -> list[int]:
-        """The steps that these values depend on, in order."""
+        """Return the steps that these values depend on, in order."""
         wanted, chosen = set(names), []
         for index in range(len(self.steps) - 1, -1, -1):
             if wanted.intersection(self.steps[index].outputs):
@@ -272,9 +276,7 @@ class Program:
         return found
 
     def _shapes(self, tensors: Mapping[str, Tensor], size: Size, count: int = 1) -> dict[str, tuple[int, ...]]:
-        """The shape of every value for `count` pictures of `size`, without computing; none behind what
-        fails.
-        """
+        """Return the shape of every value for `count` pictures of `size`, without computing; none after a failure."""
         values: dict[str, Any] = {name: each.to("meta") for name, each in tensors.items()}
         values[self.picture] = torch.empty(count, 3, *size, device="meta")
         shapes: dict[str, tuple[int, ...]] = {}
@@ -300,7 +302,7 @@ class Program:
         return shapes
 
     def works_for(self, names: Collection[str], size: Size) -> bool:
-        """Whether these values can be had for pictures of `size`."""
+        """Return whether these values can be computed for pictures of `size`."""
         if size == self.size or not self.bound:
             return True
         return not any(name in self.bound for index in self.needed(names) for name in self.steps[index].outputs)

@@ -72,7 +72,7 @@ def local_norm(x: Tensor, window: int, alpha: float, beta: float, k: float) -> T
 
 
 def _towards_input_only(x: Tensor, *weights: Tensor | None) -> bool:
-    """Whether there will be a backward pass, towards `x` and no weight."""
+    """Return whether there will be a backward pass towards `x` and no weight."""
     if not torch.is_grad_enabled() or any(each is not None and each.requires_grad for each in weights):
         return False
     return x.requires_grad

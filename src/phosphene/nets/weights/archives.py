@@ -17,7 +17,7 @@ ARCHIVES = (b"PK\x03\x04", b"\x1f\x8b")
 
 
 def is_archive(path: Path) -> bool:
-    """Whether a file is a zip or gzip archive, by its first bytes."""
+    """Return whether a file is a zip or gzip archive, by its first bytes."""
     with path.open("rb") as file:
         return file.read(4).startswith(ARCHIVES)
 

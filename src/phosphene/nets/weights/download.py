@@ -103,7 +103,7 @@ def _from(mirror: Mirror, name: str, file: str, digest: Digest, most: int, progr
 
 
 def _download(url: str, part: Path, most: int, progress: Progress, timeout: float, *, resumable: bool) -> None:
-    """Fetch `url` into `part`, going on from what is there; raises `_Failed`."""
+    """Download `url` into `part`, resuming from its end; raise `_Failed`."""
     failures, problem = 0, object()
     for _ in range(MOST_REQUESTS):
         before = _size(part)
@@ -125,7 +125,7 @@ def _download(url: str, part: Path, most: int, progress: Progress, timeout: floa
 
 
 def _request(url: str, part: Path, most: int, progress: Progress, timeout: float, resumable: bool) -> bool:
-    """One request; gives whether the file is whole now."""
+    """Make one request; return whether the file is complete now."""
     if not url.startswith(("http://", "https://")):
         raise _Failed("it is not a web address")
     done = _size(part)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -23,6 +24,12 @@ from phosphene.errors import WeightsError
 
 SCHEMA = 8
 """The major version of the graph's format that is understood; PyTorch 2.6 to 2.13 write it."""
+
+OLDEST_TORCH, NEWEST_TORCH = (2, 6), (2, 13)
+"""The PyTorch versions whose files are known to use only operations as this reader runs them."""
+
+MOST_EXPANDED = 4
+"""Bytes of all tensors for each byte of the file: 16-bit weights double, and tied ones count twice."""
 
 MOST_JSON = 1 << 25
 """Bytes of a graph's text: ten times that of a large network."""
@@ -58,7 +65,7 @@ class Archive:
 
 
 def read(path: Path) -> Archive:
-    """The graph, tensors and settings of an exported program. Raises `WeightsError`; nothing in it is run."""
+    """Read the graph, tensors and settings of an exported program; run nothing in it. Raise `WeightsError`."""
     try:
         with zipfile.ZipFile(path) as archive:
             return _contents(archive, path)
@@ -76,26 +83,38 @@ def read(path: Path) -> Archive:
 def _contents(archive: zipfile.ZipFile, path: Path) -> Archive:
     size = path.stat().st_size
     entries = {}
+    total = 0
     for entry in archive.infolist():
+        total += entry.file_size
+        if total > size:
+            raise WeightsError(f"{path} has entries of more bytes in all than its own {size}: it is damaged", path=path)
         if entry.compress_type != zipfile.ZIP_STORED or entry.file_size > size:
             raise WeightsError(f"{path} has a packed entry {entry.filename[:80]!r}", path=path)
-        entries[entry.filename.partition("/")[2]] = entry  # behind the name of the archive's one folder
+        entries[entry.filename.partition("/")[2]] = entry  # after the name of the archive's one folder
     graphs = [name for name in entries if name.startswith("models/") and name.endswith(".json")]
     if len(graphs) != 1:
         raise WeightsError(f"{path} must hold one exported program, but has {len(graphs)}", path=path)
     name = graphs[0].removeprefix("models/").removesuffix(".json")
     program = _json(archive, entries[graphs[0]], path)
+    _check_torch(program.get("torch_version"), path)
     version = program["schema_version"]["major"]
     if version != SCHEMA:
         raise WeightsError(f"{path} is written in version {version}, but {SCHEMA} is read: export it again", path=path)
     tensors: dict[str, Tensor] = {}
+    storages: dict[str, bytearray] = {}
+    left = MOST_EXPANDED * size
     for folder in ("weights", "constants"):
         config = entries.get(f"data/{folder}/{name}_{folder}_config.json")
         if config is None:
             raise WeightsError(f"{path} keeps its {folder} in a pickle, as old versions do: export it again", path=path)
         for tensor, payload in _json(archive, config, path)["config"].items():
             record = entries[f"data/{folder}/{payload['path_name']}"]
-            tensors[tensor] = _tensor(archive, record, payload, tensor, path)
+            if record.filename not in storages:
+                storages[record.filename] = bytearray(archive.read(record))
+            tensors[tensor] = _tensor(storages[record.filename], payload, tensor, path)
+            left -= tensors[tensor].numel() * tensors[tensor].element_size()
+            if left < 0:
+                raise WeightsError(f"{path} has tensors of far more bytes than its own {size}", path=path)
     extra = entries.get(f"extra/{SETTINGS}")
     settings = _json(archive, extra, path) if extra else {}
     module = program["graph_module"]
@@ -111,7 +130,18 @@ def _json(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, path: Path) -> Json:
     return found
 
 
-def _tensor(archive: zipfile.ZipFile, record: zipfile.ZipInfo, payload: Json, name: str, path: Path) -> Tensor:
+def _check_torch(version: object, path: Path) -> None:
+    """Raise `WeightsError` if the file was written by a PyTorch whose operations are not known to this reader."""
+    found = re.match(r"(\d{1,4})\.(\d{1,4})", version) if isinstance(version, str) else None
+    if found and not OLDEST_TORCH <= (int(found[1]), int(found[2])) <= NEWEST_TORCH:
+        known = " to ".join(".".join(map(str, each)) for each in (OLDEST_TORCH, NEWEST_TORCH))
+        raise WeightsError(
+            f"{path} was written by PyTorch {found[0]}, but files of {known} can be read: export it with one of these",
+            path=path,
+        )
+
+
+def _tensor(storage: bytearray, payload: Json, name: str, path: Path) -> Tensor:
     if payload["use_pickle"]:
         raise WeightsError(f"{path} keeps {name[:80]!r} as a pickle, which is a program: it is not opened", path=path)
     meta = payload["tensor_meta"]
@@ -119,7 +149,7 @@ def _tensor(archive: zipfile.ZipFile, record: zipfile.ZipInfo, payload: Json, na
     strides: list[int] = [int(each["as_int"]) for each in meta["strides"]]
     offset = int(meta["storage_offset"]["as_int"])
     dtype = DTYPES[meta["dtype"]]
-    numbers = record.file_size // dtype.itemsize
+    numbers = len(storage) // dtype.itemsize
     last = offset + sum((side - 1) * stride for side, stride in zip(shape, strides, strict=True))
     least, count = min([offset, *shape, *strides, 0]), math.prod(shape)
     if least < 0 or count > numbers or (count > 0 and last >= numbers):
@@ -127,6 +157,6 @@ def _tensor(archive: zipfile.ZipFile, record: zipfile.ZipInfo, payload: Json, na
         raise WeightsError(f"{path} has {numbers} numbers for {name[:80]!r} of {written}", path=path)
     if count == 0:
         return torch.zeros(shape, dtype=dtype)
-    flat = torch.frombuffer(bytearray(archive.read(record)), dtype=dtype, count=numbers)
+    flat = torch.frombuffer(storage, dtype=dtype, count=numbers)
     tensor = flat.as_strided(shape, strides, offset)
     return tensor.float() if tensor.is_floating_point() else tensor

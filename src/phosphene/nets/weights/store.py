@@ -57,14 +57,14 @@ class StoredFile:
 
 
 def folder() -> Path:
-    """Where fetched networks are kept; it may not exist yet."""
+    """Return the folder of downloaded networks; it may not exist yet."""
     if chosen := os.environ.get(VARIABLE):
         return Path(chosen).expanduser() / "nets"
     return Path(platformdirs.user_cache_dir("phosphene", appauthor=False)) / "nets"
 
 
 def find(name: str) -> tuple[Path, StoredFile] | None:
-    """The model file of the network `name` and what is known of it, or None if it is not here."""
+    """Return the model file of the network `name` and its facts, or None if it is not installed."""
     place = folder() / name
     try:
         kept = StoredFile(**json.loads((place / ABOUT).read_text(encoding="utf-8")))
@@ -110,7 +110,7 @@ def remove(name: str) -> int:
 
 
 def hashes(path: Path) -> dict[str, str]:
-    """The file's SHA-1 and SHA-256."""
+    """Return the file's SHA-1 and SHA-256."""
     both = {"sha1": hashlib.sha1(usedforsecurity=False), "sha256": hashlib.sha256()}
     with path.open("rb") as file:
         while data := file.read(CHUNK):

@@ -29,7 +29,7 @@ DTYPES = {1: "<f4", 2: "<f8", 19: "<f2"}
 """TensorFlow's numbers of the types that weights have."""
 
 MOST_REPEATED = 1 << 20
-"""How many values one that is written once may stand for."""
+"""Values of a whole file that are not written, because they repeat the one before."""
 
 SCHEMA = {
     "Node": {"name": (1, "bytes"), "op": (2, "bytes")},
@@ -45,16 +45,17 @@ def _classes() -> dict[str, type]:
     return wire.message_classes("phosphene.tensorflow", SCHEMA)
 
 
-@dataclass(frozen=True)
+@dataclass
 class Graph:
-    """A graph's constants, and of every other node the attributes that are numbers."""
+    """A graph's constants, the numeric attributes of its other nodes, and how many values were repeated."""
 
     tensors: dict[str, Tensor] = field(default_factory=dict)
     attributes: dict[str, dict[str, float]] = field(default_factory=dict)
+    repeated: int = 0
 
 
 def read(path: Path) -> Graph:
-    """The constants and attributes of a frozen graph. Raises `WeightsError` naming the bad node."""
+    """Read the constants and attributes of a frozen graph. Raise `WeightsError` naming the bad node."""
     classes, walker, graph = _classes(), Walker(), Graph()
     last = "its beginning"
     try:
@@ -81,7 +82,7 @@ def _node(walker: Walker, classes: dict[str, type], node: memoryview, graph: Gra
     name = message.name.decode("utf-8", errors="replace")
     try:
         if message.op == b"Const":
-            tensor = _constant(walker, classes, values.get("value", memoryview(b"")))
+            tensor = _constant(walker, classes, values.get("value", memoryview(b"")), graph)
             if tensor is not None:
                 graph.tensors[name] = tensor
         else:
@@ -111,8 +112,8 @@ def _numbers(walker: Walker, classes: dict[str, type], values: dict[str, memoryv
     return numbers
 
 
-def _constant(walker: Walker, classes: dict[str, type], value: memoryview) -> Tensor | None:
-    """A constant as float32, or None for one of another type than fractions."""
+def _constant(walker: Walker, classes: dict[str, type], value: memoryview, graph: Graph) -> Tensor | None:
+    """Return a constant as float32, or None if its type is not a floating-point one."""
     tensors = [found for number, kind, found in walker.fields(value) if number == TENSOR and kind == BYTES]
     if not tensors:
         raise WireError("it has no value")
@@ -131,9 +132,12 @@ def _constant(walker: Walker, classes: dict[str, type], value: memoryview) -> Te
     item = np.dtype(DTYPES[message.dtype])
     size, count = sum(map(len, chunks)), math.prod(shape)
     if size % item.itemsize:
-        raise WireError(f"its {size} bytes are no whole numbers")
+        raise WireError(f"its {size} bytes are not a list of integers")
     array = np.frombuffer(chunks[0] if len(chunks) == 1 else b"".join(chunks), item).astype(np.float32)
-    if 0 < len(array) < count <= MOST_REPEATED:  # the last value stands for all that follow
+    if 0 < len(array) < count:  # the last value stands for all that follow
+        graph.repeated += count - len(array)
+        if graph.repeated > MOST_REPEATED:
+            raise WireError(f"its shape {' x '.join(map(str, shape))} does not fit its {size} bytes")
         array = np.concatenate([array, np.full(count - len(array), array[-1], np.float32)])
     if len(array) != count:
         raise WireError(f"its shape {' x '.join(map(str, shape))} does not fit its {size} bytes")

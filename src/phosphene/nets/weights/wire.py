@@ -25,7 +25,7 @@ MOST_SMALL = 1 << 20
 
 
 class WireError(Exception):
-    """Bytes that are no protocol buffer, or not one of the kind expected; turned into `WeightsError`."""
+    """Bytes that are not a protocol buffer, or not of the expected message type; turned into `WeightsError`."""
 
 
 Field = tuple[int, int, Any]
@@ -39,7 +39,7 @@ class Walker:
         self._left = MOST_FIELDS
 
     def fields(self, message: memoryview) -> Iterator[Field]:
-        """The fields of a message, in the order of the file. Raises `WireError`."""
+        """Yield the fields of a message, in the order of the file. Raise `WireError`."""
         position, end = 0, len(message)
         while position < end:
             self._left -= 1
@@ -79,7 +79,7 @@ def _varint(message: memoryview, position: int) -> tuple[int, int]:
 
 
 def rewrite(fields: list[Field]) -> bytes:
-    """Fields as the bytes of a message again, for the protobuf library; at most `MOST_SMALL` of them."""
+    """Serialise fields as a message for the protobuf library; at most `MOST_SMALL` of them."""
     out = bytearray()
     for number, wire, value in fields:
         out += _written(number << 3 | wire)
@@ -131,7 +131,7 @@ def message_classes(package: str, messages: dict[str, dict[str, tuple[int, str]]
 
 
 def parsed(kind: type, fields: list[Field]) -> Any:
-    """The message of these fields, read by the protobuf library. Raises `WireError`."""
+    """Parse these fields with the protobuf library and return the message. Raise `WireError`."""
     from google.protobuf.message import DecodeError
 
     message = kind()
@@ -143,7 +143,7 @@ def parsed(kind: type, fields: list[Field]) -> Any:
 
 
 def mapped(path: Path) -> memoryview:
-    """A file's bytes, mapped rather than read; unmapped when the last view of them is gone.
+    """Map a file's bytes instead of reading them; unmap them when their last view is gone.
 
     Raises `WeightsError` for a file that cannot be opened or is empty.
     """

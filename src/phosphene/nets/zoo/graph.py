@@ -111,10 +111,15 @@ class GraphNet(Net):
     def tensors(self) -> dict[str, Tensor]:
         """Return the weights as `Structure.net` takes them: `NAME.weight` and `NAME.bias` of each step."""
         found = {}
-        for name in self._index:
+        for name in self.steps:
             for kind, tensor in self.operation(name).state_dict().items():
                 found[f"{name}.{kind}"] = tensor
         return found
+
+    @property
+    def steps(self) -> tuple[str, ...]:
+        """The names of the network's steps, in order."""
+        return tuple(self._index)
 
     def operation(self, name: str) -> Operation:
         """Return the step called `name`."""
