@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import json
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import click
 
-from phosphene.cli.output import Output
-from phosphene.cli.root import INTERRUPTED, keep_on_interrupt
-from phosphene.errors import PhospheneError
+from phosphene.cli.output import STDOUT, Output
+from phosphene.cli.root import INTERRUPTED, is_quiet, keep_on_interrupt, printable, says_json
+from phosphene.errors import OutputError, PhospheneError
 from phosphene.media.image import write_image
+from phosphene.recipe import dumps
 from phosphene.render.job import Event, Format, Job
 
 PREVIEW_EVERY = 1.0
@@ -30,8 +34,33 @@ def follow(job: Job, output: Output, stem: str, source: Path | None = None) -> N
     """Do the work of `job`, write the result, and print where it is.
 
     Ctrl-C keeps what is done, writes a still as it is so far beside its final name, and exits 130; the same command
-    continues.
+    continues. A result for stdout is written when it is finished.
     """
+    if output.path == STDOUT:
+        with tempfile.TemporaryDirectory(prefix="phosphene-") as folder:
+            path = Path(folder) / f"picture{output.suffix}"
+            _make(job, replace(output, path=path), stem, source)
+            if job.work.streams or len(job.work.paths(path)) > 1:
+                raise OutputError("only a single picture can be written to stdout: give -o a name", path=path)
+            with click.open_file("-", "wb") as out:
+                out.write(path.read_bytes())
+        return
+    began = time.monotonic()
+    for each in _make(job, output, stem, source):
+        if says_json():
+            record = {
+                "path": str(each),
+                "recipe": json.loads(dumps(job.recipe)),
+                "seed": job.recipe.model_dump().get("seed"),
+                "seconds": round(time.monotonic() - began, 2),
+            }
+            click.echo(json.dumps(record, ensure_ascii=False))
+        else:
+            click.echo(printable(str(each)))
+
+
+def _make(job: Job, output: Output, stem: str, source: Path | None) -> list[Path]:
+    """Do the work, and return the files that were written."""
     with _progress() as show:
         for event in job.prepare():
             show(event)
@@ -40,8 +69,8 @@ def follow(job: Job, output: Output, stem: str, source: Path | None = None) -> N
         try:
             for event in job.writing(path, Format(**output.format), fresh=output.fresh):
                 keep_on_interrupt()
-                if event.note is not None:
-                    click.echo(event.note, err=True)
+                if event.note is not None and not is_quiet():
+                    click.echo(printable(event.note), err=True)
                 show(event)
                 keep(event)
         except KeyboardInterrupt:
@@ -50,8 +79,7 @@ def follow(job: Job, output: Output, stem: str, source: Path | None = None) -> N
             interrupted = False
     if interrupted:
         _stopped(job, path)
-    for each in job.work.paths(path):
-        click.echo(each)
+    return job.work.paths(path)
 
 
 def _stopped(job: Job, path: Path) -> None:
@@ -85,7 +113,9 @@ def _previews(path: Path | None) -> Callable[[Event], None]:
 @contextmanager
 def _progress() -> Iterator[Callable[[Event], None]]:
     """Return a function that shows an event on stderr: in a bar on a terminal, or as a line now and then."""
-    if sys.stderr.isatty():
+    if is_quiet():
+        yield lambda event: None
+    elif sys.stderr.isatty():
         with _bar() as show:
             yield show
     else:
@@ -101,7 +131,7 @@ def _log() -> Callable[[Event], None]:
             return
         due = time.monotonic() + LOG_EVERY
         left = "" if event.seconds_left is None else f", {clock(event.seconds_left)} left"
-        click.echo(f"{event.stage}: {event.progress:.0%}{left}", err=True)
+        click.echo(printable(f"{event.stage}: {event.progress:.0%}{left}"), err=True)
 
     return show
 
@@ -128,7 +158,7 @@ def _bar() -> Iterator[Callable[[Event], None]]:
             progress.update(
                 task,
                 completed=share,
-                description=f"{event.stage}{count}",
+                description=printable(f"{event.stage}{count}"),
                 score="" if score is None or score != score else f"score {score:.4g}",
             )
 

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import re
+import shutil
+import tempfile
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -19,10 +22,13 @@ from phosphene.recipe.presets import PRESETS
 
 if TYPE_CHECKING:
     from phosphene.cli.output import Output
+    from phosphene.media.image import Photograph
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-PATH = click.Path(path_type=Path)
+PATH = click.Path(path_type=Path, allow_dash=True)
+
+STDIN = Path("-")
 
 _SHORT = {"target": "-t"}
 
@@ -82,11 +88,25 @@ def settings(*kinds: str, without: tuple[str, ...] = (), defaults: bool = True) 
     return add
 
 
-def source(photo: Path | None, size: Any) -> tuple[object, str]:
-    """Return what to begin with, and how a file that is named after it is called."""
-    if (photo is None) == (size is None):
+def source(photos: tuple[Path, ...], size: Any) -> tuple[object, str, Path | None]:
+    """Return what to begin with, the stem of files that are named after it, and the photo's path if it has one."""
+    if (len(photos) == 0) == (size is None) or len(photos) > 1:
         raise click.UsageError("Give either PHOTO or --noise WIDTHxHEIGHT.")
-    return (Noise(noise=size), "noise") if photo is None else (photo, photo.stem)
+    if not photos:
+        return Noise(noise=size), "noise", None
+    (photo,) = photos
+    return (from_stdin(), "stdin", None) if photo == STDIN else (photo, photo.stem, photo)
+
+
+def from_stdin() -> Photograph:
+    """Return the picture on stdin; a recipe has its hash, and no path."""
+    from phosphene.media.image import read_image
+
+    with tempfile.TemporaryDirectory(prefix="phosphene-") as folder:
+        path = Path(folder) / "stdin"
+        with click.open_file("-", "rb") as data, path.open("xb") as file:
+            shutil.copyfileobj(data, file)
+        return replace(read_image(path), path=None, name="stdin")
 
 
 def run(what: object, source: object, output: Output, stem: str, path: Path | None, **settings: Any) -> None:

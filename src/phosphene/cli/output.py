@@ -20,6 +20,8 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 PICTURE, FILM = ".png", ".mp4"
 
+STDOUT = Path("-")
+
 
 @dataclass(frozen=True)
 class Output:
@@ -32,6 +34,7 @@ class Output:
     preview: Path | None
     force: bool
     fresh: bool
+    suffix: str = PICTURE
     format: dict[str, Any] = field(default_factory=dict)
 
     def place(self, job: Job, stem: str, source: Path | None = None) -> Path:
@@ -44,7 +47,7 @@ class Output:
             _check_picture(self.preview)
             _check_apart(self.preview, source)
         if self.path is None:
-            suffix = FILM if job.work.streams else PICTURE
+            suffix = FILM if job.work.streams else self.suffix
             for number in itertools.count(1):
                 path = Path(f"{stem}{'' if number == 1 else f'-{number}'}{suffix}")
                 if not any(each.exists() for each in job.work.paths(path)):
@@ -55,6 +58,21 @@ class Output:
             if each.is_file() and not self.force:
                 raise OutputError(f"{each} is there already: give --force to replace it, or another name", path=each)
         return self.path
+
+
+def _say_json(ctx: click.Context, _: click.Parameter, value: bool) -> None:
+    if value:
+        ctx.meta["phosphene.json"] = True
+
+
+json_option = click.option(
+    "--json",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=_say_json,
+    help="Print JSON: for each result its path, recipe, seed and seconds; errors too.",
+)
 
 
 def options(*, still: bool = False, film: bool = False) -> Callable[[F], F]:
@@ -70,11 +88,12 @@ def options(*, still: bool = False, film: bool = False) -> Callable[[F], F]:
             type=PATH,
             metavar="OUT",
             help=f"Where to write; the suffix chooses the format ({'; '.join(suffixes)}). By default a new file in the "
-            "current folder.",
+            "current folder; - is stdout.",
         ),
         click.option("--force", is_flag=True, help="Replace an output that is there already."),
         click.option("--fresh", is_flag=True, help="Start over instead of continuing unfinished work."),
         click.option("--preview", type=PATH, metavar="FILE", help="Keep a picture of the work so far in this file."),
+        json_option,
         click.option("--no-recipe", is_flag=True, help="Write the result without its recipe."),
         click.option(
             "--depth",
@@ -84,6 +103,15 @@ def options(*, still: bool = False, film: bool = False) -> Callable[[F], F]:
             help=f"Bits per sample; 16 with {deep} only.",
         ),
     ]
+    if still:
+        added.append(
+            click.option(
+                "--format",
+                "suffix",
+                type=click.Choice(["png", "jpg", "webp", "tif", "avif"]),
+                help="The format of results that -o does not name: on stdout, of several photos; by default png.",
+            )
+        )
     if film:
         added += [
             click.option(
@@ -100,7 +128,8 @@ def options(*, still: bool = False, film: bool = False) -> Callable[[F], F]:
                 format["depth"] = 16
             if kept["no_recipe"]:
                 format["with_recipe"] = False
-            output = Output(kept["path"], kept["preview"], bool(kept["force"]), bool(kept["fresh"]), format)
+            suffix = f".{given.pop('suffix', None) or PICTURE[1:]}"
+            output = Output(kept["path"], kept["preview"], bool(kept["force"]), bool(kept["fresh"]), suffix, format)
             return command(*args, output=output, **given)
 
         gathered.__name__, gathered.__doc__ = command.__name__, command.__doc__

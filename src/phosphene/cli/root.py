@@ -5,9 +5,12 @@ A mistake of the user's is one line on stderr and exit code 1, wrong usage exit 
 
 from __future__ import annotations
 
+import json
+import logging
 import os
 import signal
 import sys
+from pathlib import Path
 from types import FrameType
 from typing import Any
 
@@ -74,23 +77,87 @@ class Lazy(click.Group):
         except KeyboardInterrupt:
             click.echo("stopped", err=True)
             ctx.exit(INTERRUPTED)
-        except (click.ClickException, click.Abort, click.exceptions.Exit):
+        except click.ClickException as problem:
+            if says_json():
+                click.echo(json.dumps({"error": problem.message, "type": type(problem).__name__}))
+                ctx.exit(problem.exit_code)
+            problem.message = printable(problem.message)  # type: ignore[misc]  # final only by annotation
+            raise
+        except (click.Abort, click.exceptions.Exit):
             raise
         except BrokenPipeError:  # the reader of our output, `head` for example, has seen enough
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # Python flushes again on exit
             ctx.exit(0)
         except Exception as problem:
-            debug = ctx.meta.get("phosphene.debug", False)
-            if debug:
+            if ctx.meta.get("phosphene.debug", False):
                 raise
-            raise click.ClickException(_sentence(problem)) from None
+            describe_error(problem)
+            ctx.exit(1)
+
+
+def printable(text: str) -> str:
+    r"""Return `text` with control characters escaped: those in a file's name or label could operate the terminal.
+
+    >>> printable("a\x1b]0;title\x07.png")
+    'a\\x1b]0;title\\x07.png'
+    """
+    if text.isprintable():
+        return text
+    return "".join(
+        each if each.isprintable() or each == "\n" else each.encode("unicode_escape").decode() for each in text
+    )
 
 
 def _sentence(problem: Exception) -> str:
     if isinstance(problem, PhospheneError):
-        return str(problem)
+        return printable(str(problem))
     what = " ".join(str(problem).split())[:200]
+    if isinstance(problem, MemoryError) or "can't allocate memory" in what or "out of memory" in what:
+        return "there is not enough memory for this: choose a smaller --size or --count, or close other programs"
     return f"phosphene failed unexpectedly ({type(problem).__name__}: {what}); --debug shows where"
+
+
+def describe_error(problem: Exception, source: Path | None = None) -> None:
+    """Print an error: one line on stderr, or with --json an object on stdout."""
+    text = _sentence(problem)
+    if says_json():
+        record = {"error": text, "type": type(problem).__name__}
+        click.echo(json.dumps(record if source is None else {"source": str(source), **record}, ensure_ascii=False))
+    else:
+        click.echo(f"Error: {text}", err=True)
+
+
+def says_json() -> bool:
+    """Return whether the command prints JSON."""
+    return bool(click.get_current_context().meta.get("phosphene.json", False))
+
+
+def is_quiet() -> bool:
+    """Return whether the command shows neither progress nor notes."""
+    return bool(click.get_current_context().meta.get("phosphene.quiet", False))
+
+
+def quiet_option() -> click.Option:
+    """Add `-q`."""
+
+    def remember(ctx: click.Context, _: click.Parameter, value: bool) -> None:
+        if value:
+            ctx.meta["phosphene.quiet"] = True
+
+    names = ["-q", "--quiet"]
+    return click.Option(names, is_flag=True, expose_value=False, callback=remember, help="Show errors only.")
+
+
+def verbose_option() -> click.Option:
+    """Add `-v`: the log of the library on stderr."""
+
+    def log(_: click.Context, __: click.Parameter, value: bool) -> None:
+        if value:
+            logging.basicConfig(format="%(name)s: %(message)s", stream=sys.stderr)
+            logging.getLogger("phosphene").setLevel(logging.DEBUG)
+
+    names = ["-v", "--verbose"]
+    return click.Option(names, is_flag=True, expose_value=False, callback=log, help="Tell in detail what is done.")
 
 
 def debug_option() -> click.Option:
@@ -134,11 +201,11 @@ def cores() -> int:
 
 
 class Command(click.Command):
-    """A command that understands `--threads` and `--debug` as well as its own options."""
+    """A command that understands `--threads`, `--quiet`, `--verbose` and `--debug` as well as its own options."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.params += [threads_option(), debug_option()]
+        self.params += [threads_option(), quiet_option(), verbose_option(), debug_option()]
 
 
 @click.command(cls=Lazy, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})

@@ -9,6 +9,8 @@ from typing import Any, TypeVar
 
 import click
 
+from phosphene.cli.root import printable
+
 F = TypeVar("F", bound=Callable[..., Any])
 Row = Mapping[str, object]
 
@@ -44,4 +46,4 @@ def show(rows: Sequence[Row], as_json: bool) -> None:
 def _cell(value: object) -> str:
     if value is None:
         return "-"
-    return ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
+    return printable(", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value))

@@ -28,5 +28,5 @@ def zoom(photo: Path | None, noise: Any, preset: str | None, output: output.Outp
     folder. If it is stopped, the same command continues. The film carries its recipe: `phosphene again` renders it
     again.
     """
-    source, stem = options.source(photo, noise)
-    options.run("zoom", source, output, f"{stem}-zoom", photo, preset=preset, **settings)
+    source, stem, path = options.source(() if photo is None else (photo,), noise)
+    options.run("zoom", source, output, f"{stem}-zoom", path, preset=preset, **settings)

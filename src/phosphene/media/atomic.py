@@ -47,9 +47,9 @@ def check(path: str | os.PathLike[str]) -> None:
     Creates a file and removes it at once: only that is reliable on network drives, on read-only mounts and for root.
     """
     final = _final(path)
-    trial = final.with_name(f".{final.name[:40]}.trial")  # always the same: if we are killed here, it goes next time
+    trial = final.with_name(f".{final.name[:40]}.{secrets.token_hex(4)}.trial")  # a known name could be a planted link
     try:
-        with open(trial, "wb"):
+        with open(trial, "xb"):
             pass
     except OSError as problem:
         raise OutputError(_reason(path, final, problem), path=path) from None

@@ -176,12 +176,14 @@ class Work(ABC):
 class Job:
     """The work of one recipe, from its downloads to its result.
 
-    `recipe` has every setting as it was asked for; once the job is prepared, as it was resolved.
+    `recipe` has every setting as it was asked for; once the job is prepared, as it was resolved. `net` is its network,
+    None before it is loaded.
     """
 
     def __init__(self, recipe: NetworkRecipe, given: Given | None = None) -> None:
         self.recipe = recipe
         self.given = given or Given()
+        self.net: Net | None = self.given.net
         self._work: Work | None = None
         self._last: Step | None = None
         self._resume: State | None = None
@@ -210,12 +212,12 @@ class Job:
         """
         if self._work is not None:
             return
-        net = self.given.net
+        net = self.net
         if net is None:
             networks.check_allowed(self.recipe, self.given.path, fetch=self.given.fetch)
             for done, total in fetching.fetch(self.recipe.net.name):
                 yield Event(f"fetching {self.recipe.net.name}", done, total)
-            net = networks.load(self.recipe, self.given.path)
+            net = self.net = networks.load(self.recipe, self.given.path)
         self._work = load(KINDS[self.recipe.kind].builder)(self.recipe, net, self.given)
         self.recipe = self._work.recipe
 

@@ -17,6 +17,7 @@ from phosphene.loops.arithmetic import Arithmetic
 from phosphene.media.image import MAX_PIXELS, Photograph, as_photograph, read_image, read_recipe_text
 from phosphene.media.video.identify import hash_of, is_film, read_film_recipe
 from phosphene.recipe import Clip, FileSource, NetworkRecipe, Noise, Photo, loads
+from phosphene.render import memory
 from phosphene.types import Image, Size
 
 NOISE_STD = 0.1
@@ -57,6 +58,7 @@ def start(source: Photo | Noise, given: object, path: Path | None, look_in: Sequ
     chosen = source if given is None else given
     if isinstance(chosen, Noise):
         size = size_for(chosen.noise, chosen.noise)
+        memory.check(size, setting="source")
         pixels = torch.randn(1, 3, *size, generator=noise.rng("noise"))
         return Start(chosen, pixels.mul_(NOISE_STD).add_(0.5).clamp_(0, 1), natural=False)
     assert isinstance(source, Photo), "noise has been dealt with"

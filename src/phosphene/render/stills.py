@@ -29,7 +29,7 @@ from phosphene.recipe import (
     dumps,
     resolved,
 )
-from phosphene.render import networks, sources
+from phosphene.render import memory, networks, sources
 from phosphene.render.environment import environment
 from phosphene.render.job import Format, Given, Output, Work
 from phosphene.render.picture import Picture, Pictures, paths
@@ -130,6 +130,7 @@ def build_dream(recipe: DreamRecipe, net: Net, given: Given) -> StillWork:
     engine = Engine(net, targets(named), precision=recipe.precision, tile=recipe.tile)
     start = sources.start(recipe.source, given.source, given.path, given.look_in, arithmetic)
     size = sources.size_for(recipe.size, start.size)
+    memory.check(size)
     image = resize(start.image, size, clamp=True)
     recipe = resolved(
         recipe,
@@ -158,6 +159,7 @@ def build_imagine(recipe: ImagineRecipe, net: Net, given: Given) -> StillWork:
     targets = networks.Targets(net, given.path, given.look_in, recipe.guides)
     objective = targets(recipe.target)
     size = sources.size_for(recipe.size, (1, 1))
+    memory.check(size, recipe.count)
     device = next(net.parameters()).device
     recipe = resolved(
         recipe,
@@ -197,6 +199,7 @@ def build_sheet(recipe: SheetRecipe, net: Net, given: Given) -> StillWork:
     targets = networks.Targets(net, given.path, given.look_in, recipe.guides)
     objectives = tuple(map(targets, recipe.targets))
     size = sources.size_for(recipe.size, (1, 1))
+    memory.check(size, len(objectives))
     columns = sheet.columns_for(len(objectives), size) if recipe.columns == "auto" else recipe.columns
     device = next(net.parameters()).device
     recipe = resolved(

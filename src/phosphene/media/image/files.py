@@ -59,7 +59,7 @@ def read_image(path: StrPath) -> Photograph:
     return Photograph(image, alpha, depth, sha256, path.name, path)
 
 
-def as_photograph(source: StrPath | PIL.Image.Image | np.ndarray | Tensor) -> Photograph:
+def as_photograph(source: StrPath | PIL.Image.Image | np.ndarray | Tensor | Photograph) -> Photograph:
     """Return the picture in a path, a PIL image, a NumPy array (h w 3) or a tensor (3 h w).
 
     Raises `SettingError` for anything else, and the errors of the reader that is chosen.
@@ -67,6 +67,8 @@ def as_photograph(source: StrPath | PIL.Image.Image | np.ndarray | Tensor) -> Ph
     import PIL.Image
 
     match source:
+        case Photograph():
+            return source
         case str() | os.PathLike():
             return read_image(source)
         case np.ndarray():

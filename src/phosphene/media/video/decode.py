@@ -51,16 +51,24 @@ def container_of(path: Path) -> Iterator[Any]:
         raise VideoError(str(problem).replace("picture", "clip"), path=path) from None
     if empty:
         raise VideoError(f"{path} is empty (0 bytes): a clip was expected", path=path)
-    allowed = {"format_whitelist": _READ, "protocol_whitelist": "file"}
     try:
-        # "file:" keeps a file name that looks like an address from being one.
-        container = av.open(f"file:{path}", options=allowed, metadata_errors="replace")
+        container = plainly(path)
     except (av.FFmpegError, OSError, ValueError) as problem:
         raise VideoError(
             f"{path} is not a video that can be read, or is damaged or cut short ({complaint(problem)})", path=path
         ) from None
     with container:
         yield container
+
+
+def plainly(path: Path) -> Any:
+    """Open `path` with PyAV as one of the formats that are read, and no other file or address.
+
+    Raises FFmpeg's own errors, `OSError` and `ValueError`.
+    """
+    # "file:" keeps a file name that looks like an address from being one.
+    allowed = {"format_whitelist": _READ, "protocol_whitelist": "file"}
+    return pyav().open(f"file:{path}", options=allowed, metadata_errors="replace")
 
 
 def decoded(path: Path, near: int | None = None) -> Generator[Any, None, None]:

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from phosphene.media.video import decode
 from phosphene.media.video.comment import to_comment
 from phosphene.media.video.pyav import pyav
 from phosphene.media.video.segments import Segment, StreamFormat, writing
@@ -52,7 +53,7 @@ def _timed(style: StreamFormat, parts: Iterable[Segment]) -> Iterator[Any]:
     """Yield the frames that are shown, with times in hundredths of a second."""
     last: int | None = None
     for part in parts:
-        with pyav().open(str(part.path)) as source:
+        with decode.plainly(part.path) as source:
             for frame, (pts, duration) in zip(source.decode(video=0), part.times, strict=True):
                 time = round(pts * style.time_base / _TICK)
                 if last is not None and time - last < _SHORTEST:

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import PIL.Image
 
-from phosphene.errors import VideoError
+from phosphene.errors import ImageError, VideoError
+from phosphene.media.image.decode import open_file
 from phosphene.media.video import decode
 from phosphene.media.video.codecs import CONTAINERS
 from phosphene.media.video.comment import from_comment
@@ -26,9 +27,11 @@ def read_film_recipe(path: StrPath) -> str | None:
     path = Path(path)
     if path.suffix.lower() == ".gif":
         try:
-            with PIL.Image.open(path) as picture:
+            with open_file(path) as file, PIL.Image.open(file) as picture:
                 comment = picture.info.get("comment", b"")
-        except (OSError, ValueError) as problem:
+        except ImageError as problem:
+            raise VideoError(str(problem), path=path) from None
+        except (OSError, ValueError, PIL.Image.DecompressionBombError) as problem:
             raise VideoError(f"{path} is not a GIF that can be read: {problem}", path=path) from None
         return from_comment(comment.decode("utf-8", "replace") if isinstance(comment, bytes) else str(comment))
     with decode.opened(path) as (container, _):
@@ -39,7 +42,9 @@ def read_film_recipe(path: StrPath) -> str | None:
 def hash_of(path: StrPath) -> str:
     """Return the SHA-256 of a file, in hexadecimal digits; raise `VideoError` if it cannot be read."""
     try:
-        with open(path, "rb") as file:
+        with open_file(Path(path)) as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
+    except ImageError as problem:
+        raise VideoError(str(problem).replace("picture", "clip"), path=path) from None
     except OSError as problem:
         raise VideoError(f"{path} cannot be read: {problem.strerror or problem}", path=path) from None

@@ -16,6 +16,7 @@ import numpy as np
 
 from phosphene.errors import OutputError, SettingError
 from phosphene.media import atomic
+from phosphene.media.video import decode
 from phosphene.media.video.codecs import Codec, Container
 from phosphene.media.video.comment import to_comment
 from phosphene.media.video.planes import PLANE_FORMATS
@@ -96,7 +97,7 @@ def join(
     with writing(path, container.muxer, dict(container.options)) as film:
         if recipe is not None:
             film.metadata["comment"] = to_comment(recipe)
-        with pyav().open(str(head.path)) as source:
+        with decode.plainly(head.path) as source:
             stream = film.add_stream_from_template(source.streams.video[0])
         stream.time_base = style.time_base
         tracks = [] if sound is None else add_tracks(sound, film, container)
@@ -127,7 +128,7 @@ def _chained(head: Segment, rest: Iterator[Segment]) -> Iterator[Segment]:
 
 def _pictures(parts: Iterable[Segment], stream: Any, style: StreamFormat) -> Iterator[Timed]:
     for part in parts:
-        with pyav().open(str(part.path)) as source:
+        with decode.plainly(part.path) as source:
             packets = (packet for packet in source.demux(video=0) if packet.size)
             for packet, (pts, duration) in zip(packets, part.times, strict=True):
                 packet.time_base = style.time_base

@@ -25,14 +25,14 @@ def is_archive(path: Path) -> bool:
 def extract(archive: Path, member: str, target: Path, most: int) -> None:
     """Write the file called `member`, in whatever folder of the archive, to `target`.
 
-    Raises `WeightsError` for a damaged archive, one without the member, or one that unpacks to more than
+    Raises `WeightsError` for a damaged or encrypted archive, one without the member, or one that unpacks to more than
     `most` bytes.
     """
     try:
         with archive.open("rb") as file:
             zipped = file.read(4) == ARCHIVES[0]
         found = _from_zip(archive, member, target, most) if zipped else _from_tar(archive, member, target, most)
-    except (zipfile.BadZipFile, tarfile.TarError, zlib.error, EOFError, OSError, NotImplementedError) as problem:
+    except (zipfile.BadZipFile, tarfile.TarError, zlib.error, EOFError, OSError, RuntimeError) as problem:
         raise WeightsError(f"{archive.name} is a damaged archive ({problem})", path=archive) from None
     if not found:
         raise WeightsError(f"{archive.name} has no file {member!r}", path=archive)
@@ -62,7 +62,8 @@ def _from_tar(archive: Path, member: str, target: Path, most: int) -> bool:
 
 def _copy(source: Any, target: Path, most: int) -> None:
     done = 0
-    with target.open("wb") as out:
+    target.unlink(missing_ok=True)  # a link would be followed
+    with target.open("xb") as out:
         while data := source.read(CHUNK):
             done += len(data)
             if done > most:

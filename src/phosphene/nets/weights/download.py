@@ -88,6 +88,9 @@ def _from(mirror: Mirror, name: str, file: str, digest: Digest, most: int, progr
     place = store.folder() / name
     place.mkdir(parents=True, exist_ok=True)
     part = place / f".{Path(mirror.url).name}.part"
+    for each in (part, _note(part)):
+        if each.is_symlink():
+            each.unlink()
     _download(mirror.url, part, most, progress, timeout, resumable=bool(digest.value))
     ready = part
     try:

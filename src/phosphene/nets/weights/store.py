@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import secrets
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -92,8 +93,9 @@ def keep(name: str, path: Path, file: str, digest: Digest, *, origin: str, own: 
     kept = StoredFile(file, path.stat().st_size, found["sha256"], origin, verified)
     (place / ABOUT).unlink(missing_ok=True)  # what is half replaced is not there
     os.replace(path, place / file)
-    about = place / f".{ABOUT}.part"
-    about.write_text(json.dumps(asdict(kept), indent=1) + "\n", encoding="utf-8")
+    about = place / f".{ABOUT}.{secrets.token_hex(4)}.part"
+    with about.open("x", encoding="utf-8") as out:
+        out.write(json.dumps(asdict(kept), indent=1) + "\n")
     os.replace(about, place / ABOUT)
     return place / file
 

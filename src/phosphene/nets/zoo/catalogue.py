@@ -5,6 +5,7 @@ Listing them needs no torch. `docs/networks.md` has the sources and what is know
 
 from __future__ import annotations
 
+import secrets
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -208,7 +209,7 @@ def add(name: str, file: Path, *, own: bool = False) -> Path:
     with store.lock(name):
         place = store.folder() / name
         place.mkdir(parents=True, exist_ok=True)
-        ready = place / f".{entry.file}.added"
+        ready = place / f".{entry.file}.{secrets.token_hex(4)}.added"
         try:
             member = next((mirror.member for mirror in entry.mirrors if mirror.member), None)
             if member is not None and archives.is_archive(file):

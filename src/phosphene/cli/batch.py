@@ -1,0 +1,112 @@
+"""The same work on many photos: one that fails does not stop the rest, and what is done is skipped next time."""
+
+from __future__ import annotations
+
+import glob
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from phosphene.cli.root import describe_error, printable, says_json
+from phosphene.errors import OutputError, PhospheneError
+
+if TYPE_CHECKING:
+    from phosphene.cli.output import Output
+
+PICTURES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".avif", ".gif"})
+"""Suffixes of the files that are taken from a folder."""
+
+
+def expand(given: Iterable[Path]) -> list[Path]:
+    """Return the files that the arguments stand for: a folder for its pictures, a pattern for the files that match it.
+
+    Raises `click.UsageError` for a folder without pictures and a pattern without files.
+    """
+    found: list[Path] = []
+    for path in given:
+        if path.is_dir():
+            inside = sorted(each for each in path.iterdir() if each.suffix.lower() in PICTURES and each.is_file())
+            if not inside:
+                raise click.UsageError(f"The folder {path} has no pictures.")
+            found += inside
+        elif any(mark in str(path) for mark in "*?[") and not path.exists():
+            matching = sorted(map(Path, glob.glob(str(path), recursive=True)))
+            if not matching:
+                raise click.UsageError(f"No file matches {path}.")
+            found += matching
+        else:
+            found.append(path)
+    return list(dict.fromkeys(found))
+
+
+def is_batch(given: tuple[Path, ...], photos: list[Path]) -> bool:
+    """Return whether the arguments ask for several results: more than one file, or a folder or pattern."""
+    return len(photos) > 1 or any(each not in photos for each in given)
+
+
+def place(photos: list[Path], folder: Path, name: str, suffix: str) -> dict[Path, Path]:
+    """Return where each photo's result goes: PHOTO-NAME with `suffix`, in `folder`, which is made.
+
+    Photos that differ only in folder or suffix keep what tells them apart.
+
+    Raises:
+        OutputError: if it is a file, or cannot be made.
+    """
+    if (folder.suffix and not folder.is_dir()) or folder.is_file():
+        raise OutputError(f"the output for several photos must be a folder, but is {folder}", path=folder)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as problem:
+        raise OutputError(f"cannot make the folder {folder}: {problem.strerror}", path=folder) from None
+    places: dict[Path, Path] = {}
+    stems = Counter(photo.stem for photo in photos)
+    names = Counter(photo.name for photo in photos)
+    for photo in photos:
+        own = photo.stem if stems[photo.stem] == 1 else photo.name
+        if names[photo.name] > 1:
+            own = f"{photo.parent.name}-{own}"
+        places[photo] = folder / f"{own}-{name}{suffix}"
+    return places
+
+
+def run(kind: str, photos: list[Path], output: Output, suffix: str, **settings: Any) -> None:
+    """Do the work of `kind` on each photo, loading the network once, and print each result and a summary.
+
+    Exits 1 if a photo failed. Results that are there already are skipped, unless --force replaces them.
+    """
+    from phosphene import api
+    from phosphene.cli.follow import follow
+    from phosphene.gradients.allocator import keep_memory
+
+    keep_memory()
+    given = {name: value for name, value in settings.items() if value is not None}
+    done = skipped = 0
+    failed: list[Path] = []
+    for photo, path in place(photos, output.path or Path(), kind, suffix).items():
+        if path.exists() and not output.force:
+            skipped += 1
+            continue
+        try:
+            job = api.open_job(kind, photo, **given)
+            follow(job, replace(output, path=path), "", photo)
+            given["net"] = job.net
+            done += 1
+        except PhospheneError as problem:
+            failed.append(photo)
+            describe_error(problem, photo)
+    summarise(done, skipped, failed)
+
+
+def summarise(done: int, skipped: int, failed: list[Path]) -> None:
+    """Say how many photos were done, were there already and failed; exit 1 if any failed."""
+    parts = [f"{done} done", *([f"{skipped} there already"] if skipped else [])]
+    if failed:
+        parts.append(f"{len(failed)} failed: {', '.join(printable(str(each)) for each in failed)}")
+    if not says_json():
+        click.echo("; ".join(parts), err=True)
+    if failed:
+        click.get_current_context().exit(1)
