@@ -13,6 +13,9 @@ from jaxtyping import install_import_hook
 # Before torch is imported, here and in subprocesses: for tiny pictures threads only wait for one another.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
+# The user's own defaults and presets must not change what is tested.
+os.environ["PHOSPHENE_CONFIG"] = os.devnull
+
 # Shapes and types are checked under pytest only. The hook must be there before phosphene's modules are
 # imported, and stays for the whole run, since most of them are imported lazily.
 # A whole number is a number, as mypy has it.

@@ -12,6 +12,7 @@ from click.testing import CliRunner
 
 from phosphene import __version__
 from phosphene.cli.root import COMMANDS, cores, phosphene
+from phosphene.kinds import KINDS
 
 PROGRAM = [sys.executable, "-c", "from phosphene.cli import main; main()"]
 
@@ -46,6 +47,35 @@ def test_every_command_has_help(name: str) -> None:
     assert result.exit_code == 0
     assert f"Usage: phosphene {name}" in result.stdout
     assert "--debug" in result.stdout
+
+
+def test_help_begins_with_the_options_that_matter() -> None:
+    text = CliRunner().invoke(phosphene, ["dream", "--help"]).stdout
+    first, _, rest = text.partition("Expert options:")
+    assert "--target" in first
+    assert "--size" in first
+    assert sum(line.startswith("  -") for line in first.splitlines()) <= 14
+    assert "--headroom" in rest
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_that_makes_something_shows_examples(name: str) -> None:
+    text = CliRunner().invoke(phosphene, [name, "--help"]).stdout
+    if name in KINDS or name in ("see", "again"):
+        assert text.count(f"    phosphene {name} ") >= 3
+
+
+@pytest.mark.parametrize(("words", "found"), [("dream --net po", "pocket"), ("dream --target mixed4", "mixed4c")])
+def test_the_shell_completes_names(words: str, found: str) -> None:
+    words = f"phosphene {words}"
+    environment = {
+        **os.environ,
+        "_PHOSPHENE_COMPLETE": "bash_complete",
+        "COMP_WORDS": words,
+        "COMP_CWORD": str(len(words.split()) - 1),
+    }
+    result = subprocess.run([*PROGRAM], capture_output=True, text=True, check=True, env=environment)
+    assert f"plain,{found}" in result.stdout.splitlines()
 
 
 def test_version() -> None:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from phosphene.cli import options
 from phosphene.cli.root import describe_error, printable, says_json
 from phosphene.errors import OutputError, PhospheneError
 
@@ -83,7 +84,7 @@ def run(kind: str, photos: list[Path], output: Output, suffix: str, **settings: 
     from phosphene.gradients.allocator import keep_memory
 
     keep_memory()
-    given = {name: value for name, value in settings.items() if value is not None}
+    given = options.chosen(kind, settings)
     done = skipped = 0
     failed: list[Path] = []
     for photo, path in place(photos, output.path or Path(), kind, suffix).items():

@@ -8,14 +8,14 @@ from contextlib import contextmanager
 from pathlib import Path
 
 
-def fetch(net: str) -> Path | None:
-    """Fetch the network `net` if it is one of the famous ones and not here; gives where it is kept."""
+def fetch(net: str, *, unverified: bool = False) -> Path | None:
+    """Download the network `net` if it is a known one and not installed; return where it is kept."""
     from phosphene.nets.zoo import catalogue
 
     if net not in catalogue.ENTRIES:
         return None
     with _bar(net) as progress:
-        return catalogue.fetch(net, progress)
+        return catalogue.fetch(net, progress, unverified=unverified)
 
 
 @contextmanager

@@ -77,7 +77,8 @@ def _kept(listing: Listing | None) -> dict[str, object]:
 
 @nets.command("fetch", cls=Command)
 @click.argument("names", metavar="NET...", nargs=-1, required=True)
-def fetch_nets(names: tuple[str, ...]) -> None:
+@click.option("--unverified", is_flag=True, help="Accept a network whose hash nobody has published.")
+def fetch_nets(names: tuple[str, ...], unverified: bool) -> None:
     """Fetch each NET from its official host, verify it, and say where it is kept.
 
     That is the user's cache folder, or PHOSPHENE_CACHE if it is set. What is here already is not fetched
@@ -88,7 +89,7 @@ def fetch_nets(names: tuple[str, ...]) -> None:
     for name in names:
         catalogue.find(name)
     for name in names:
-        click.echo(fetch(name))
+        click.echo(fetch(name, unverified=unverified))
 
 
 @nets.command("add", cls=Command)

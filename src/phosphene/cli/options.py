@@ -15,6 +15,8 @@ from click.shell_completion import CompletionItem
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
+from phosphene.cli import config
+from phosphene.errors import PhospheneError, SettingError
 from phosphene.kinds import KINDS
 from phosphene.recipe import NetUsed, Noise, settings_of
 from phosphene.recipe import settings as describe
@@ -49,7 +51,23 @@ class Setting(click.ParamType):
             self.fail(f"must be {wanted}, but is {describe.received(value)}.", param, ctx)
 
     def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
-        return [CompletionItem(word) for word in describe.choices(self.field) if word.startswith(incomplete)]
+        words = [*describe.choices(self.field), *_names(str(param.name), ctx.params.get("net"))]
+        return [CompletionItem(word) for word in words if word.startswith(incomplete)]
+
+
+def _names(parameter: str, net: Any) -> list[str]:
+    """Return the names that a parameter may have: networks, or a network's layers and labels."""
+    from phosphene import nets
+
+    if parameter == "net":
+        return list(nets.names())
+    if parameter != "target":
+        return []
+    try:
+        card = nets.describe(str(net or "pocket"))
+    except PhospheneError:
+        return []
+    return [*card.layers, *(name for names in card.labels for name in names)]
 
 
 noise = click.option(
@@ -81,7 +99,7 @@ def settings(*kinds: str, without: tuple[str, ...] = (), defaults: bool = True) 
         for name, new in old.items():
             hidden = click.option(f"--{_dashed(name)}", new, type=_type(fields[new]), hidden=True)
             command = hidden(command)
-        if len(kinds) == 1 and kinds[0] in PRESETS:
+        if len(kinds) == 1 and (kinds[0] in PRESETS or kinds[0] in config.read().presets):
             command = _preset(kinds[0])(command)
         return command
 
@@ -117,8 +135,32 @@ def run(what: object, source: object, output: Output, stem: str, path: Path | No
 
     keep_memory()
 
-    given = {name: value for name, value in settings.items() if value is not None}
+    given = chosen(what, settings)
     follow(api.open_job(what, source, **given), output, stem, path)
+
+
+def chosen(what: object, settings: dict[str, Any]) -> dict[str, Any]:
+    """Return the settings that were given, with those of the user's own preset."""
+    given = {name: value for name, value in settings.items() if value is not None}
+    own = config.read().presets.get(str(what), {})
+    if given.get("preset") not in own:
+        return given
+    fields = KINDS[str(what)].recipe.model_fields
+    values = {
+        name: value if isinstance(value, bool) else _read_own(name, fields[name], value)
+        for name, value in own[given.pop("preset")].items()
+        if name != "about"
+    }
+    return {**values, **given}
+
+
+def _read_own(name: str, field: FieldInfo, value: str) -> Any:
+    try:
+        return describe.read(field, value)
+    except ValueError:
+        raise SettingError(
+            f"{config.path()}: {name} must be {describe.must_be(field)}, but is {value!r}", setting=name, value=value
+        ) from None
 
 
 def stem_of(text: str) -> str:
@@ -151,8 +193,10 @@ def _type(fields: list[FieldInfo]) -> Setting:
 
 
 def _preset(kind: str) -> Callable[[F], F]:
-    known = PRESETS[kind]
-    about = " ".join(f"{name}: {each.about}" for name, each in known.items())
+    own = config.read().presets.get(kind, {})
+    known = {name: each.about for name, each in PRESETS.get(kind, {}).items()}
+    known |= {name: str(each.get("about", "of your own.")) for name, each in own.items()}
+    about = " ".join(f"{name}: {each}" for name, each in known.items())
     return click.option(
         "--preset", type=click.Choice(list(known)), help=f"Settings that work well together; other options add: {about}"
     )

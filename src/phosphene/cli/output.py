@@ -77,6 +77,32 @@ json_option = click.option(
 
 def options(*, still: bool = False, film: bool = False) -> Callable[[F], F]:
     """Return a decorator that adds the options of outputs, and gathers them as the argument `output`."""
+    added = _added(still=still, film=film)
+
+    def decorate(command: F) -> F:
+        def gathered(*args: Any, **given: Any) -> Any:
+            kept = {name: given.pop(name, None) for name in ("path", "force", "fresh", "preview", "no_recipe", "depth")}
+            format = {name: value for name in ("codec", "crf") if (value := given.pop(name, None)) is not None}
+            if kept["depth"] == "16":
+                format["depth"] = 16
+            if kept["no_recipe"]:
+                format["with_recipe"] = False
+            suffix = f".{given.pop('suffix', None) or PICTURE[1:]}"
+            output = Output(kept["path"], kept["preview"], bool(kept["force"]), bool(kept["fresh"]), suffix, format)
+            return command(*args, output=output, **given)
+
+        gathered.__name__, gathered.__doc__ = command.__name__, command.__doc__
+        gathered.__click_params__ = getattr(command, "__click_params__", [])  # type: ignore[attr-defined]
+        decorated: Any = gathered
+        for option in reversed(added):
+            decorated = option(decorated)
+        result: F = decorated
+        return result
+
+    return decorate
+
+
+def _added(*, still: bool, film: bool) -> list[Callable[[F], F]]:
     suffixes = [*([".png, .jpg, .webp, .tif, .avif"] if still else [])]
     suffixes += [".mp4, .webm, .gif, .mkv, .mov; a folder or NAME-%05d.png for pictures"] if film else []
     deep = " and ".join([*(["PNG and TIFF"] if still else []), *(["FFV1 and PNG films"] if film else [])])
@@ -119,28 +145,7 @@ def options(*, still: bool = False, film: bool = False) -> Callable[[F], F]:
             ),
             click.option("--crf", type=int, metavar="INTEGER", help="Quality of H.264 (0 best to 51) and VP9 (to 63)."),
         ]
-
-    def decorate(command: F) -> F:
-        def gathered(*args: Any, **given: Any) -> Any:
-            kept = {name: given.pop(name, None) for name in ("path", "force", "fresh", "preview", "no_recipe", "depth")}
-            format = {name: value for name in ("codec", "crf") if (value := given.pop(name, None)) is not None}
-            if kept["depth"] == "16":
-                format["depth"] = 16
-            if kept["no_recipe"]:
-                format["with_recipe"] = False
-            suffix = f".{given.pop('suffix', None) or PICTURE[1:]}"
-            output = Output(kept["path"], kept["preview"], bool(kept["force"]), bool(kept["fresh"]), suffix, format)
-            return command(*args, output=output, **given)
-
-        gathered.__name__, gathered.__doc__ = command.__name__, command.__doc__
-        gathered.__click_params__ = getattr(command, "__click_params__", [])  # type: ignore[attr-defined]
-        decorated: Any = gathered
-        for option in reversed(added):
-            decorated = option(decorated)
-        result: F = decorated
-        return result
-
-    return decorate
+    return added
 
 
 def _check_apart(path: Path, source: Path | None) -> None:

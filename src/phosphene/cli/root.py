@@ -28,6 +28,8 @@ COMMANDS = {
     "nets": ("cli.nets:nets", "List the networks; fetch, add or remove them."),
     "layers": ("cli.nets:layers", "List a network's layers."),
     "labels": ("cli.nets:labels", "List the labels that a network knows."),
+    "config": ("cli.config:config", "Show your own defaults and presets."),
+    "doctor": ("cli.doctor:doctor", "Tell what is installed, and check that it works."),
 }
 """Where each command is, from where it is imported when it is asked for, and its line in `phosphene --help`."""
 
@@ -73,6 +75,9 @@ class Lazy(click.Group):
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
+            from phosphene.cli import config
+
+            ctx.default_map = {**config.read().defaults}
             return super().invoke(ctx)
         except KeyboardInterrupt:
             click.echo("stopped", err=True)
@@ -153,7 +158,9 @@ def verbose_option() -> click.Option:
 
     def log(_: click.Context, __: click.Parameter, value: bool) -> None:
         if value:
-            logging.basicConfig(format="%(name)s: %(message)s", stream=sys.stderr)
+            shown = logging.StreamHandler()
+            shown.setFormatter(logging.Formatter("%(name)s: %(message)s"))
+            logging.getLogger("phosphene").addHandler(shown)
             logging.getLogger("phosphene").setLevel(logging.DEBUG)
 
     names = ["-v", "--verbose"]
@@ -200,12 +207,38 @@ def cores() -> int:
         return os.cpu_count() or 1
 
 
+COMMON = frozenset(
+    """
+    path preset target net size steps octaves step_size seed noise symmetry count seconds fps speed loop columns start
+    end source force heatmap
+    """.split()  # noqa: SIM905
+)
+"""The options that most people need; the others have a heading of their own in the help."""
+
+FEW = 14
+"""The most options that are listed under one heading."""
+
+
 class Command(click.Command):
     """A command that understands `--threads`, `--quiet`, `--verbose` and `--debug` as well as its own options."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.params += [threads_option(), quiet_option(), verbose_option(), debug_option()]
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        common: list[tuple[str, str]] = []
+        rest: list[tuple[str, str]] = []
+        for parameter in self.get_params(ctx):
+            record = parameter.get_help_record(ctx)
+            if record is not None and isinstance(parameter, click.Option):
+                (common if parameter.name in COMMON else rest).append(record)
+        if len(common) + len(rest) <= FEW or not common:
+            common, rest = common + rest, []
+        for heading, records in (("Options", common), ("Expert options", rest)):
+            if records:
+                with formatter.section(heading):
+                    formatter.write_dl(records)
 
 
 @click.command(cls=Lazy, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})

@@ -14,10 +14,10 @@ from torch import Tensor
 
 from phosphene.errors import ImageError, RecipeError, SettingError, VideoError
 from phosphene.loops.arithmetic import Arithmetic
+from phosphene.media import memory
 from phosphene.media.image import MAX_PIXELS, Photograph, as_photograph, read_image, read_recipe_text
 from phosphene.media.video.identify import hash_of, is_film, read_film_recipe
 from phosphene.recipe import Clip, FileSource, NetworkRecipe, Noise, Photo, loads
-from phosphene.render import memory
 from phosphene.types import Image, Size
 
 NOISE_STD = 0.1

@@ -15,7 +15,7 @@ from phosphene.gradients.precision import choose_dtype
 from phosphene.loops import dream, imagine, lucid, sheet
 from phosphene.loops.step import State, Step, pack
 from phosphene.loops.version1 import arithmetic_for
-from phosphene.media import atomic
+from phosphene.media import atomic, memory
 from phosphene.media.image import check_writable
 from phosphene.media.work import WorkFolder
 from phosphene.nets.base import Net
@@ -29,7 +29,7 @@ from phosphene.recipe import (
     dumps,
     resolved,
 )
-from phosphene.render import memory, networks, sources
+from phosphene.render import networks, sources
 from phosphene.render.environment import environment
 from phosphene.render.job import Format, Given, Output, Work
 from phosphene.render.picture import Picture, Pictures, paths

@@ -185,7 +185,7 @@ def is_here(name: str) -> bool:
     return store.find(find(name).name) is not None
 
 
-def fetch(name: str, progress: Progress | None = None) -> Path:
+def fetch(name: str, progress: Progress | None = None, *, unverified: bool = False) -> Path:
     """Return the path of the model file of `name`; download and verify it first if it is not installed.
 
     `progress` is called with the bytes so far and their total (None if the server does not say).
@@ -194,6 +194,11 @@ def fetch(name: str, progress: Progress | None = None) -> Path:
     entry = find(name)
     if found := store.find(name):
         return found[0]
+    if not entry.digest.value and not unverified:
+        raise WeightsError(
+            f"{name} cannot be verified: nobody has published its hash, and its server sends it unencrypted. If you "
+            f"accept that, run: phosphene nets fetch {name} --unverified"
+        )
     return download.fetch(name, entry.file, entry.mirrors, entry.digest, most=entry.most, progress=progress)
 
 
