@@ -13,7 +13,7 @@ import click
 
 from phosphene.cli import options
 from phosphene.cli.root import describe_error, printable, says_json
-from phosphene.errors import OutputError, PhospheneError
+from phosphene.errors import ImageError, OutputError, PhospheneError
 
 if TYPE_CHECKING:
     from phosphene.cli.output import Output
@@ -25,19 +25,19 @@ PICTURES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".avif"
 def expand(given: Iterable[Path]) -> list[Path]:
     """Return the files that the arguments stand for: a folder for its pictures, a pattern for the files that match it.
 
-    Raises `click.UsageError` for a folder without pictures and a pattern without files.
+    Raises `ImageError` for a folder without pictures and a pattern without files.
     """
     found: list[Path] = []
     for path in given:
         if path.is_dir():
             inside = sorted(each for each in path.iterdir() if each.suffix.lower() in PICTURES and each.is_file())
             if not inside:
-                raise click.UsageError(f"The folder {path} has no pictures.")
+                raise ImageError(f"the folder {path} has no pictures; name a picture, or a folder that has some")
             found += inside
         elif any(mark in str(path) for mark in "*?[") and not path.exists():
             matching = sorted(map(Path, glob.glob(str(path), recursive=True)))
             if not matching:
-                raise click.UsageError(f"No file matches {path}.")
+                raise ImageError(f"no file matches {path}")
             found += matching
         else:
             found.append(path)

@@ -47,6 +47,9 @@ def check(path: str | os.PathLike[str]) -> None:
     Creates a file and removes it at once: only that is reliable on network drives, on read-only mounts and for root.
     """
     final = _final(path)
+    with suppress(OSError, AttributeError):  # no such folder, or a system or a file system that knows no nameless files
+        os.close(os.open(final.parent, os.O_WRONLY | os.O_TMPFILE))  # nothing of it can be left, whenever we are killed
+        return
     trial = final.with_name(f".{final.name[:40]}.{secrets.token_hex(4)}.trial")  # a known name could be a planted link
     try:
         with open(trial, "xb"):
@@ -54,7 +57,7 @@ def check(path: str | os.PathLike[str]) -> None:
     except OSError as problem:
         raise OutputError(_reason(path, final, problem), path=path) from None
     finally:
-        with suppress(OSError):  # the folder is none, or not ours: said above
+        with suppress(OSError):  # the folder is missing or not ours: said above
             trial.unlink(missing_ok=True)
 
 
