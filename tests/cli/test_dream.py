@@ -228,11 +228,11 @@ def test_ctrl_c_saves_what_is_there(photo: Path, folder: Path) -> None:
 @pytest.mark.parametrize("command", [("dream",), ("imagine",), ("sheet",)], ids=lambda command: command[0])
 def test_a_killed_still_continues_to_the_same_bytes(command: tuple[str], photo: Path, folder: Path) -> None:
     args = {
-        "dream": ["dream", str(photo), "--target", "conv2", "--octaves", "2", "--steps", "400", "--size", "160"],
-        "imagine": ["imagine", "conv2:3", "--steps", "600", "--size", "64", "--views", "2"],
-        "sheet": ["sheet", "conv2:0..2", "--steps", "300", "--size", "48", "--views", "2"],
+        "dream": ["dream", str(photo), "--target", "conv2", "--octaves", "2", "--steps", "60", "--size", "160"],
+        "imagine": ["imagine", "conv2:3", "--steps", "90", "--size", "64", "--views", "2"],
+        "sheet": ["sheet", "conv2:0..2", "--steps", "50", "--size", "48", "--views", "2"],
     }[command[0]]
-    code = "from phosphene.render import job; job.CHECKPOINT_SECONDS = 0.2; from phosphene.cli import main; main()"
+    code = "from phosphene.render import job; job.CHECKPOINT_SECONDS = 0.05; from phosphene.cli import main; main()"
     program = [sys.executable, "-c", code, *args]
     subprocess.run([*program, "-o", "whole.png"], cwd=folder, check=True, capture_output=True)
     killed = subprocess.Popen(
