@@ -20,7 +20,7 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 NAMES = {path: ".".join(path.relative_to(PACKAGE.parent).with_suffix("").parts) for path in MODULES}
 
 # Each package may import those named here, and itself; whatever is not named is forbidden. `docs/flow.md` says why.
-BASE = {"types", "errors", "registry", "kinds", "rng", "resampling", "pyramid"}
+BASE = {"types", "errors", "registry", "kinds", "rng", "resampling", "pyramid", "scanner"}
 STAGES = {"canvas", "transforms", "nets", "objectives", "gradients"}
 ENGINE = {*STAGES, *BASE}
 BELOW = {
@@ -38,6 +38,7 @@ BELOW = {
     "resampling": {"types"},
     "pyramid": {"types"},
     "registry": {"errors"},
+    "scanner": {"errors"},
     "types": set(),
     "errors": set(),
     **{stage: set(BASE) for stage in STAGES},

@@ -3,26 +3,22 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
-from typing import NoReturn, TypeVar
 
-from phosphene.errors import ExpressionError, SettingError, UnknownNameError
+from phosphene.errors import UnknownNameError
 from phosphene.objectives.base import DEEPEST, Leaf, Objective, Scaled, Sum
 from phosphene.objectives.features import Channel, Class, Layer, Neuron, Word
 from phosphene.objectives.function import functions
 from phosphene.objectives.name import INDEX, NAME, NUMBER, QUOTED, end_of_path, unquote
+from phosphene.scanner import Scanner
 
 __all__ = ["Channel", "Class", "Layer", "Neuron", "Scaled", "Sum", "Word", "parse"]
 
 LONGEST = 100_000
 """Characters of a text: far beyond use, and read in a tenth of a second."""
 
-_EXCERPT = 30
 _TARGET = "a target (a layer, a channel such as mixed4c:13, a class)"
 
 _ARGUMENTS = {"path": "a picture's path", "layer": "a layer", "number": "a number"}
-
-T = TypeVar("T")
 
 
 def parse(text: str) -> Objective:
@@ -37,17 +33,16 @@ def parse(text: str) -> Objective:
     return _Parser(text).whole()
 
 
-class _Parser:
-    """Recursive descent; `at` is the index of the next character, `opened` how many parentheses are open."""
+class _Parser(Scanner):
+    """Recursive descent; `opened` is how many parentheses are open."""
+
+    number_form = NUMBER
 
     def __init__(self, text: str) -> None:
-        self.text = text
-        self.at = 0
+        super().__init__(text, LONGEST, "target", _TARGET)
         self.opened = 0
 
     def whole(self) -> Objective:
-        if len(self.text) > LONGEST:
-            self.fail(f"a target has at most {LONGEST} characters, this one has {len(self.text)}", LONGEST)
         objective = self.sum()
         if self.peek() == "@":
             self.expected("':' and a channel before '@', as in mixed4c:13@0.5,0.5")
@@ -193,43 +188,3 @@ class _Parser:
         if number is None:
             self.expected(what)
         return number
-
-    def number(self) -> float | None:
-        self.peek()
-        found = self.match(NUMBER)
-        return None if found is None else float(found.group())
-
-    def match(self, pattern: re.Pattern[str]) -> re.Match[str] | None:
-        found = pattern.match(self.text, self.at)
-        if found is not None:
-            self.at = found.end()
-        return found
-
-    def accept(self, sign: str) -> bool:
-        found = self.peek() == sign
-        self.at += found
-        return found
-
-    def peek(self) -> str:
-        """Move `at` to the next character that is not white space and return it; empty at the end."""
-        while self.at < len(self.text) and self.text[self.at].isspace():
-            self.at += 1
-        return self.text[self.at : self.at + 1]
-
-    def build(self, start: int, make: Callable[[], T]) -> T:
-        """Build the node with `make`; add the position in the text to its error."""
-        try:
-            return make()
-        except SettingError as problem:
-            self.fail(str(problem), start)
-
-    def expected(self, what: str) -> NoReturn:
-        sign = self.peek()
-        self.fail(f"expected {what}, found {sign!r}" if sign else f"expected {what}, but the text ends", self.at)
-
-    def fail(self, message: str, position: int) -> NoReturn:
-        if not self.text.strip():
-            raise ExpressionError(f"the target is empty: expected {_TARGET}", text=self.text, position=0)
-        start, end = max(0, position - _EXCERPT), position + _EXCERPT
-        shown = ("…" if start else "") + self.text[start:end] + ("…" if end < len(self.text) else "")
-        raise ExpressionError(f"{message} (character {position + 1} of {shown!r})", text=self.text, position=position)
