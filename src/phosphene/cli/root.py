@@ -25,6 +25,7 @@ COMMANDS = {
     "see": ("cli.see:see", "Tell what a network believes it sees in a picture."),
     "again": ("cli.again:again", "Render again from the recipe inside a file."),
     "show": ("cli.again:show", "Print the recipe inside a file."),
+    "work": ("cli.work:work", "List or remove unfinished work."),
     "nets": ("cli.nets:nets", "List the networks; fetch, add or remove them."),
     "layers": ("cli.nets:layers", "List a network's layers."),
     "labels": ("cli.nets:labels", "List the labels that a network knows."),

@@ -4,9 +4,10 @@
         work.json                what is being made; other work does not continue from it
         lock                     held by the process that is at work
         state-00000062           the newest state that was kept, numbered from 0
+        progress                 the share of the work that was done then, for people
 
 Every file appears whole or not at all, so the process may be killed at any moment. Kinds of output that need more than
-a state keep their own files beside these.
+a state keep their own files beside these. `phosphene.media.unfinished` finds and removes the folders of a user.
 """
 
 from __future__ import annotations
@@ -22,10 +23,12 @@ from pathlib import Path
 from typing import Any, Final
 
 from phosphene.errors import OutputError
-from phosphene.media import atomic
+from phosphene.media import atomic, work_register
 
 FORMAT: Final = 2
 """Of work folders; one of another format is not continued."""
+
+RECORD, LOCK, PROGRESS = "work.json", "lock", "progress"
 
 
 class WorkFolder:
@@ -33,7 +36,8 @@ class WorkFolder:
 
     `facts` identify what is made: a folder with other facts is an `OutputError`. `environment` is where it is made: if
     that differs the work is continued, and `changed` lists what differs. `state` is the newest one that was kept,
-    `index` its number. The folder appears with the first state, or at once with `eager`.
+    `index` its number. `about` is told to people who list their unfinished work. The folder appears with the first
+    state, or at once with `eager`.
 
     Raises `OutputError` if the folder is in use, belongs to other work or cannot be written. With `fresh`, its contents
     are thrown away.
@@ -45,6 +49,7 @@ class WorkFolder:
         facts: Mapping[str, object],
         environment: Mapping[str, object] | None = None,
         *,
+        about: Mapping[str, object] | None = None,
         fresh: bool = False,
         eager: bool = False,
     ) -> None:
@@ -55,6 +60,7 @@ class WorkFolder:
         self.changed: list[str] = []
         self._facts = json.loads(json.dumps({"format": FORMAT, **facts}))
         self._environment = json.loads(json.dumps(environment or {}))
+        self._about = json.loads(json.dumps(about or {}))
         self._lock = -1
         try:
             self._open(fresh, eager)
@@ -65,10 +71,12 @@ class WorkFolder:
             self.close()
             raise
 
-    def keep_state(self, index: int, state: bytes) -> None:
-        """Keep `state` as number `index`, and forget the one before."""
+    def keep_state(self, index: int, state: bytes, progress: float | None = None) -> None:
+        """Keep `state` as number `index`, and forget the one before; `progress` is the share of the work done."""
         with self.refusing():
             self._make()
+            if progress is not None:
+                (self.folder / PROGRESS).write_text(f"{progress:.4f}", encoding="ascii")
             with atomic.replacing(self._state(index)) as file:
                 file.write(state)
             if index != self.index:
@@ -79,9 +87,8 @@ class WorkFolder:
         """Remove the folder; it vanishes at once, so that nobody finds it half empty."""
         if not self.locked:
             return
-        gone = self.folder.with_name(f"{self._gone}{secrets.token_hex(4)}.gone")
         with self.refusing():
-            os.replace(self.folder, gone)
+            gone = vanish(self.folder)
         self.close()
         shutil.rmtree(gone, ignore_errors=True)
 
@@ -121,14 +128,9 @@ class WorkFolder:
             if old != self.index:
                 self._state(old).unlink()
 
-    @property
-    def _gone(self) -> str:
-        """How the names of folders begin that are being removed."""
-        return f".{self.folder.name[:40]}."
-
     def _sweep(self) -> None:
         """Remove what a process that was killed while it removed its folder has left."""
-        for left in self.folder.parent.glob(f"{glob.escape(self._gone)}*.gone"):
+        for left in self.folder.parent.glob(f"{glob.escape(_gone(self.folder))}*.gone"):
             if not left.is_symlink() and (os.name != "posix" or left.stat().st_uid == os.geteuid()):
                 shutil.rmtree(left, ignore_errors=True)
 
@@ -162,9 +164,10 @@ class WorkFolder:
         self.folder.mkdir(exist_ok=True)
         self._check_ours()
         self._take_lock()
-        record = {"facts": self._facts, "environment": self._environment}
-        with atomic.replacing(self.folder / "work.json") as file:
+        record = {"facts": self._facts, "environment": self._environment, "about": self._about}
+        with atomic.replacing(self.folder / RECORD) as file:
             file.write(json.dumps(record, indent=1).encode())
+        work_register.add(self.folder)
 
     def _read_facts(self) -> tuple[dict[str, Any], dict[str, Any]] | None:
         """Return what the folder says it is; None if there is no folder, or one that was never begun."""
@@ -172,12 +175,12 @@ class WorkFolder:
             return None
         self._check_ours()
         try:
-            record = json.loads((self.folder / "work.json").read_bytes())
+            record = json.loads((self.folder / RECORD).read_bytes())
             if "facts" not in record and "format" in record:  # of 0.1.0
                 return dict(record), {}
             return dict(record["facts"]), dict(record["environment"])
         except (OSError, ValueError, TypeError, KeyError):
-            if all(each.name == "lock" or each.suffix == ".part" for each in self.folder.iterdir()):
+            if all(each.name == LOCK or each.suffix == ".part" for each in self.folder.iterdir()):
                 return None  # killed before it was begun
             raise OutputError(
                 f"{self.folder} is in the way, and is not a work folder of this phosphene: move it elsewhere",
@@ -202,8 +205,21 @@ class WorkFolder:
         with suppress(ImportError):  # Windows has no such locks, and does not rename a folder in use either
             import fcntl
 
-            self._lock = os.open(self.folder / "lock", os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o666)
+            self._lock = os.open(self.folder / LOCK, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o666)
             try:
                 fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 raise OutputError(f"{self.output} is being made by another process", path=self.output) from None
+
+
+def vanish(folder: Path) -> Path:
+    """Give a work folder the hidden name of one that is being removed, and return it; nobody finds it half empty."""
+    gone = folder.with_name(f"{_gone(folder)}{secrets.token_hex(4)}.gone")
+    os.replace(folder, gone)
+    work_register.forget(folder)
+    return gone
+
+
+def _gone(folder: Path) -> str:
+    """Return how the name of a work folder begins while it is being removed."""
+    return f".{folder.name[:40]}."

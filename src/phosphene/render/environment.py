@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 
 from phosphene import __version__
+from phosphene.recipe import NetworkRecipe
 
 
 def environment(device: torch.device) -> dict[str, object]:
@@ -16,3 +17,8 @@ def environment(device: torch.device) -> dict[str, object]:
         "device": str(device),
         "threads": torch.get_num_threads(),
     }
+
+
+def about(recipe: NetworkRecipe) -> dict[str, object]:
+    """Return what a list of unfinished work says of a recipe's work."""
+    return {"kind": recipe.kind, "target": recipe.model_dump().get("target")}

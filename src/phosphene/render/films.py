@@ -25,7 +25,7 @@ from phosphene.objectives.base import Objective
 from phosphene.recipe import MorphRecipe, NetworkRecipe, VideoRecipe, ZoomRecipe, dumps, relative_to, resolved
 from phosphene.recipe.keyframes import Keys, read_keys
 from phosphene.render import networks, sources
-from phosphene.render.environment import environment
+from phosphene.render.environment import about, environment
 from phosphene.render.job import Format, Given, Job, Output, Work
 from phosphene.render.stills import name_of, octaves_of
 from phosphene.resampling import resize
@@ -99,6 +99,7 @@ class FilmOutput(Output):
             recipe=dumps(there) if format.with_recipe else None,
             identity=dumps(work.recipe),
             environment=environment(work.device),
+            about=about(work.recipe),
             fresh=fresh,
         )
         self._sound = work.sound
@@ -124,7 +125,7 @@ class FilmOutput(Output):
         """Keep the state, unless Ctrl-C came between a frame and its step."""
         frames = 0 if step.frame is None else step.frame.index + 1
         if self.film.frames == frames:
-            self.film.checkpoint(pack(step.state))
+            self.film.checkpoint(pack(step.state), step.progress)
 
     def finish(self, step: Step | None) -> None:
         """Make the film of all segments, with its sound."""

@@ -30,7 +30,7 @@ from phosphene.recipe import (
     resolved,
 )
 from phosphene.render import networks, sources
-from phosphene.render.environment import environment
+from phosphene.render.environment import about, environment
 from phosphene.render.job import Format, Given, Output, Work
 from phosphene.render.picture import Picture, Pictures, paths
 from phosphene.resampling import resize
@@ -95,7 +95,7 @@ class StillOutput(Output):
         check_writable(path, format.depth, size=size, recipe=text if format.with_recipe else None)
         atomic.check(paths(path, len(work.start))[0])
         facts = {"recipe": hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()}
-        self._folder = WorkFolder(path, facts, environment(work.device), fresh=fresh)
+        self._folder = WorkFolder(path, facts, environment(work.device), about=about(work.recipe), fresh=fresh)
         self.state = self._folder.state
         self.note = None
         if self.state is not None:
@@ -109,7 +109,7 @@ class StillOutput(Output):
 
     def checkpoint(self, step: Step) -> None:
         """Keep the state."""
-        self._folder.keep_state(self._folder.index + 1, pack(step.state))
+        self._folder.keep_state(self._folder.index + 1, pack(step.state), step.progress)
 
     def finish(self, step: Step | None) -> None:
         """Write the pictures and remove the work folder."""

@@ -85,6 +85,7 @@ class Film:
         recipe: str | None = None,
         identity: str | None = None,
         environment: Mapping[str, object] | None = None,
+        about: Mapping[str, object] | None = None,
         fresh: bool = False,
     ) -> None:
         self.path = Path(path)
@@ -102,7 +103,9 @@ class Film:
         self._check_room(frame_bytes * self._part_frames)
         same = hashlib.sha256((identity or recipe or "").encode("utf-8", "surrogatepass")).hexdigest()
         facts = {"recipe": same, **_facts(settings, style), "part_frames": self._part_frames}
-        self._work = FilmFolder(real, style, self._maker.suffix, self._part_frames, facts, environment, fresh=fresh)
+        self._work = FilmFolder(
+            real, style, self._maker.suffix, self._part_frames, facts, environment, about=about, fresh=fresh
+        )
         self._given = self._work.frames
         self._last_pts = self._work.last_pts
         self._saved_at = time.monotonic()
@@ -189,12 +192,12 @@ class Film:
         self._given += 1
         self._last_pts = pts
 
-    def checkpoint(self, state: bytes) -> None:
+    def checkpoint(self, state: bytes, progress: float | None = None) -> None:
         """Keep `state`: a render that is interrupted from now on continues after the frames written so far.
 
-        Parts that are complete are encoded. Raises `OutputError`.
+        `progress` is the share of the work that is done, for people. Complete parts are encoded. Raises `OutputError`.
         """
-        self._work.keep_state(self._given, state)
+        self._work.keep_state(self._given, state, progress)
         self._saved_at = time.monotonic()
         while (self._work.parts + 1) * self._part_frames <= self._given:
             self._encode(self._part_frames)

@@ -43,6 +43,7 @@ class FilmFolder(WorkFolder):
         facts: Mapping[str, object],
         environment: Mapping[str, object] | None = None,
         *,
+        about: Mapping[str, object] | None = None,
         fresh: bool = False,
     ) -> None:
         self.part_frames = part_frames
@@ -51,7 +52,7 @@ class FilmFolder(WorkFolder):
         self._sample = np.dtype(PLANE_FORMATS[style.pixels].sample)
         self._frame_bytes = _TIMES.size + PLANE_FORMATS[style.pixels].frame_bytes(style.size)
         self._suffix = suffix
-        super().__init__(path, facts, environment, fresh=fresh, eager=True)
+        super().__init__(path, facts, environment, about=about, fresh=fresh, eager=True)
 
     @property
     def frames(self) -> int:
