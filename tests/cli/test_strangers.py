@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import os
+import re
 from pathlib import Path
 
 import pytest
+import torch
 from click.testing import CliRunner, Result
 
+from phosphene.cli import follow
 from phosphene.cli.root import phosphene
 from phosphene.media import atomic
 
@@ -69,3 +73,38 @@ def test_planted_links_are_not_followed(folder: Path) -> None:
     result = run("imagine", "conv2:3", "--size", "32", "--steps", "1", "-o", "out.png", "--force")
     assert victim.read_text() == "precious"
     assert result.exit_code == 0 or "link" in result.stderr
+
+
+HUGE = [
+    '{"kind": "dream", "source": {"noise": [2000, 2000]}, "steps": 10000}',
+    '{"kind": "dream", "source": {"noise": [9, 9]}, "octaves": 1000, "octave_scale": 4.0, "steps": 9999, "size": 8000}',
+    '{"kind": "imagine", "target": "banana", "count": 64, "steps": 100000}',
+    '{"kind": "sheet", "targets": ["conv1"], "steps": 100000, "views": 256}',
+    '{"kind": "zoom", "source": {"noise": [200, 200]}, "seconds": 36000, "fps": "1000"}',
+    '{"kind": "morph", "ideas": ["banana", "teapot"], "seconds": 36000, "fps": "1000"}',
+]
+
+
+@pytest.mark.parametrize("text", HUGE, ids=[json.loads(each)["kind"] for each in HUGE])
+def test_years_of_work_need_a_yes(text: str, folder: Path) -> None:
+    Path("sent.json").write_text(text)
+    result = run("again", "sent.json")
+    assert result.exit_code == 1
+    assert re.search(r"takes about [\d.e+]+ (hours|days|years) on this machine: add --yes", result.stderr)
+    assert [each.name for each in folder.iterdir()] == ["sent.json"]
+
+
+def test_a_yes_begins_long_work_and_says_how_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(follow, "ASK_OF_FILES", 0.0)
+    monkeypatch.setattr(follow, "TELL", 0.0)
+    Path("sent.json").write_text('{"kind": "imagine", "target": "conv2:3", "size": 24, "steps": 1, "sketches": 1}')
+    assert "add --yes" in run("again", "sent.json").stderr
+    result = run("again", "sent.json", "--yes")
+    assert (result.exit_code, result.stderr) == (0, "this takes about a second\n")
+    assert run("again", "sent.json", "--yes", "-q").stderr == ""
+
+
+def test_noise_is_not_made_before_the_question(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch, "randn", lambda *_, **__: pytest.fail("it was made"))
+    Path("sent.json").write_text('{"kind": "dream", "source": {"noise": [10000, 10000]}, "steps": 1000}')
+    assert "add --yes" in run("again", "sent.json").stderr

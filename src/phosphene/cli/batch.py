@@ -85,15 +85,14 @@ def run(kind: str, photos: list[Path], output: Output, suffix: str, **settings: 
 
     keep_memory()
     given = options.chosen(kind, settings)
-    done = skipped = 0
+    places = place(photos, output.path or Path(), kind, suffix)
+    wanted = {photo: path for photo, path in places.items() if output.force or not path.exists()}
+    skipped, done = len(places) - len(wanted), 0
     failed: list[Path] = []
-    for photo, path in place(photos, output.path or Path(), kind, suffix).items():
-        if path.exists() and not output.force:
-            skipped += 1
-            continue
+    for index, (photo, path) in enumerate(wanted.items()):
         try:
             job = api.open_job(kind, photo, **given)
-            follow(job, replace(output, path=path), "", photo)
+            follow(job, replace(output, path=path), "", photo, 0 if done else len(wanted) - index)
             given["net"] = job.net
             done += 1
         except PhospheneError as problem:

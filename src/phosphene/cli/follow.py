@@ -15,7 +15,7 @@ import click
 
 from phosphene.cli.output import STDOUT, Output
 from phosphene.cli.root import INTERRUPTED, is_quiet, keep_on_interrupt, printable, says_json
-from phosphene.errors import OutputError, PhospheneError
+from phosphene.errors import OutputError, PhospheneError, SettingError
 from phosphene.media.image import write_image
 from phosphene.recipe import dumps
 from phosphene.render.job import Event, Format, Job
@@ -30,23 +30,31 @@ LOG_EVERY = 10.0
 """Seconds between lines of progress where stderr is not a terminal."""
 
 
-def follow(job: Job, output: Output, stem: str, source: Path | None = None) -> None:
+TELL = 5.0
+"""Work that takes longer than this many seconds begins with a line that says how long."""
+
+ASK, ASK_OF_FILES = 24 * 3600.0, 3600.0
+"""Seconds beyond which work is asked about first: the user's own, and that of a recipe from a file."""
+
+
+def follow(job: Job, output: Output, stem: str, source: Path | None = None, alike: int = 1) -> None:
     """Do the work of `job`, write the result, and print where it is.
 
-    Ctrl-C keeps what is done, writes a still as it is so far beside its final name, and exits 130; the same command
-    continues. A result for stdout is written when it is finished.
+    How long it will take is told first, for `alike` photos together; nothing is told for 0. Work that takes very long
+    needs a yes. Ctrl-C keeps what is done, writes a still as it is so far beside its final name, and exits 130; the
+    same command continues. A result for stdout is written when it is finished.
     """
     if output.path == STDOUT:
         with tempfile.TemporaryDirectory(prefix="phosphene-") as folder:
             path = Path(folder) / f"picture{output.suffix}"
-            _make(job, replace(output, path=path), stem, source)
+            _make(job, replace(output, path=path), stem, source, alike)
             if job.work.streams or len(job.work.paths(path)) > 1:
                 raise OutputError("only a single picture can be written to stdout: give -o a name", path=path)
             with click.open_file("-", "wb") as out:
                 out.write(path.read_bytes())
         return
     began = time.monotonic()
-    for each in _make(job, output, stem, source):
+    for each in _make(job, output, stem, source, alike):
         if says_json():
             record = {
                 "path": str(each),
@@ -59,12 +67,15 @@ def follow(job: Job, output: Output, stem: str, source: Path | None = None) -> N
             click.echo(printable(str(each)))
 
 
-def _make(job: Job, output: Output, stem: str, source: Path | None) -> list[Path]:
+def _make(job: Job, output: Output, stem: str, source: Path | None, alike: int) -> list[Path]:
     """Do the work, and return the files that were written."""
     with _progress() as show:
         for event in job.prepare():
             show(event)
         path = output.place(job, stem, source)
+    if alike and not path.with_name(f"{path.name}.work").is_dir():  # what is continued has been agreed to
+        _expect(job, alike, yes=output.yes)
+    with _progress() as show:
         keep = _previews(output.preview)
         try:
             for event in job.writing(path, Format(**output.format), fresh=output.fresh):
@@ -80,6 +91,22 @@ def _make(job: Job, output: Output, stem: str, source: Path | None) -> list[Path
     if interrupted:
         _stopped(job, path)
     return job.work.paths(path)
+
+
+def _expect(job: Job, alike: int, *, yes: bool) -> None:
+    """Say how long the work will take; raise `SettingError` if it takes very long and nobody says yes."""
+    expected = job.expected_seconds()
+    if expected is None or expected * alike <= TELL:
+        return
+    time_needed = f"about {in_words(expected * alike)}"
+    if expected * alike <= (ASK if job.given.path is None else ASK_OF_FILES) or yes:
+        if not is_quiet():
+            photos = f" for {alike} photos" if alike > 1 else ""
+            click.echo(f"this takes {time_needed}{photos}", err=True)
+    elif not (sys.stdin.isatty() and sys.stderr.isatty()):
+        raise SettingError(f"this takes {time_needed} on this machine: add --yes to begin it, or choose a smaller size")
+    elif not click.confirm(f"This takes {time_needed} on this machine. Begin?", err=True):
+        raise click.Abort
 
 
 def _stopped(job: Job, path: Path) -> None:
@@ -163,6 +190,18 @@ def _bar() -> Iterator[Callable[[Event], None]]:
             )
 
         yield show
+
+
+def in_words(seconds: float) -> str:
+    """Return a duration in words, in the largest unit of which there are two or more.
+
+    >>> in_words(45), in_words(150), in_words(3e4), in_words(1e10)
+    ('45 seconds', '2 minutes', '8 hours', '317 years')
+    """
+    for unit, length in (("years", 31_557_600), ("days", 86_400), ("hours", 3600), ("minutes", 60)):
+        if seconds >= 2 * length:
+            return f"{seconds / length:.0f} {unit}" if seconds < 1e13 else f"{seconds / length:.1g} {unit}"
+    return f"{seconds:.0f} seconds" if seconds >= 1.5 else "a second"
 
 
 def clock(seconds: float) -> str:

@@ -22,12 +22,14 @@ PICTURE, FILM = ".png", ".mp4"
 
 STDOUT = Path("-")
 
+_KEPT = ("path", "force", "fresh", "yes", "preview", "no_recipe", "depth")
+
 
 @dataclass(frozen=True)
 class Output:
     """Where a result goes and how it is stored, and where a picture of the work so far is kept.
 
-    Without `path`, the result is named after the work, with `stem`.
+    Without `path`, the result is named after the work, with `stem`. With `yes`, long work begins without a question.
     """
 
     path: Path | None
@@ -35,6 +37,7 @@ class Output:
     force: bool
     fresh: bool
     suffix: str = PICTURE
+    yes: bool = False
     format: dict[str, Any] = field(default_factory=dict)
 
     def place(self, job: Job, stem: str, source: Path | None = None) -> Path:
@@ -81,14 +84,15 @@ def options(*, still: bool = False, film: bool = False) -> Callable[[F], F]:
 
     def decorate(command: F) -> F:
         def gathered(*args: Any, **given: Any) -> Any:
-            kept = {name: given.pop(name, None) for name in ("path", "force", "fresh", "preview", "no_recipe", "depth")}
+            kept = {name: given.pop(name, None) for name in _KEPT}
             format = {name: value for name in ("codec", "crf") if (value := given.pop(name, None)) is not None}
             if kept["depth"] == "16":
                 format["depth"] = 16
             if kept["no_recipe"]:
                 format["with_recipe"] = False
             suffix = f".{given.pop('suffix', None) or PICTURE[1:]}"
-            output = Output(kept["path"], kept["preview"], bool(kept["force"]), bool(kept["fresh"]), suffix, format)
+            said = {name: bool(kept[name]) for name in ("force", "fresh", "yes")}
+            output = Output(kept["path"], kept["preview"], suffix=suffix, format=format, **said)
             return command(*args, output=output, **given)
 
         gathered.__name__, gathered.__doc__ = command.__name__, command.__doc__
@@ -118,6 +122,7 @@ def _added(*, still: bool, film: bool) -> list[Callable[[F], F]]:
         ),
         click.option("--force", is_flag=True, help="Replace an output that is there already."),
         click.option("--fresh", is_flag=True, help="Start over instead of continuing unfinished work."),
+        click.option("--yes", is_flag=True, help="Begin work that takes very long without asking."),
         click.option("--preview", type=PATH, metavar="FILE", help="Keep a picture of the work so far in this file."),
         json_option,
         click.option("--no-recipe", is_flag=True, help="Write the result without its recipe."),

@@ -56,8 +56,16 @@ def octave_sizes(size: Size, octaves: int, octave_scale: float, resampling: str 
             height, width = (max(1, round(side / octave_scale)) for side in sizes[0])
             sizes.insert(0, (height, width))
         return sizes
-    scales = [octave_scale**power for power in reversed(range(octaves))]
+    largest = math.log(max(size) * 4, octave_scale)  # beyond it an octave has a single pixel; powers could overflow
+    scales = [octave_scale ** min(power, largest) for power in reversed(range(octaves))]
     return [(max(1, round(size[0] / scale)), max(1, round(size[1] / scale))) for scale in scales]
+
+
+def pixels_seen(size: Size, settings: DreamSettings) -> int:
+    """Return how many pixels the network sees in a dream of `size`, in all steps of all octaves."""
+    assert isinstance(settings.octaves, int), "choose_octaves returns one for a size"
+    sizes = octave_sizes(size, settings.octaves, settings.octave_scale, settings.resampling)
+    return settings.steps * sum(map(math.prod, sizes))
 
 
 def dream_steps(

@@ -42,6 +42,12 @@ COMPARISONS = 4
 """Times that sketches are scored to be compared, each time with other channels dropped."""
 
 
+def pixels_seen(net: Net, objective: Objective, settings: ImagineSettings, *, count: int, size: Size) -> int:
+    """Return how many pixels the network sees while it imagines `count` images, in the views of all steps."""
+    stages = plan(net.card.input.size, objective, settings, count=count, size=size)
+    return sum(stage.cost * stage.steps for stage in stages)
+
+
 def imagine_steps(
     net: Net,
     objective: Objective,

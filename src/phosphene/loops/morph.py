@@ -29,7 +29,7 @@ from phosphene.loops.imagine import BETAS, curvature
 from phosphene.loops.levels import Levels, keep_level, measure
 from phosphene.loops.scorer import Scorer
 from phosphene.loops.several import Several
-from phosphene.loops.stages import plan
+from phosphene.loops.stages import Stage, plan
 from phosphene.loops.step import Frame, State, Step, number
 from phosphene.nets.base import Net
 from phosphene.objectives.base import Objective
@@ -52,6 +52,12 @@ FRAME_COST = 4
 def frame_count(settings: MorphSettings, ideas: int) -> int:
     """Return the number of frames of a morph of this many ideas."""
     return max(2, round(settings.seconds * _transitions(settings, ideas) * Fraction(settings.fps)))
+
+
+def pixels_seen(net: Net, ideas: tuple[Objective, ...], settings: MorphSettings, *, size: Size) -> int:
+    """Return how many pixels the network sees while it imagines the keyframes, and what the frames cost besides."""
+    stages = _plan(net, _Blends(ideas, keyframes(len(ideas), settings.between, loop=settings.loop)), settings, size)
+    return sum(stage.cost * stage.steps for stage in stages) + _frames_cost(settings, len(ideas), size)
 
 
 def morph_steps(
@@ -77,7 +83,7 @@ def morph_steps(
     """
     work = _Imagining(net, ideas, settings, size, dtype, arithmetic)
     frames = frame_count(settings, len(ideas))
-    total = work.cost + FRAME_COST * frames * math.prod(size)
+    total = work.cost + _frames_cost(settings, len(ideas), size)
     if state is None or "stage" in state:
         for step in work.steps(state, total):
             state = step.state
@@ -163,11 +169,11 @@ class _Imagining:
         dtype: torch.dtype,
         arithmetic: Arithmetic,
     ) -> None:
-        look = ImagineSettings(steps=settings.steps, views=settings.views, sketches=1, diversity=0.0)
+        look = _look(settings)
         weights = keyframes(len(ideas), settings.between, loop=settings.loop)
         blends = _Blends(ideas, weights)
         self._settings, self._arithmetic, self._blends = settings, arithmetic, blends
-        self._stages = plan(net.card.input.size, blends, look, count=len(weights), size=size)
+        self._stages = _plan(net, blends, settings, size)
         self._canvases = [_Canvas(stage.size, look.decay) for stage in self._stages]
         # Not mirrored: a thing should face the same way in all keyframes, and they are to be alike.
         self._scorer = Scorer(net, blends, look, dtype, flip=False)
@@ -253,6 +259,18 @@ class _Imagining:
 
         shared = grown(spectra[:1])
         return torch.cat((shared, *(grown(spectra[:1] + own) - shared for own in spectra[1:].split(1))))
+
+
+def _look(settings: MorphSettings) -> ImagineSettings:
+    return ImagineSettings(steps=settings.steps, views=settings.views, sketches=1, diversity=0.0)
+
+
+def _plan(net: Net, blends: _Blends, settings: MorphSettings, size: Size) -> list[Stage]:
+    return plan(net.card.input.size, blends, _look(settings), count=len(blends.weights), size=size)
+
+
+def _frames_cost(settings: MorphSettings, ideas: int, size: Size) -> int:
+    return FRAME_COST * frame_count(settings, ideas) * math.prod(size)
 
 
 def _units(net: Net, ideas: tuple[Objective, ...], image: Image) -> Tensor:

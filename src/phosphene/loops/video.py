@@ -12,6 +12,7 @@ last one, warped.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from fractions import Fraction
@@ -22,8 +23,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from phosphene.canvas.symmetric import symmetrise
+from phosphene.loops import dream
 from phosphene.loops.arithmetic import Arithmetic
-from phosphene.loops.dream import dreamt
 from phosphene.loops.new_regions import catch_up, confidence_in
 from phosphene.loops.optical_flow import Luminance, follow, luminance, opencv, warp
 from phosphene.loops.step import Frame, State, Step, number
@@ -41,6 +42,10 @@ CONFIDENCE_GAIN = 0.2
 
 NEW_REGION_GAIN = 2.0
 """Share of the short dream that is applied where nothing has been dreamt yet."""
+
+
+FRAME_COST = 2.0
+"""Cost of a frame besides its dream, in pixels that the network sees per pixel: its flow, and new regions."""
 
 
 @runtime_checkable
@@ -93,6 +98,12 @@ class _Scene:
         return cls(int(state["index"]), *kept)
 
 
+def pixels_seen(size: Size, settings: VideoSettings, frames: int) -> float:
+    """Return how many pixels the network sees in a clip of this many frames, without cuts, and the rest of its cost."""
+    per_step = dream.pixels_seen(size, settings) / settings.steps
+    return per_step * (settings.first_steps + settings.steps * (frames - 1)) + FRAME_COST * frames * math.prod(size)
+
+
 def video_steps(
     schedule: TargetSchedule,
     clip: Iterable[InputFrame],
@@ -127,14 +138,14 @@ def video_steps(
         schedule.use(lengths)
         now = luminance(given)
         carried = None if scene is None else _carried(scene, now, settings, size)
-        dream = _Dream(schedule, settings, arithmetic, source)
+        short = _Dream(schedule, settings, arithmetic, source)
         if carried is None:
-            image, score = dream(given, settings.first_steps)
+            image, score = short(given, settings.first_steps)
             scene = _opened(image, given, source.index, now, lengths)
         else:
-            image, score = dream((given + carried.detail).clamp(0, 1), settings.steps)
+            image, score = short((given + carried.detail).clamp(0, 1), settings.steps)
             image = _levelled(image, given, carried, settings)
-            image, scene = _continued(image, given, carried, dream)
+            image, scene = _continued(image, given, carried, short)
         yield Step(
             stage="frame",
             step=source.index + 1,
@@ -158,7 +169,7 @@ class _Dream:
 
     def __call__(self, image: Image, steps: int) -> tuple[Image, float]:
         settings = self.settings.model_copy(update={"steps": steps})
-        return dreamt(self.schedule.at(float(self.source.time)), image, settings, arithmetic=self.here)
+        return dream.dreamt(self.schedule.at(float(self.source.time)), image, settings, arithmetic=self.here)
 
     @property
     def here(self) -> Arithmetic:
@@ -193,11 +204,11 @@ def _levelled(image: Image, given: Image, carried: _Scene, settings: VideoSettin
     return ((detail - colour) * scale + carried.colour + given).clamp_(0, 1)
 
 
-def _continued(image: Image, given: Image, carried: _Scene, dream: _Dream) -> tuple[Image, _Scene]:
+def _continued(image: Image, given: Image, carried: _Scene, short: _Dream) -> tuple[Image, _Scene]:
     """Return the finished frame, new regions dreamt on further, and where the scene stands after it."""
-    if dream.arithmetic.catches_up:
-        engine = dream.schedule.at(float(dream.source.time))
-        image = catch_up(engine, image, carried.confidence, dream.settings, dream.here)
+    if short.arithmetic.catches_up:
+        engine = short.schedule.at(float(short.source.time))
+        image = catch_up(engine, image, carried.confidence, short.settings, short.here)
         confidence = confidence_in(image - given, carried.confidence, carried.strength)
     else:
         confidence = carried.confidence + CONFIDENCE_GAIN * (1 - carried.confidence)

@@ -21,6 +21,7 @@ from torch.nn import functional as F
 
 from phosphene.canvas.colour import COVARIANCE_ROOT, MEAN
 from phosphene.canvas.symmetric import symmetrise
+from phosphene.loops import dream
 from phosphene.loops.arithmetic import Arithmetic
 from phosphene.loops.dream import dreamt
 from phosphene.loops.levels import Levels, keep_level, measure
@@ -99,6 +100,11 @@ class _Trip:
 def frame_count(settings: ZoomSettings) -> int:
     """Return how many frames the zoom has."""
     return max(1, round(settings.seconds * Fraction(settings.fps)))
+
+
+def pixels_seen(size: Size, settings: ZoomSettings) -> int:
+    """Return how many pixels the network sees in a zoom of this size, the rehearsal included."""
+    return (REHEARSAL + frame_count(settings)) * dream.pixels_seen(size, settings)
 
 
 def zoom_steps(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
@@ -17,6 +17,7 @@ from phosphene.loops import morph, video, zoom
 from phosphene.loops.step import State, Step, pack
 from phosphene.loops.target_schedule import TargetSchedule
 from phosphene.loops.version1 import arithmetic_for
+from phosphene.media import memory
 from phosphene.media.video.clip import open_clip
 from phosphene.media.video.film import Film, FilmSettings
 from phosphene.media.video.sound import Sound
@@ -26,9 +27,9 @@ from phosphene.recipe import MorphRecipe, NetworkRecipe, VideoRecipe, ZoomRecipe
 from phosphene.recipe.keyframes import Keys, read_keys
 from phosphene.render import networks, sources
 from phosphene.render.environment import about, environment
+from phosphene.render.estimate import Load
 from phosphene.render.job import Format, Given, Job, Output, Work
 from phosphene.render.stills import name_of, octaves_of
-from phosphene.resampling import resize
 from phosphene.types import Image, Size
 
 LONGEST_SIDE = 640
@@ -46,6 +47,7 @@ class FilmWork(Work):
     streams: ClassVar[bool] = True
 
     recipe: NetworkRecipe
+    load: Load | None
     size: Size
     fps: Fraction
     frames: int | None
@@ -145,6 +147,7 @@ def build_zoom(recipe: ZoomRecipe, net: Net, given: Given) -> FilmWork:
     if size is None:
         size = sources.even(sources.size_for(min(LONGEST_SIDE, max(start.size)), start.size))
     size = sources.size_for(size, start.size)
+    memory.check(size)
     engine = Engine(net, keys.values[0], precision=recipe.precision, tile=recipe.tile)
     recipe = resolved(
         recipe,
@@ -156,13 +159,14 @@ def build_zoom(recipe: ZoomRecipe, net: Net, given: Given) -> FilmWork:
         size=size,
         octaves=octaves_of(recipe, size),
     )
-    image = resize(start.image, size, clamp=True)
+    image, natural = start.at(size), not start.natural
 
     def begin(state: State | None) -> Iterator[Step]:
         schedule = TargetSchedule(engine, keys)
-        return zoom.zoom_steps(schedule, image, recipe, natural=not start.natural, arithmetic=arithmetic, state=state)
+        return zoom.zoom_steps(schedule, image(), recipe, natural=natural, arithmetic=arithmetic, state=state)
 
-    return FilmWork(recipe, size, Fraction(recipe.fps), zoom.frame_count(recipe), begin, engine.device)
+    load = Load.of(zoom.pixels_seen(size, recipe), _layers(keys.values), engine.dtype)
+    return FilmWork(recipe, load, size, Fraction(recipe.fps), zoom.frame_count(recipe), begin, engine.device)
 
 
 def build_morph(recipe: MorphRecipe, net: Net, given: Given) -> FilmWork:
@@ -170,6 +174,7 @@ def build_morph(recipe: MorphRecipe, net: Net, given: Given) -> FilmWork:
     targets = networks.Targets(net, given.path, given.look_in, recipe.guides)
     ideas = tuple(map(targets, recipe.ideas))
     size = sources.size_for(recipe.size, (1, 1))
+    memory.check(size)
     device = next(net.parameters()).device
     dtype = choose_dtype(recipe.precision, device)
     recipe = resolved(recipe, net=networks.named(net), precision=name_of(dtype), guides=targets.guides, size=size)
@@ -178,7 +183,8 @@ def build_morph(recipe: MorphRecipe, net: Net, given: Given) -> FilmWork:
     def begin(state: State | None) -> Iterator[Step]:
         return morph.morph_steps(net, ideas, recipe, size=size, dtype=dtype, arithmetic=arithmetic, state=state)
 
-    return FilmWork(recipe, size, Fraction(recipe.fps), morph.frame_count(recipe, len(ideas)), begin, device)
+    load = Load.of(morph.pixels_seen(net, ideas, recipe, size=size), _layers(ideas), dtype)
+    return FilmWork(recipe, load, size, Fraction(recipe.fps), morph.frame_count(recipe, len(ideas)), begin, device)
 
 
 def build_video(recipe: VideoRecipe, net: Net, given: Given) -> FilmWork:
@@ -187,6 +193,7 @@ def build_video(recipe: VideoRecipe, net: Net, given: Given) -> FilmWork:
     named, keys, guides = _targets(recipe, net, given)
     section = open_clip(str(clip.path)).section(recipe.start, recipe.end, recipe.every)
     size = sources.size_for(recipe.size, section.clip.size)
+    memory.check(size)
     engine = Engine(net, keys.values[0], precision=recipe.precision, tile=recipe.tile)
     recipe = resolved(
         recipe,
@@ -211,16 +218,23 @@ def build_video(recipe: VideoRecipe, net: Net, given: Given) -> FilmWork:
             state=state,
         )
 
+    frames = section.frame_count
+    seen = None if frames is None else video.pixels_seen(size, recipe, frames)
     return FilmWork(
         recipe,
+        None if seen is None else Load.of(seen, _layers(keys.values), engine.dtype),
         size,
         section.rate,
-        section.frame_count,
+        frames,
         begin,
         engine.device,
         time_base=section.clip.time_base,
         sound=section.sound,
     )
+
+
+def _layers(objectives: Iterable[Objective]) -> set[str]:
+    return {name for each in objectives for name in each.layers()}
 
 
 def _targets(recipe: ZoomRecipe | VideoRecipe, net: Net, given: Given) -> tuple[str, Keys[Objective], dict[str, str]]:

@@ -28,7 +28,8 @@ from phosphene.kinds import KINDS, load
 from phosphene.loops.step import State, Step, pack, unpack
 from phosphene.nets.base import Net
 from phosphene.recipe import NetworkRecipe
-from phosphene.render import fetching, networks
+from phosphene.render import estimate, fetching, networks
+from phosphene.render.estimate import Load
 from phosphene.types import Image
 
 CHECKPOINT_SECONDS = 5.0
@@ -145,6 +146,8 @@ class Work(ABC):
     """A recipe's work, ready to run: its names are found, its sizes and number format are decided."""
 
     recipe: NetworkRecipe
+    load: Load | None
+    """How much the network has to do; None where that is not known."""
     streams: ClassVar[bool] = False
     """Whether the result is written while it is made, because it is too large to be held."""
 
@@ -224,6 +227,15 @@ class Job:
     def __iter__(self) -> Iterator[Event]:
         yield from self.prepare()
         yield from self._steps()
+
+    def expected_seconds(self) -> float | None:
+        """Estimate how long all of the work takes on this machine, from the beginning; None where nothing is known.
+
+        One small step is timed, which takes a fraction of a second. The estimate is within a factor of two where
+        nothing else keeps the processor busy.
+        """
+        load = self.work.load
+        return None if load is None or self.net is None else estimate.seconds(self.net, load)
 
     def cancel(self) -> None:
         """Stop before the next event; what is done stays, and iterating again continues."""

@@ -18,6 +18,7 @@ from phosphene.media import memory
 from phosphene.media.image import MAX_PIXELS, Photograph, as_photograph, read_image, read_recipe_text
 from phosphene.media.video.identify import hash_of, is_film, read_film_recipe
 from phosphene.recipe import Clip, FileSource, NetworkRecipe, Noise, Photo, loads
+from phosphene.resampling import resize
 from phosphene.types import Image, Size
 
 NOISE_STD = 0.1
@@ -31,20 +32,28 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Start:
-    """The picture that work begins with: its `name` in recipes, the pixels (1 3 h w), and its alpha (1 1 h w).
+    """The picture that work begins with: its `name` in recipes, its `size` (height, width) and its alpha (1 1 h w).
 
+    `make` returns the pixels, 1 3 h w: noise is made when it is needed, since a recipe may ask for any amount of it.
     `natural` says that the picture has colours of its own; noise has none.
     """
 
     name: Photo | Noise
-    image: Image
+    size: Size
+    make: Callable[[], Image]
     alpha: Tensor | None = None
     natural: bool = True
 
-    @property
-    def size(self) -> Size:
-        """(height, width) in pixels."""
-        return self.image.shape[-2], self.image.shape[-1]
+    def at(self, size: Size) -> Callable[[], Image]:
+        """Return what makes the picture at this size when it is first called; the original is let go of then."""
+        pending, made = [self.make], []
+
+        def image() -> Image:
+            if pending:
+                made.append(resize(pending.pop()(), size, clamp=True))
+            return made[0]
+
+        return image
 
 
 def start(source: Photo | Noise, given: object, path: Path | None, look_in: Sequence[Path], noise: Arithmetic) -> Start:
@@ -59,12 +68,17 @@ def start(source: Photo | Noise, given: object, path: Path | None, look_in: Sequ
     if isinstance(chosen, Noise):
         size = size_for(chosen.noise, chosen.noise)
         memory.check(size, setting="source")
-        pixels = torch.randn(1, 3, *size, generator=noise.rng("noise"))
-        return Start(chosen, pixels.mul_(NOISE_STD).add_(0.5).clamp_(0, 1), natural=False)
+
+        def make() -> Image:
+            pixels = torch.randn(1, 3, *size, generator=noise.rng("noise"))
+            return pixels.mul_(NOISE_STD).add_(0.5).clamp_(0, 1)
+
+        return Start(chosen, size, make, natural=False)
     assert isinstance(source, Photo), "noise has been dealt with"
     photo = photograph(given) if given is not None else find(source, path, look_in, read_image, "photo", _sha256)
     where = None if photo.path is None else Path(os.path.abspath(photo.path)).as_posix()
-    return Start(Photo(path=where, sha256=photo.sha256, size=photo.size), photo.image, photo.alpha)
+    name = Photo(path=where, sha256=photo.sha256, size=photo.size)
+    return Start(name, photo.size, lambda: photo.image, photo.alpha)
 
 
 def photograph(source: object) -> Photograph:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -31,6 +32,7 @@ from phosphene.recipe import (
 )
 from phosphene.render import networks, sources
 from phosphene.render.environment import about, environment
+from phosphene.render.estimate import Load
 from phosphene.render.job import Format, Given, Output, Work
 from phosphene.render.picture import Picture, Pictures, paths
 from phosphene.resampling import resize
@@ -41,12 +43,14 @@ from phosphene.types import Image, Size
 class StillWork(Work):
     """The work of one or more pictures.
 
-    `begin` does the work from a state; `finished` makes pictures of the final size of a step's, and `start` are those
+    `begin` does the work from a state; `finished` makes pictures of the final `size` of a step's, and `start` those
     before the first step.
     """
 
     recipe: NetworkRecipe
-    start: Image = field(repr=False)
+    load: Load
+    size: Size
+    start: Callable[[], Image] = field(repr=False)
     begin: Callable[[State | None], Iterator[Step]] = field(repr=False)
     finished: Callable[[Tensor], Tensor] = field(repr=False)
     device: torch.device
@@ -62,17 +66,17 @@ class StillWork(Work):
 
     def result(self, step: Step | None) -> Pictures:
         """Return the pictures after `step`, or those of the beginning."""
-        images = (self.start if step is None else self.finished(step.image)).cpu()
+        images = (self.start() if step is None else self.finished(step.image)).cpu()
         each = zip(images, self.recipe.pictures(), strict=True)
         return Pictures(Picture(image[None], recipe, self.alpha) for image, recipe in each)
 
     def paths(self, path: Path) -> list[Path]:
         """Return the files of the pictures; several are numbered from 1."""
-        return paths(path, len(self.start))
+        return paths(path, len(self.recipe.pictures()))
 
     def write_partial(self, path: Path, step: Step) -> list[Path]:
         """Write the pictures as they are after `step`, as NAME.partial with the suffix of `path`."""
-        partial = paths(path, len(self.start), ".partial")
+        partial = paths(path, len(self.recipe.pictures()), ".partial")
         for picture, place in zip(self.result(step), partial, strict=True):
             picture.save(place)
         return partial
@@ -91,9 +95,8 @@ class StillOutput(Output):
         format.refuse("codec", "crf", kind="pictures")
         self._work, self._path, self._format = work, path, format
         text = dumps(work.recipe)
-        size = (work.start.shape[-2], work.start.shape[-1])
-        check_writable(path, format.depth, size=size, recipe=text if format.with_recipe else None)
-        atomic.check(paths(path, len(work.start))[0])
+        check_writable(path, format.depth, size=work.size, recipe=text if format.with_recipe else None)
+        atomic.check(work.paths(path)[0])
         facts = {"recipe": hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()}
         self._folder = WorkFolder(path, facts, environment(work.device), about=about(work.recipe), fresh=fresh)
         self.state = self._folder.state
@@ -131,7 +134,7 @@ def build_dream(recipe: DreamRecipe, net: Net, given: Given) -> StillWork:
     start = sources.start(recipe.source, given.source, given.path, given.look_in, arithmetic)
     size = sources.size_for(recipe.size, start.size)
     memory.check(size)
-    image = resize(start.image, size, clamp=True)
+    image = start.at(size)
     recipe = resolved(
         recipe,
         source=start.name,
@@ -144,13 +147,14 @@ def build_dream(recipe: DreamRecipe, net: Net, given: Given) -> StillWork:
     )
 
     def begin(state: State | None) -> Iterator[Step]:
-        return dream.dream_steps(engine, image, recipe, arithmetic=arithmetic, state=state)
+        return dream.dream_steps(engine, image(), recipe, arithmetic=arithmetic, state=state)
 
     def finished(now: Tensor) -> Tensor:
-        return dream.laid_on(image, now, recipe)
+        return dream.laid_on(image(), now, recipe)
 
     alpha = None if start.alpha is None else resize(start.alpha, size, clamp=True)
-    return StillWork(recipe, image, begin, finished, engine.device, alpha)
+    load = Load.of(dream.pixels_seen(size, recipe), engine.layers, engine.dtype)
+    return StillWork(recipe, load, size, image, begin, finished, engine.device, alpha)
 
 
 def build_imagine(recipe: ImagineRecipe, net: Net, given: Given) -> StillWork:
@@ -161,10 +165,11 @@ def build_imagine(recipe: ImagineRecipe, net: Net, given: Given) -> StillWork:
     size = sources.size_for(recipe.size, (1, 1))
     memory.check(size, recipe.count)
     device = next(net.parameters()).device
+    dtype = choose_dtype(recipe.precision, device)
     recipe = resolved(
         recipe,
         net=networks.named(net),
-        precision=name_of(choose_dtype(recipe.precision, device)),
+        precision=name_of(dtype),
         guides=targets.guides,
         size=size,
     )
@@ -189,9 +194,15 @@ def build_imagine(recipe: ImagineRecipe, net: Net, given: Given) -> StillWork:
         pictures = resize(images[:: len(images) // recipe.count], size, clamp=True)
         return pictures if recipe.pick is None else pictures[recipe.pick - 1 : recipe.pick]
 
-    grey = torch.full((len(recipe.pictures()), 3, *size), 0.5)
+    def grey() -> Tensor:
+        return torch.full((len(recipe.pictures()), 3, *size), 0.5)
+
     begin = {"robust": robust, "lucid": as_published}[recipe.method]
-    return StillWork(recipe, grey, begin, finished, device)
+    seen = {
+        "robust": imagine.pixels_seen(net, objective, recipe, count=recipe.count, size=size),
+        "lucid": recipe.steps * recipe.count * math.prod(size),
+    }[recipe.method]
+    return StillWork(recipe, Load.of(seen, objective.layers(), dtype), size, grey, begin, finished, device)
 
 
 def build_sheet(recipe: SheetRecipe, net: Net, given: Given) -> StillWork:
@@ -202,10 +213,11 @@ def build_sheet(recipe: SheetRecipe, net: Net, given: Given) -> StillWork:
     memory.check(size, len(objectives))
     columns = sheet.columns_for(len(objectives), size) if recipe.columns == "auto" else recipe.columns
     device = next(net.parameters()).device
+    dtype = choose_dtype(recipe.precision, device)
     recipe = resolved(
         recipe,
         net=networks.named(net),
-        precision=name_of(choose_dtype(recipe.precision, device)),
+        precision=name_of(dtype),
         guides=targets.guides,
         size=size,
         columns=columns,
@@ -226,8 +238,13 @@ def build_sheet(recipe: SheetRecipe, net: Net, given: Given) -> StillWork:
             state=state,
         )
 
-    blank = sheet.blank(len(objectives), size, columns, recipe.gap)
-    return StillWork(recipe, blank, begin, lambda image: image, device)
+    def blank() -> Tensor:
+        return sheet.blank(len(objectives), size, columns, recipe.gap)
+
+    seen = sum(imagine.pixels_seen(net, each, settings, count=1, size=size) for each in objectives)
+    load = Load.of(seen, {name for each in objectives for name in each.layers()}, dtype)
+    whole = sheet.sheet_size(len(objectives), size, columns, recipe.gap)
+    return StillWork(recipe, load, whole, blank, begin, lambda image: image, device)
 
 
 def octaves_of(recipe: DreamSettings, size: Size) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -186,3 +187,22 @@ def test_a_folder_that_is_not_there_is_told(monkeypatch: pytest.MonkeyPatch, tmp
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     with pytest.raises(WeightsError, match=r"hf:.*nowhere cannot be loaded"):
         nets.load(f"hf:{tmp_path}/nowhere")
+
+
+@pytest.mark.parametrize("file", ["config.json", "model.safetensors"])
+def test_a_huge_network_is_not_downloaded(monkeypatch: pytest.MonkeyPatch, folders: Path, file: str) -> None:
+    import huggingface_hub
+
+    folder, _ = saved(folders, "ViTForImageClassification")
+    monkeypatch.setattr(huggingface_hub, "try_to_load_from_cache", lambda *_, **__: None)
+    sizes = {file: 50_000_000_000}
+    monkeypatch.setattr(
+        huggingface_hub,
+        "get_hf_file_metadata",
+        lambda url: SimpleNamespace(size=sizes.get(url.rsplit("/", 1)[-1], 100)),
+    )
+    config = transformers.AutoConfig.from_pretrained(folder)
+    monkeypatch.setattr(transformers.AutoConfig, "from_pretrained", lambda *_, **__: config)
+    monkeypatch.setattr(transformers.utils, "cached_file", lambda *_, **__: pytest.fail("it was downloaded"))
+    with pytest.raises(WeightsError, match=r"has files of 50\.0 GB, but at most 6 GB are downloaded"):
+        nets.load("hf:someone/huge")

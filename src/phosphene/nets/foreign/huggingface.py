@@ -10,7 +10,7 @@ import hashlib
 import inspect
 import json
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
@@ -29,6 +29,9 @@ MOST_LAYERS = 1000
 
 SPARE = 1.1
 """How many numbers a network may have per byte of its file; tensors that the file omits are small."""
+
+MOST_BYTES = 6_000_000_000
+"""Largest download; a larger network can be fetched by hand and given as a folder."""
 
 HALF = (0.5, 0.5, 0.5)
 
@@ -57,6 +60,7 @@ def load(identifier: str) -> Net:
     if store.VARIABLE in os.environ:
         where["cache_dir"] = str(store.folder().parent / "hub")
     with _quiet(transformers):
+        _check_size(identifier, ["config.json", "preprocessor_config.json"], where)
         config = _ask(identifier, lambda: transformers.AutoConfig.from_pretrained(identifier, **where))
         _sensible(config.to_dict(), identifier)
         kind = _kind(transformers, config)
@@ -145,6 +149,7 @@ def _files(identifier: str, where: Mapping[str, Any]) -> list[Path]:
     from transformers.utils import cached_file
 
     def find(name: str) -> str | None:
+        _check_size(identifier, [name], where)
         return cached_file(
             identifier,
             name,
@@ -162,8 +167,35 @@ def _files(identifier: str, where: Mapping[str, Any]) -> list[Path]:
             path=identifier,
         )
     parts = _ask(identifier, lambda: sorted(set(json.loads(Path(index).read_text())["weight_map"].values())))
+    _check_size(identifier, [Path(part).name for part in parts], where)
     found = [_ask(identifier, lambda part=part: find(Path(part).name)) for part in parts]  # type: ignore[misc]
     return [Path(each) for each in found if each]
+
+
+def _check_size(identifier: str, names: Sequence[str], where: Mapping[str, Any]) -> None:
+    """Raise `WeightsError` if the files that would have to be downloaded have more than `MOST_BYTES` together."""
+    total = sum(_bytes_to_fetch(identifier, name, where) for name in names)
+    if total > MOST_BYTES:
+        raise WeightsError(
+            f"{PREFIX}{identifier} has files of {total / 1e9:.1f} GB, but at most {MOST_BYTES / 1e9:.0f} GB are "
+            f"downloaded: fetch it by hand (hf download {identifier} --local-dir FOLDER), and give {PREFIX}FOLDER",
+            path=identifier,
+        )
+
+
+def _bytes_to_fetch(identifier: str, name: str, where: Mapping[str, Any]) -> int:
+    """Return the size of a file at the hub; 0 if it is here, or not there: whoever reads it says what is wrong."""
+    import huggingface_hub
+
+    if Path(identifier).is_dir():
+        return 0
+    try:
+        if huggingface_hub.try_to_load_from_cache(identifier, name, cache_dir=where.get("cache_dir")):
+            return 0
+        size = huggingface_hub.get_hf_file_metadata(huggingface_hub.hf_hub_url(identifier, name)).size
+    except (OSError, ValueError):  # a name that cannot be one, no such file, no connection
+        return 0
+    return MOST_BYTES + 1 if size is None else size
 
 
 def _fitting(kind: Any, config: Any, files: list[Path], identifier: str) -> None:
