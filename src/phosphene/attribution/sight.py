@@ -19,7 +19,7 @@ from phosphene.objectives.level import inverse_variance
 from phosphene.types import Features, Image
 
 LABEL_SIZES = (1.0, 1.25)
-"""Of the net's own, over which labels are averaged. In smaller ones the embedded network loses the object, and from
+"""Of the net's own, over which labels are averaged. In smaller ones the pocket network loses the object, and from
 1.5 on it sees texture instead of things (tried from 0.75 to 2 on photographs of known things)."""
 
 

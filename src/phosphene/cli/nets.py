@@ -24,9 +24,9 @@ class Group(Command, click.Group):
 @json_option
 @click.pass_context
 def nets(context: click.Context, as_json: bool) -> None:
-    """List the networks, and fetch, add or remove the famous ones.
+    """List the networks, and fetch, add or remove weights.
 
-    Without a command, the list. A network that is not here is fetched when it is first used by name.
+    Without a command, the list. A network that is neither bundled nor here is fetched when it is first used by name.
     """
     if context.invoked_subcommand is None:
         _list(as_json)
@@ -54,7 +54,7 @@ def _list(as_json: bool) -> None:
         rows.append(
             {
                 "net": name,
-                **_kept(kept.get(name)),
+                **_kept(kept[name]),
                 "layers": len({layer.name for layer in card.layers.values()}),
                 "labels": len(card.labels),
                 "target": card.default_target,
@@ -65,12 +65,10 @@ def _list(as_json: bool) -> None:
     show(rows, as_json)
 
 
-def _kept(listing: Listing | None) -> dict[str, object]:
-    """Return whether a network is installed and how large it is; a bundled one has no listing."""
-    if listing is None:
-        return {"here": "yes", "MB": None}
+def _kept(listing: Listing) -> dict[str, object]:
+    """Return whether a network is installed and how large its file is."""
     if listing.kept is None:
-        return {"here": "no", "MB": listing.entry.megabytes}
+        return {"here": "yes" if listing.entry.bundled else "no", "MB": listing.entry.megabytes}
     known = listing.kept.verified or not listing.entry.digest.value
     return {"here": "yes" if known else "own", "MB": round(listing.kept.size / 1e6)}
 
@@ -109,11 +107,15 @@ def add_net(net: str, file: Path, own: bool) -> None:
 @nets.command("remove", cls=Command)
 @click.argument("net")
 def remove_net(net: str) -> None:
-    """Remove what was fetched or added of NET."""
+    """Remove what was fetched or added of NET; a bundled network then has its own weights again."""
     from phosphene.nets.zoo import catalogue
 
     freed = catalogue.remove(net)
-    click.echo(f"{net}: {freed / 1e6:.1f} MB freed" if freed else f"{net} is not here")
+    if freed:
+        click.echo(f"{net}: {freed / 1e6:.1f} MB freed")
+    else:
+        bundled = catalogue.find(net).bundled
+        click.echo(f"{net} is bundled, and no other weights were added" if bundled else f"{net} is not here")
 
 
 @click.command(cls=Command)

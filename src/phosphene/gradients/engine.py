@@ -199,9 +199,10 @@ class Engine:
         if len(known) < len(fields):
             return None
         start = min(field.start for field in known)
+        shift = max(field.shift for field in known)
         stride = max(field.stride for field in known)
         after = max(field.after for field in known)
-        return Field(start, stride + after - start, stride)
+        return Field(start, stride + after - start, stride, shift)
 
     def _probe_shapes(self, size: Size) -> dict[str, Size]:
         """Return each layer's positions for a canvas of `size`, found on the meta device without computing."""

@@ -58,6 +58,9 @@ def cut(size: Size, own: int, field: Field, halo: int | None = None) -> Iterator
     Those at the borders, which need no halo there, own more, so that all take the same memory and as little as can be
     is seen twice. `field` is that of the deepest layer looked at; all strides divide its stride. `halo` in pixels is
     by default the reach of that field, with which gradients are exact.
+
+    Where padding depends on the sides (`Field.shift`), every crop's sides leave the remainder that the canvas' sides
+    leave when divided by the stride, so that all convolutions pad a crop as they pad the canvas.
     """
     columns = list(_spans(size[1], own, field, halo))
     for rows in _spans(size[0], own, field, halo):
@@ -69,6 +72,8 @@ def _spans(length: int, own: int, field: Field, halo: int | None) -> Iterator[Sp
     stride = field.stride
     reaches = (field.before, field.after) if halo is None else (halo, halo)
     before, after = (math.ceil(reach / stride) * stride for reach in reaches)
+    if field.shift:
+        after = reaches[1] + (length - reaches[1]) % stride
     count = max(1, math.ceil((length - before - after) / max(own, stride)))
     step = max(stride, math.ceil((length - before - after) / count / stride) * stride)
     count = max(1, math.ceil((length - before - after) / step))

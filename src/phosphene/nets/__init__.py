@@ -12,7 +12,6 @@ if TYPE_CHECKING:
     from phosphene.nets.card import Card
     from phosphene.nets.weights.download import Progress
 
-_EMBEDDED = "pocket"
 _HUB, _EXPORTED = "hf:", ".pt2"
 
 
@@ -20,7 +19,6 @@ def names() -> Iterator[str]:
     """Yield the names that `load` knows, besides `hf:NAME` and the path of an exported program (`.pt2`)."""
     from phosphene.nets.zoo import catalogue
 
-    yield _EMBEDDED
     yield from catalogue.ENTRIES
 
 
@@ -45,10 +43,6 @@ def load(name: str, progress: Progress | None = None) -> Net:
 
 def _find(name: str, progress: Progress | None) -> Net:
     # Imported here because `phosphene nets` must not wait for torch.
-    if name == _EMBEDDED:
-        from phosphene.nets.zoo import pocket
-
-        return pocket.load()
     if name.startswith(_HUB):
         from phosphene.nets.foreign import huggingface
 
@@ -68,8 +62,6 @@ def _find(name: str, progress: Progress | None) -> Net:
 
 def is_here(name: str) -> bool:
     """Return whether `load` finds the network of this name on this machine, without a download."""
-    if name == _EMBEDDED:
-        return True
     if name.startswith(_HUB):
         from pathlib import Path
 

@@ -71,7 +71,7 @@ class Convolution(Operation, Normalisable):
         self.register_module("norm", None)
 
     def reset_parameters(self) -> None:
-        _draw(self.weight, self.bias)
+        draw(self.weight, self.bias)
         if self.norm is not None:
             self.norm.reset_parameters()
 
@@ -192,7 +192,7 @@ class Dense(Operation):
         self.bias = nn.Parameter(torch.empty(channels))
 
     def reset_parameters(self) -> None:
-        _draw(self.weight, self.bias)
+        draw(self.weight, self.bias)
 
     def forward(self, inputs: Sequence[Tensor], spare: bool) -> Tensor:
         (x,) = inputs
@@ -211,7 +211,7 @@ class Dense(Operation):
         return None
 
 
-def _draw(weight: Tensor, bias: Tensor | None) -> None:
+def draw(weight: Tensor, bias: Tensor | None) -> None:
     """Draw weight and bias as `torch.nn.Conv2d` and `torch.nn.Linear` do."""
     nn.init.kaiming_uniform_(weight, a=math.sqrt(5))
     if bias is not None:

@@ -1,33 +1,43 @@
-"""The files that come with phosphene: the embedded network's tensors and the tables of labels."""
+"""The files that come with phosphene: the bundled networks' tensors and the tables of labels."""
 
 from __future__ import annotations
 
 import hashlib
 from importlib import resources
-
-import safetensors
-import safetensors.torch
-from torch import Tensor
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from phosphene.errors import WeightsError
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 PACKAGE = "phosphene.nets.zoo"
 
 
-def tensors(name: str) -> tuple[dict[str, Tensor], str]:
-    """Return the tensors of a safetensors file of the package, as float32, and the file's SHA-256.
+def path(name: str) -> Path:
+    """Return where a file of the package is."""
+    return Path(str(resources.files(PACKAGE).joinpath(name)))
+
+
+def tensors(name: str, sha256: str) -> dict[str, Tensor]:
+    """Return the tensors of a safetensors file of the package, which must have this hash, as float32.
 
     Raises `WeightsError` if the file is missing or damaged.
     """
-    path = resources.files(PACKAGE).joinpath(name)
+    import safetensors.torch  # `phosphene nets` lists what is bundled without waiting for torch
+
+    file = path(name)
     try:
-        data = path.read_bytes()
-        found = safetensors.torch.load(data)
-    except (OSError, safetensors.SafetensorError) as problem:
+        data = file.read_bytes()
+    except OSError as problem:
         raise WeightsError(
-            f"phosphene's own file {name} is damaged ({problem}): reinstall phosphene", path=path
+            f"phosphene's own file {file} cannot be read ({problem.strerror or problem}): reinstall phosphene",
+            path=file,
         ) from None
-    return {key: tensor.float() for key, tensor in found.items()}, hashlib.sha256(data).hexdigest()
+    if hashlib.sha256(data).hexdigest() != sha256:
+        raise WeightsError(f"phosphene's own file {file} is damaged: reinstall phosphene", path=file)
+    return {key: tensor.float() for key, tensor in safetensors.torch.load(data).items()}
 
 
 def labels(name: str) -> tuple[tuple[str, ...], ...]:

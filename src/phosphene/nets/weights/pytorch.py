@@ -48,7 +48,8 @@ def read(path: Path) -> dict[str, Tensor]:
     """Read the tensors of a state dict, by name. Raises `WeightsError`; no code in the file is run."""
     try:
         _look_through(path)
-        found = torch.load(path, map_location="cpu", weights_only=True)
+        with path.open("rb") as file:  # given a path, PyTorch may go by its suffix
+            found = torch.load(file, map_location="cpu", weights_only=True)
     except WeightsError:
         raise
     # PyTorch's reader answers damaged files with nearly every exception there is.

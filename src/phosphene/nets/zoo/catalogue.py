@@ -1,4 +1,4 @@
-"""The famous networks by name: where each comes from, how it is verified, and how its file becomes a network.
+"""The networks by name, bundled and famous: their origin, how a file is verified, and how it becomes a network.
 
 Listing them needs no torch. `docs/networks.md` has the sources and what is known of them.
 """
@@ -13,25 +13,37 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from phosphene.errors import UnknownNameError, WeightsError
-from phosphene.nets.weights import archives, download, store
+from phosphene.nets.weights import archives, download, package, store
 from phosphene.nets.weights.download import Mirror, Progress
 from phosphene.nets.weights.store import Digest, StoredFile
 
 if TYPE_CHECKING:
+    from phosphene.nets.base import Net
     from phosphene.nets.card import Card
-    from phosphene.nets.zoo.graph import GraphNet
 
 Colour = tuple[float, float, float]
 
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+IMAGENET_LABELS = "labels/imagenet.tsv"
 TORCHVISION = "https://download.pytorch.org/models/"
 TORCHVISION_LICENCE = "BSD-3-Clause"
 PLACES_LICENCE = "CC BY"
 
 
 @dataclass(frozen=True)
+class Statistics:
+    """The file of a bundled network's activation statistics, a path in the package, and its hash."""
+
+    file: str
+    digest: Digest
+
+
+@dataclass(frozen=True)
 class Entry:
-    """One network; `megabytes` is the approximate size of its download, `structure` the name of its plan."""
+    """One network; `megabytes` is the approximate size of its file, `structure` the name of its plan.
+
+    `labels` is a path in the package. Of a bundled network, which has `statistics` and no mirrors, so is `file`.
+    """
 
     name: str
     title: str
@@ -44,6 +56,12 @@ class Entry:
     digest: Digest
     megabytes: int
     licence: str
+    statistics: Statistics | None = None
+
+    @property
+    def bundled(self) -> bool:
+        """Whether the network comes with phosphene."""
+        return self.statistics is not None
 
     @property
     def most(self) -> int:
@@ -53,7 +71,7 @@ class Entry:
 
 @dataclass(frozen=True)
 class Listing:
-    """One line of `phosphene nets list`; `kept` is None for a network that is not installed."""
+    """One line of `phosphene nets list`; `kept` is None for a network that was neither fetched nor added."""
 
     entry: Entry
     path: Path | None
@@ -66,6 +84,7 @@ def _bytes(red: float, green: float, blue: float) -> Colour:
 
 
 ONE_BYTE = _bytes(1, 1, 1)
+LITE_MEAN, LITE_STD = _bytes(127, 127, 127), _bytes(128, 128, 128)
 CAFFE_MEAN = _bytes(123, 117, 104)
 
 
@@ -74,7 +93,31 @@ def _torchvision(name: str, title: str, structure: str, file: str, megabytes: in
     mean, std = ((0.5,) * 3, (0.5,) * 3) if halves else (IMAGENET_MEAN, IMAGENET_STD)
     digest = Digest("sha256", file.removesuffix(".pth").rpartition("-")[2])
     mirrors = (Mirror(TORCHVISION + file),)
-    return Entry(name, title, structure, mean, std, "imagenet", mirrors, file, digest, megabytes, TORCHVISION_LICENCE)
+    return Entry(
+        name, title, structure, mean, std, IMAGENET_LABELS, mirrors, file, digest, megabytes, TORCHVISION_LICENCE
+    )
+
+
+def _bundled(
+    name: str,
+    title: str,
+    structure: str,
+    colours: tuple[Colour, Colour],
+    labels: str,
+    files: tuple[str, str],
+    hashes: tuple[str, str],
+    megabytes: int,
+) -> Entry:
+    # `files` and `hashes` are those of the weights and of the statistics.
+    weights, statistics = (Digest("sha256", each) for each in hashes)
+    known = Statistics(files[1], statistics)
+    return Entry(name, title, structure, *colours, labels, (), files[0], weights, megabytes, "Apache-2.0", known)
+
+
+def _lite(name: str, title: str, *hashes: str) -> Entry:
+    files = (f"lite_weights/{name}.safetensors", f"lite_weights/{name}-statistics.safetensors")
+    colours = (LITE_MEAN, LITE_STD)
+    return _bundled(name, title, "efficientnet-lite0", colours, IMAGENET_LABELS, files, (hashes[0], hashes[1]), 9)
 
 
 def _caffe(
@@ -89,11 +132,36 @@ PLACES205_FILE = "googlelet_places205_train_iter_2400000.caffemodel"  # spelt so
 ENTRIES = {
     entry.name: entry
     for entry in (
+        _bundled(
+            "pocket",
+            "the small bundled network, trained at 64 pixels on Tiny ImageNet",
+            "pocket",
+            ((0.45,) * 3, (0.225,) * 3),
+            "pocket_weights/labels.tsv",
+            ("pocket_weights/pocket.safetensors", "pocket_weights/statistics.safetensors"),
+            (
+                "20ec505528db6787325e5b840ed6f549fd2b5ff0669e3fa5624ddffacf9906f1",
+                "4a02ac2d488435abe4f780584ea7f7a345f479d771fbfb8633f5fe4ac3c2e5a8",
+            ),
+            13,
+        ),
+        _lite(
+            "lite",
+            "EfficientNet-Lite0, fine-tuned against adversarial changes so that its gradients draw",
+            "3aa76d500c34fb0da9adc1f7b2ded0a0f23210c94fa06af24d23bed0f575d99b",
+            "67332888c004f7eb4f3472b4795bf70b4ca575273ea4135f06c13d2889843351",
+        ),
+        _lite(
+            "lite-clean",
+            "EfficientNet-Lite0 as published, which recognises best",
+            "0b91047cd70d3b7beacc5e52f270e3ea30c932bde02e9b125a780705a51cebd9",
+            "0881caadc068d6a546cb2c73c64fe4fd16368af0c1513518ba49d3b4e3ce2e3b",
+        ),
         _caffe(
             "googlenet",
             "BVLC GoogLeNet, the network of the 2015 notebook",
             "googlenet",
-            "imagenet",
+            IMAGENET_LABELS,
             (
                 Mirror("http://dl.caffe.berkeleyvision.org/bvlc_googlenet.caffemodel"),
                 Mirror(
@@ -107,7 +175,7 @@ ENTRIES = {
             "googlenet-places205",
             "GoogLeNet of 205 kinds of places, the buildings of the 2015 article",
             "googlenet",
-            "places205",
+            "labels/places205.tsv",
             (
                 Mirror("http://places.csail.mit.edu/model/googlenet_places205.tar.gz", PLACES205_FILE),
                 Mirror(f"https://s3-us-west-2.amazonaws.com/crowsonkb-deep-dream/{PLACES205_FILE}"),
@@ -119,7 +187,7 @@ ENTRIES = {
             "googlenet-places365",
             "GoogLeNet of 365 kinds of places",
             "googlenet",
-            "places365",
+            "labels/places365.tsv",
             (Mirror("http://places2.csail.mit.edu/models_places365/googlenet_places365.caffemodel"),),
             Digest(),
             PLACES_LICENCE,
@@ -130,7 +198,7 @@ ENTRIES = {
             "inception5h",
             _bytes(117, 117, 117),
             ONE_BYTE,
-            "inception5h",
+            "labels/inception5h.tsv",
             (
                 Mirror(
                     "https://storage.googleapis.com/download.tensorflow.org/models/inception5h.zip",
@@ -174,15 +242,16 @@ def find(name: str) -> Entry:
 
 
 def listing() -> Iterator[Listing]:
-    """Yield every network, and whether it is installed."""
+    """Yield every network, and what was fetched or added of it."""
     for entry in ENTRIES.values():
         found = store.find(entry.name)
         yield Listing(entry, *found) if found else Listing(entry, None, None)
 
 
 def is_here(name: str) -> bool:
-    """Return whether the model file of `name` has been fetched or added."""
-    return store.find(find(name).name) is not None
+    """Return whether the model file of `name` is bundled, or has been fetched or added."""
+    entry = find(name)
+    return entry.bundled or store.find(entry.name) is not None
 
 
 def fetch(name: str, progress: Progress | None = None, *, unverified: bool = False) -> Path:
@@ -194,6 +263,8 @@ def fetch(name: str, progress: Progress | None = None, *, unverified: bool = Fal
     entry = find(name)
     if found := store.find(name):
         return found[0]
+    if entry.bundled:
+        return package.path(entry.file)
     if not entry.digest.value and not unverified:
         raise WeightsError(
             f"{name} cannot be verified: nobody has published its hash, and its server sends it unencrypted. If you "
@@ -206,15 +277,18 @@ def add(name: str, file: Path, *, own: bool = False) -> Path:
     """Install a model file, or the archive that contains it, and return the path where it is kept.
 
     Its hash must be the known one. With `own`, any weights that fit the network are accepted, in any format and with
-    the tensor names of the official file: for example those of a fine-tuned network. Raises `WeightsError`.
+    the tensor names of the official file: for example those of a fine-tuned network. A bundled network may be replaced
+    so, until the file is removed. Raises `WeightsError`.
     """
     entry = find(name)
+    if entry.bundled and not own:
+        raise WeightsError(f"{name} is bundled: to use other weights of this structure in its place, add --own")
     if not file.is_file():
         raise WeightsError(f"there is no file {file}", path=file)
     with store.lock(name):
         place = store.folder() / name
         place.mkdir(parents=True, exist_ok=True)
-        ready = place / f".{entry.file}.{secrets.token_hex(4)}.added"
+        ready = place / f".{Path(entry.file).name}.{secrets.token_hex(4)}.added"
         try:
             member = next((mirror.member for mirror in entry.mirrors if mirror.member), None)
             if member is not None and archives.is_archive(file):
@@ -225,7 +299,7 @@ def add(name: str, file: Path, *, own: bool = False) -> Path:
                 from phosphene.nets.zoo import structures
 
                 structures.load(entry, ready, sha256="", called=file.name)
-            return store.keep(name, ready, entry.file, entry.digest, origin=str(file), own=own)
+            return store.keep(name, ready, Path(entry.file).name, entry.digest, origin=str(file), own=own)
         finally:
             ready.unlink(missing_ok=True)
 
@@ -235,13 +309,15 @@ def remove(name: str) -> int:
     return store.remove(find(name).name)
 
 
-def load(name: str, progress: Progress | None = None) -> GraphNet:
+def load(name: str, progress: Progress | None = None) -> Net:
     """Return the network `name` with its weights, downloaded first if it is not installed."""
+    from phosphene.nets.zoo import structures
+
     entry = find(name)
     path = fetch(name, progress)
     found = store.find(name)
-    from phosphene.nets.zoo import structures
-
+    if found is None and entry.bundled:
+        return structures.bundled(entry)
     return structures.load(entry, path, sha256=found[1].sha256 if found else "")
 
 
@@ -249,4 +325,4 @@ def card(name: str) -> Card:
     """Return the card of `name` without downloading or reading its weights."""
     from phosphene.nets.zoo import structures
 
-    return structures.card(find(name), structures.structure(find(name)))
+    return structures.describe(find(name))

@@ -1,4 +1,4 @@
-"""The embedded network: small, in the manner of GoogLeNet (Szegedy et al. 2014), trained for this project.
+"""The smallest bundled network, pocket, in the manner of GoogLeNet (Szegedy et al. 2014), trained for this project.
 
 6.5 million weights, trained at 64 x 64 pixels on the 200 classes of Tiny ImageNet, partly against adversarial changes,
 which makes its gradients draw things rather than noise. Batch norm is folded into the weights. `docs/pocket.md` has
@@ -7,17 +7,14 @@ its layers.
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import torch
 from torch import Tensor, nn
 
-from phosphene.nets.base import ChainNet
-from phosphene.nets.card import ActivationStatistics, Card, InputSpec, LayerCard
+from phosphene.nets.base import ChainNet, Net
+from phosphene.nets.card import Card, InputSpec, LayerCard
 from phosphene.nets.ops import frozen
 from phosphene.nets.ops.batch_norm import Normalisable, add_batch_norm
 from phosphene.nets.receptive import Field
-from phosphene.nets.weights import fit, package
 
 MEAN = (0.45, 0.45, 0.45)
 STD = (0.225, 0.225, 0.225)
@@ -137,7 +134,7 @@ def structure(classes: int = CLASSES, *, with_batch_norm: bool = False) -> Chain
         layers[name] = LayerCard(name, widths[name], receptive.get(name), cost=cost)
     card = Card(
         name="pocket",
-        title="the structure of the embedded network, untrained",
+        title="the structure of the pocket network, untrained",
         input=InputSpec(mean=MEAN, std=STD, size=SIZE),
         layers=layers,
         labels=tuple((f"class {index}",) for index in range(classes)),
@@ -152,27 +149,12 @@ def structure(classes: int = CLASSES, *, with_batch_norm: bool = False) -> Chain
     return add_batch_norm(net) if with_batch_norm else net
 
 
-def load() -> ChainNet:
+def load() -> Net:
     """Return the pocket network with its weights, float32, ready for dreaming.
 
     >>> load()(torch.rand(1, 3, 64, 64), ["mixed4c"])["mixed4c"].shape
     torch.Size([1, 512, 8, 8])
     """
-    net = structure()
-    tensors, sha256 = package.tensors("pocket_weights/pocket.safetensors")
-    fit.fill(net.by_layer(), tensors, source="pocket.safetensors")
-    measured, _ = package.tensors("pocket_weights/statistics.safetensors")
-    card = replace(
-        net.card,
-        title="the embedded network, trained at 64 pixels on Tiny ImageNet",
-        labels=package.labels("pocket_weights/labels.tsv"),
-        source="comes with phosphene",
-        sha256=sha256,
-    )
-    net.card = card.with_statistics(
-        {
-            name: ActivationStatistics(*(measured[f"{name}.{key}"] for key in ("mean", "std", "max")))
-            for name in card.layers
-        }
-    )
-    return net.for_dreaming()
+    from phosphene.nets.zoo import catalogue, structures  # it imports this module
+
+    return structures.bundled(catalogue.find("pocket"))

@@ -1,0 +1,67 @@
+"""Convolutions padded as TensorFlow's `SAME`, of which mobile networks consist: full, depthwise and linear ones."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from phosphene.nets.ops.batch_norm import Normalisable
+from phosphene.nets.ops.modules import Operation, draw
+from phosphene.nets.receptive import Field
+
+
+class SameConvolution(Operation, Normalisable):
+    """A convolution and its bias or batch norm, with or without a ReLU6 after it.
+
+    It has `ceil(side / stride)` positions. The zeros that this takes are on both sides; if their number is odd, one
+    more is at the end. With a stride of 2 that depends on the side: an even one needs one zero less.
+
+    With `depthwise`, every channel is convolved by itself. With a second input, such as the input of a block, that is
+    added to the result.
+    """
+
+    def __init__(
+        self, given: int, channels: int, kernel: int, stride: int = 1, *, depthwise: bool = False, relu6: bool = True
+    ) -> None:
+        super().__init__()
+        assert not depthwise or given == channels, "depthwise convolutions keep the number of channels"
+        self.channels, self.kernel, self.stride, self.relu6 = channels, kernel, stride, relu6
+        self.groups = channels if depthwise else 1
+        self.weight = nn.Parameter(torch.empty(channels, given // self.groups, kernel, kernel))
+        self.bias = nn.Parameter(torch.empty(channels))
+        self.work = self.weight.numel()
+        self.register_module("norm", None)
+
+    def reset_parameters(self) -> None:
+        draw(self.weight, self.bias)
+        if self.norm is not None:
+            self.norm.reset_parameters()
+
+    def forward(self, inputs: Sequence[Tensor], spare: bool) -> Tensor:
+        x, *residual = inputs
+        top, bottom = padding(x.shape[2], self.kernel, self.stride)
+        left, right = padding(x.shape[3], self.kernel, self.stride)
+        x = F.pad(x, (left, right, top, bottom))
+        y = F.conv2d(x, self.weight, self.bias, self.stride, groups=self.groups)
+        if self.norm is not None:
+            y = self.norm(y)
+        if self.relu6:
+            y = F.relu6(y)
+        return y + residual[0] if residual else y
+
+    def field(self, seen: Sequence[Field], axis: int) -> Field:
+        field = seen[0].through_same(self.kernel, self.stride)
+        return field.union(seen[1]) if len(seen) > 1 else field
+
+
+def padding(side: int, kernel: int, stride: int) -> tuple[int, int]:
+    """Return how many zeros TensorFlow's `SAME` adds before and after a side.
+
+    >>> padding(8, kernel=3, stride=2), padding(9, kernel=3, stride=2)
+    ((0, 1), (1, 1))
+    """
+    zeros = max((-(-side // stride) - 1) * stride + kernel - side, 0)
+    return zeros // 2, zeros - zeros // 2
