@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from phosphene.nets import load as load_net
     from phosphene.nets.foreign.wrap import wrap
     from phosphene.objectives import Channel, Class, Guide, Layer, Neuron, Style, parse
-    from phosphene.recipe import NetworkRecipe as Recipe
+    from phosphene.recipe import BaseRecipe as Recipe
     from phosphene.recipe import Noise
     from phosphene.render.job import Event, Job
     from phosphene.render.picture import Picture
@@ -42,7 +42,7 @@ _HOMES = {
     "wrap": "nets.foreign.wrap:wrap",
     **{name: f"objectives:{name}" for name in ("Channel", "Class", "Guide", "Layer", "Neuron", "Style", "parse")},
     "Noise": "recipe:Noise",
-    "Recipe": "recipe:NetworkRecipe",
+    "Recipe": "recipe:BaseRecipe",
     "Event": "render.job:Event",
     "Job": "render.job:Job",
     "Picture": "render.picture:Picture",

@@ -23,7 +23,7 @@ from phosphene.kinds import KINDS
 from phosphene.nets.base import Net
 from phosphene.objectives.base import Objective
 from phosphene.objectives.name import spread
-from phosphene.recipe import Clip, NetworkRecipe, Photo, override, validate
+from phosphene.recipe import BaseRecipe, Clip, Photo, override, validate
 from phosphene.recipe.presets import preset_settings
 from phosphene.render import networks, sources
 from phosphene.render.job import Event, Given, Job
@@ -161,7 +161,7 @@ def video(source: StrPath, *, target: str | Objective | None = None, **settings:
 
 
 def again(
-    recipe: StrPath | NetworkRecipe | Picture,
+    recipe: StrPath | BaseRecipe | Picture,
     *,
     source: object = None,
     look_in: Sequence[StrPath] = (),
@@ -190,7 +190,7 @@ def again(
 
 
 def job(
-    what: StrPath | NetworkRecipe | Picture,
+    what: StrPath | BaseRecipe | Picture,
     source: object = None,
     *,
     preset: str | None = None,
@@ -246,7 +246,7 @@ def open_job(
     return Job(request, Given(path, source, net, folders, fetch))
 
 
-def _request(kind: str, source: object, preset: str | None, settings: dict[str, Any]) -> NetworkRecipe:
+def _request(kind: str, source: object, preset: str | None, settings: dict[str, Any]) -> BaseRecipe:
     """Return the recipe for these settings; what is wrong with them is found before a file is read."""
     schema = KINDS[kind].recipe
     chosen = {**preset_settings(kind, preset), **settings}
@@ -267,7 +267,7 @@ def _request(kind: str, source: object, preset: str | None, settings: dict[str, 
     return validate(schema, chosen, **fixed)
 
 
-def _placeholder(schema: type[NetworkRecipe]) -> Photo | Clip:
+def _placeholder(schema: type[BaseRecipe]) -> Photo | Clip:
     """Return a source that stands for one that is given to the job."""
     return Clip() if schema.model_fields["source"].annotation is Clip else Photo()
 
@@ -277,7 +277,7 @@ def _texts(targets: str | Sequence[str | Objective]) -> tuple[str, ...]:
     return tuple(each for target in several for each in spread(str(target)))
 
 
-def _known(recipe: object) -> tuple[NetworkRecipe, Path | None]:
+def _known(recipe: object) -> tuple[BaseRecipe, Path | None]:
     """Return the recipe, and the file that it was found in."""
     match recipe:
         case str() | os.PathLike():
@@ -286,7 +286,7 @@ def _known(recipe: object) -> tuple[NetworkRecipe, Path | None]:
             return sources.read_recipe(recipe), Path(recipe)
         case Picture():
             return recipe.recipe, None
-        case NetworkRecipe():
+        case BaseRecipe():
             return recipe, None
         case _:
             kind = type(recipe).__name__

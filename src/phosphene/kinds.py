@@ -23,7 +23,7 @@ class Kind:
 
     @property
     def recipe(self) -> Any:
-        """The class of its recipes, a subclass of `recipe.base.NetworkRecipe`."""
+        """The class of its recipes, a subclass of `recipe.base.BaseRecipe`."""
         return load(self.schema)
 
 

@@ -16,7 +16,7 @@ from pydantic_core import PydanticUndefined, from_json
 from phosphene import __version__
 from phosphene.errors import RecipeError, SettingError, UnknownNameError
 from phosphene.kinds import KINDS
-from phosphene.recipe.base import SOURCES, VERSION, BaseRecipe, FileSource, NetUsed, NetworkRecipe, settings_of
+from phosphene.recipe.base import SOURCES, VERSION, BaseRecipe, FileSource, NetUsed, settings_of
 from phosphene.recipe.settings import must_be, received
 
 R = TypeVar("R", bound=BaseRecipe)
@@ -72,7 +72,7 @@ def resolved(recipe: R, **found: object) -> R:
     return validate(type(recipe), named, **fields)
 
 
-def loads(text: str | bytes, *, path: object = None) -> NetworkRecipe:
+def loads(text: str | bytes, *, path: object = None) -> BaseRecipe:
     """Return the recipe in a JSON text; `path` is where it was found, for errors.
 
     Raises:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 
 from phosphene import __version__
-from phosphene.recipe import NetworkRecipe
+from phosphene.recipe import BaseRecipe
 
 
 def environment(device: torch.device) -> dict[str, object]:
@@ -19,6 +19,6 @@ def environment(device: torch.device) -> dict[str, object]:
     }
 
 
-def about(recipe: NetworkRecipe) -> dict[str, object]:
+def about(recipe: BaseRecipe) -> dict[str, object]:
     """Return what a list of unfinished work says of a recipe's work."""
     return {"kind": recipe.kind, "target": recipe.model_dump().get("target")}

@@ -23,7 +23,7 @@ from phosphene.media.video.film import Film, FilmSettings
 from phosphene.media.video.sound import Sound
 from phosphene.nets.base import Net
 from phosphene.objectives.base import Objective
-from phosphene.recipe import MorphRecipe, NetworkRecipe, VideoRecipe, ZoomRecipe, dumps, relative_to, resolved
+from phosphene.recipe import BaseRecipe, MorphRecipe, VideoRecipe, ZoomRecipe, dumps, relative_to, resolved
 from phosphene.recipe.keyframes import Keys, read_keys
 from phosphene.render import networks, sources
 from phosphene.render.environment import about, environment
@@ -46,7 +46,7 @@ class FilmWork(Work):
 
     streams: ClassVar[bool] = True
 
-    recipe: NetworkRecipe
+    recipe: BaseRecipe
     load: Load | None
     size: Size
     fps: Fraction

@@ -27,7 +27,7 @@ from phosphene.errors import SettingError
 from phosphene.kinds import KINDS, load
 from phosphene.loops.step import State, Step, pack, unpack
 from phosphene.nets.base import Net
-from phosphene.recipe import NetworkRecipe
+from phosphene.recipe import BaseRecipe, NetworkRecipe
 from phosphene.render import estimate, fetching, networks
 from phosphene.render.estimate import Load
 from phosphene.types import Image
@@ -145,7 +145,7 @@ class Output(ABC):
 class Work(ABC):
     """A recipe's work, ready to run: its names are found, its sizes and number format are decided."""
 
-    recipe: NetworkRecipe
+    recipe: BaseRecipe
     load: Load | None
     """How much the network has to do; None where that is not known."""
     streams: ClassVar[bool] = False
@@ -183,7 +183,7 @@ class Job:
     None before it is loaded.
     """
 
-    def __init__(self, recipe: NetworkRecipe, given: Given | None = None) -> None:
+    def __init__(self, recipe: BaseRecipe, given: Given | None = None) -> None:
         self.recipe = recipe
         self.given = given or Given()
         self.net: Net | None = self.given.net
@@ -216,7 +216,7 @@ class Job:
         if self._work is not None:
             return
         net = self.net
-        if net is None:
+        if net is None and isinstance(self.recipe, NetworkRecipe):
             networks.check_allowed(self.recipe, self.given.path, fetch=self.given.fetch)
             for done, total in fetching.fetch(self.recipe.net.name):
                 yield Event(f"fetching {self.recipe.net.name}", done, total)

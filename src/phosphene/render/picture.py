@@ -12,7 +12,7 @@ from torch import Tensor
 
 from phosphene.errors import OutputError
 from phosphene.media.image import to_array, to_pil, write_image
-from phosphene.recipe import NetworkRecipe, dumps, relative_to
+from phosphene.recipe import BaseRecipe, dumps, relative_to
 from phosphene.types import Image, Size
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ class Picture:
     """
 
     image: Image = field(repr=False)
-    recipe: NetworkRecipe
+    recipe: BaseRecipe
     alpha: Tensor | None = field(default=None, repr=False)
 
     @property
@@ -92,6 +92,6 @@ def paths(path: Path, count: int, part: str = "") -> list[Path]:
     return [path.with_name(f"{stem}{part}{path.suffix}") for stem in stems]
 
 
-def recipe_text(recipe: NetworkRecipe, path: str | os.PathLike[str]) -> str:
+def recipe_text(recipe: BaseRecipe, path: str | os.PathLike[str]) -> str:
     """Return the recipe's JSON as the file at `path` carries it."""
     return dumps(relative_to(recipe, Path(os.path.abspath(path)).parent))

@@ -17,7 +17,7 @@ from phosphene.loops.arithmetic import Arithmetic
 from phosphene.media import memory
 from phosphene.media.image import MAX_PIXELS, Photograph, as_photograph, read_image, read_recipe_text
 from phosphene.media.video.identify import hash_of, is_film, read_film_recipe
-from phosphene.recipe import Clip, FileSource, NetworkRecipe, Noise, Photo, loads
+from phosphene.recipe import BaseRecipe, Clip, FileSource, Noise, Photo, loads
 from phosphene.resampling import resize
 from phosphene.types import Image, Size
 
@@ -184,7 +184,7 @@ def even(size: Size) -> Size:
     return height, width
 
 
-def read_recipe(path: str | os.PathLike[str]) -> NetworkRecipe:
+def read_recipe(path: str | os.PathLike[str]) -> BaseRecipe:
     """Read the recipe in a picture, a film, a folder of pictures, or a .json file.
 
     Raises `ImageError` or `VideoError` for a file that is none of these, and `RecipeError` for one without a recipe, or

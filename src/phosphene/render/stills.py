@@ -21,11 +21,11 @@ from phosphene.media.image import check_writable
 from phosphene.media.work import WorkFolder
 from phosphene.nets.base import Net
 from phosphene.recipe import (
+    BaseRecipe,
     DreamRecipe,
     DreamSettings,
     ImagineRecipe,
     ImagineSettings,
-    NetworkRecipe,
     SheetRecipe,
     dumps,
     resolved,
@@ -47,7 +47,7 @@ class StillWork(Work):
     before the first step.
     """
 
-    recipe: NetworkRecipe
+    recipe: BaseRecipe
     load: Load
     size: Size
     start: Callable[[], Image] = field(repr=False)
