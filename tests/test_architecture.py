@@ -22,7 +22,7 @@ NAMES = {path: ".".join(path.relative_to(PACKAGE.parent).with_suffix("").parts) 
 # Each package may import those named here, and itself; whatever is not named is forbidden. `docs/flow.md` says why.
 BASE = {"types", "errors", "registry", "kinds", "rng", "resampling", "pyramid", "scanner"}
 STAGES = {"canvas", "transforms", "nets", "objectives", "gradients"}
-ENGINE = {*STAGES, *BASE}
+ENGINE = {*STAGES, *BASE, "fractals"}
 BELOW = {
     "__init__": {"kinds", "api", "attribution", "nets", "objectives", "recipe", "render", "errors"},
     "__main__": {"cli"},
@@ -37,6 +37,7 @@ BELOW = {
     "rng": set(),
     "resampling": {"types"},
     "pyramid": {"types"},
+    "fractals": {"errors", "scanner"},
     "registry": {"errors"},
     "scanner": {"errors"},
     "types": set(),
