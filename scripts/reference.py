@@ -1,6 +1,7 @@
-"""Writes docs/cli.md from the commands' own help, and the tables of docs/recipe.md from the recipes' fields.
+"""Writes what is generated: docs/cli.md, docs/api.md, the tables of docs/recipe.md, and src/phosphene/options.py.
 
-scripts/docs runs it; tests/test_docs.py fails where the docs are not what it would write.
+They come from the commands' own help, from docstrings, and from the recipes' fields. scripts/docs runs it;
+tests/test_docs.py fails where a file is not what it would write.
 """
 
 from __future__ import annotations
@@ -9,6 +10,8 @@ import re
 from pathlib import Path
 
 import click
+from keywords import OPTIONS, options_module
+from python_page import api_page
 
 from phosphene import recipe as recipes
 from phosphene.cli.root import COMMANDS, phosphene
@@ -42,7 +45,7 @@ def cli_page() -> str:
 
 
 def recipe_page(page: str) -> str:
-    """docs/recipe.md with its tables written anew, each between `<!-- name -->` and `<!-- end -->`."""
+    """docs/recipe.md with its tables replaced, each between `<!-- name -->` and `<!-- end -->`."""
     tables = {name: _fields(kind.recipe) for name, kind in KINDS.items()}
     tables["presets"] = _presets()
     for name, table in tables.items():
@@ -80,10 +83,12 @@ def _presets() -> str:
 
 
 def main() -> None:
-    """Write both pages."""
+    """Write all of them."""
     (DOCS / "cli.md").write_text(cli_page(), encoding="utf-8")
+    (DOCS / "api.md").write_text(api_page(), encoding="utf-8")
     page = DOCS / "recipe.md"
     page.write_text(recipe_page(page.read_text(encoding="utf-8")), encoding="utf-8")
+    OPTIONS.write_text(options_module(), encoding="utf-8")
 
 
 if __name__ == "__main__":

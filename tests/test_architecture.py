@@ -22,11 +22,12 @@ NAMES = {path: ".".join(path.relative_to(PACKAGE.parent).with_suffix("").parts) 
 # Each package may import those named here, and itself; whatever is not named is forbidden. `docs/flow.md` says why.
 BASE = {"types", "errors", "registry", "kinds", "rng", "resampling", "pyramid", "scanner"}
 STAGES = {"canvas", "transforms", "nets", "objectives", "gradients"}
-ENGINE = {*STAGES, *BASE, "fractals"}
+ENGINE = {*STAGES, *BASE}
 BELOW = {
     "__init__": {"kinds", "api", "attribution", "nets", "objectives", "recipe", "render", "errors"},
     "__main__": {"cli"},
-    "api": {"kinds", "render", "recipe", "nets", "objectives", "errors"},
+    "options": {"nets", "objectives"},  # for their types only
+    "api": {"options", "kinds", "render", "recipe", "nets", "objectives", "errors"},
     "cli": {"kinds", "gradients", "api", "render", "recipe", "loops", "attribution", "nets", "media", "errors"},
     "render": {"kinds", "recipe", "loops", "media", *ENGINE},
     "attribution": {"media", "loops", *ENGINE},
@@ -37,7 +38,6 @@ BELOW = {
     "rng": set(),
     "resampling": {"types"},
     "pyramid": {"types"},
-    "fractals": {"errors", "scanner"},
     "registry": {"errors"},
     "scanner": {"errors"},
     "types": set(),
@@ -145,11 +145,13 @@ def test_public_names_have_docstrings(path: Path) -> None:
         assert ast.get_docstring(tree), "a module begins with what it is"
     for node in tree.body:
         if isinstance(node, ast.FunctionDef | ast.ClassDef) and not node.name.startswith("_"):
+            if [ast.unparse(each) for each in node.decorator_list] == ["overload"]:
+                continue
             assert ast.get_docstring(node), f"{node.name} has no docstring"
 
 
 def test_public_names_are_few_and_there() -> None:
-    assert 10 <= len(phosphene.__all__) <= 25
+    assert 10 <= len(phosphene.__all__) <= 36
     assert len(set(phosphene.__all__)) == len(phosphene.__all__)
     for name in phosphene.__all__:
         assert getattr(phosphene, name).__doc__, name

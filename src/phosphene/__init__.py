@@ -17,15 +17,24 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from phosphene.api import again, dream, imagine, job, morph, sheet, video, zoom
-    from phosphene.attribution import see
+    from phosphene.attribution import Sight, see
     from phosphene.errors import PhospheneError as PhospheneError
     from phosphene.nets import load as load_net
     from phosphene.nets.foreign.wrap import wrap
     from phosphene.objectives import Channel, Class, Guide, Layer, Neuron, Style, parse
     from phosphene.recipe import BaseRecipe as Recipe
-    from phosphene.recipe import Noise
+    from phosphene.recipe import (
+        DreamRecipe,
+        ImagineRecipe,
+        MorphRecipe,
+        Noise,
+        SheetRecipe,
+        VideoRecipe,
+        ZoomRecipe,
+    )
+    from phosphene.render.films import FilmFile
     from phosphene.render.job import Event, Job
-    from phosphene.render.picture import Picture
+    from phosphene.render.picture import Picture, Pictures
 
 _HOMES = {
     "again": "api:again",
@@ -37,30 +46,43 @@ _HOMES = {
     "video": "api:video",
     "zoom": "api:zoom",
     "see": "attribution:see",
+    "Sight": "attribution:Sight",
     "PhospheneError": "errors:PhospheneError",
     "load_net": "nets:load",
     "wrap": "nets.foreign.wrap:wrap",
     **{name: f"objectives:{name}" for name in ("Channel", "Class", "Guide", "Layer", "Neuron", "Style", "parse")},
+    **{f"{kind}Recipe": f"recipe:{kind}Recipe" for kind in ("Dream", "Imagine", "Morph", "Sheet", "Video", "Zoom")},
     "Noise": "recipe:Noise",
     "Recipe": "recipe:BaseRecipe",
     "Event": "render.job:Event",
     "Job": "render.job:Job",
+    "FilmFile": "render.films:FilmFile",
     "Picture": "render.picture:Picture",
+    "Pictures": "render.picture:Pictures",
 }
 
 __all__ = [
     "Channel",
     "Class",
+    "DreamRecipe",
     "Event",
+    "FilmFile",
     "Guide",
+    "ImagineRecipe",
     "Job",
     "Layer",
+    "MorphRecipe",
     "Neuron",
     "Noise",
     "PhospheneError",
     "Picture",
+    "Pictures",
     "Recipe",
+    "SheetRecipe",
+    "Sight",
     "Style",
+    "VideoRecipe",
+    "ZoomRecipe",
     "again",
     "dream",
     "imagine",

@@ -14,25 +14,45 @@ keyword arguments; `docs/recipe.md` has each one's meaning, range and default.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, TypeAlias, Unpack, overload
 
-from phosphene.errors import SettingError, UnknownNameError
-from phosphene.kinds import KINDS
-from phosphene.nets.base import Net
+from phosphene import options
 from phosphene.objectives.base import Objective
-from phosphene.objectives.name import spread
-from phosphene.recipe import BaseRecipe, Clip, Photo, override, validate
-from phosphene.recipe.presets import preset_settings
-from phosphene.render import networks, sources
-from phosphene.render.job import Event, Given, Job
+from phosphene.recipe import BaseRecipe, DreamRecipe, MorphRecipe, Noise, SheetRecipe, VideoRecipe, ZoomRecipe
+from phosphene.render.job import Event, Job
 from phosphene.render.picture import Picture, Pictures
+from phosphene.render.request import open_job
+
+if TYPE_CHECKING:
+    import numpy as np
+    import PIL.Image
+    from torch import Tensor
+
+    Source: TypeAlias = str | os.PathLike[str] | PIL.Image.Image | np.ndarray | Tensor | Noise
 
 OnEvent = Callable[[Event], object]
 StrPath = str | os.PathLike[str]
 
 
+@overload
+def dream(
+    source: Source,
+    *,
+    target: str | Objective | None = None,
+    preset: str | None = None,
+    on_event: OnEvent | None = None,
+    **settings: Unpack[options.DreamOptions],
+) -> Picture: ...
+@overload
+def dream(
+    source: list[Any] | tuple[Any, ...],
+    *,
+    target: str | Objective | None = None,
+    preset: str | None = None,
+    on_event: OnEvent | None = None,
+    **settings: Unpack[options.DreamOptions],
+) -> list[Picture]: ...
 def dream(
     source: object,
     *,
@@ -40,16 +60,17 @@ def dream(
     preset: str | None = None,
     on_event: OnEvent | None = None,
     **settings: Any,
-) -> Picture:
+) -> Picture | list[Picture]:
     """Dream on a photograph: bring out what a network sees in it, at all sizes from large to small.
 
         ph.dream("photo.jpg", target="mixed4c", octaves=4).image.shape    # torch.Size([1, 3, 768, 1024])
+        ph.dream(["one.jpg", "two.jpg"])                                  # a list of two; the network is loaded once
 
     Args:
-        source: a path, PIL image, NumPy array (h w 3) or tensor (3 h w); or `Noise(noise=(h, w))`.
+        source: a path, PIL image, NumPy array (h w 3) or tensor (3 h w); or `Noise(noise=(h, w))`; or a list of them.
         target: what to bring out, as text or an expression; None for what suits the network.
         preset: a preset of dreams, to which other settings add.
-        on_event: called with each `Event`, for example to show progress.
+        on_event: called with each `Event`, for example to show progress; in a notebook that is shown by default.
         settings: those of `DreamRecipe`, such as `steps`, `size` or `seed`; `net` may also be a network itself, as
             `wrap` gives it, and has to be given again to `again`.
 
@@ -58,32 +79,71 @@ def dream(
 
     Source: Mordvintsev, Olah and Tyka, "Inceptionism: Going deeper into neural networks" (2015).
     """
-    return _only(job("dream", source, target=target, preset=preset, **settings), on_event)
+    if not isinstance(source, list | tuple):
+        return _only(job("dream", source, target=target, preset=preset, **settings), on_event)
+    pictures = Pictures()
+    for each in source:
+        work = job("dream", each, target=target, preset=preset, **settings)
+        settings["net"] = work.net
+        pictures.append(_only(work, on_event))
+    return pictures
 
 
+@overload
 def imagine(
-    target: str | Objective, *, preset: str | None = None, on_event: OnEvent | None = None, **settings: Any
+    target: str | Objective,
+    *,
+    count: None = None,
+    preset: str | None = None,
+    on_event: OnEvent | None = None,
+    **settings: Unpack[options.ImagineOptions],
+) -> Picture: ...
+@overload
+def imagine(
+    target: str | Objective,
+    *,
+    count: int,
+    preset: str | None = None,
+    on_event: OnEvent | None = None,
+    **settings: Unpack[options.ImagineOptions],
+) -> list[Picture]: ...
+def imagine(
+    target: str | Objective,
+    *,
+    count: int | None = None,
+    preset: str | None = None,
+    on_event: OnEvent | None = None,
+    **settings: Any,
 ) -> Picture | list[Picture]:
-    """Make a picture of what a network thinks something is, from noise; a list of them for a `count` above 1.
+    """Make a picture of what a network thinks something is, from noise; with a `count`, a list of that many.
 
         ph.imagine("banana").save("banana.png")
         ph.imagine("goldfish + chihuahua", count=4)    # a list of four
 
     Args:
         target: a label, a layer, a channel, or a sum of them, as text or an expression.
+        count: how many different pictures to make, 1 to 64; None for one that is not in a list.
         preset: a preset of `imagine`, to which other settings add.
         on_event: called with each `Event`.
-        settings: those of `ImagineRecipe`, such as `size`, `count` or `seed`.
+        settings: those of `ImagineRecipe`, such as `size` or `seed`.
 
     Raises:
         PhospheneError: a subclass, for a target or setting that is wrong.
 
     Source: Olah, Mordvintsev and Schubert, "Feature Visualization" (Distill 2017).
     """
-    return _one_or_list(job("imagine", target=target, preset=preset, **settings), on_event)
+    if count is not None:
+        settings["count"] = count
+    pictures = _pictures(job("imagine", target=target, preset=preset, **settings), on_event)
+    return pictures[0] if count is None and len(pictures) == 1 else pictures
 
 
-def sheet(targets: str | Sequence[str | Objective], *, on_event: OnEvent | None = None, **settings: Any) -> Picture:
+def sheet(
+    targets: str | Sequence[str | Objective],
+    *,
+    on_event: OnEvent | None = None,
+    **settings: Unpack[options.SheetOptions],
+) -> Picture:
     """Make a picture of each of many things, from noise, side by side on one sheet; faster than one by one.
 
         ph.sheet("mixed4c:0..63").save("mixed4c.png")
@@ -100,7 +160,13 @@ def sheet(targets: str | Sequence[str | Objective], *, on_event: OnEvent | None 
     return _only(job("sheet", targets=targets, **settings), on_event)
 
 
-def zoom(source: object, *, target: str | Objective | None = None, preset: str | None = None, **settings: Any) -> Job:
+def zoom(
+    source: object,
+    *,
+    target: str | Objective | None = None,
+    preset: str | None = None,
+    **settings: Unpack[options.ZoomOptions],
+) -> Job:
     """Travel endlessly into a photograph: each frame dreams on the last one, moved.
 
         ph.zoom("photo.jpg", target="0s: mixed3b; 6s: mixed4c", seconds=12).save("trip.mp4")
@@ -121,7 +187,7 @@ def zoom(source: object, *, target: str | Objective | None = None, preset: str |
     return job("zoom", source, target=target, preset=preset, **settings)
 
 
-def morph(ideas: Sequence[str | Objective], **settings: Any) -> Job:
+def morph(ideas: Sequence[str | Objective], **settings: Unpack[options.MorphOptions]) -> Job:
     """Turn one idea into the next, aligned, so that what stands in between is both.
 
         ph.morph(["banana", "dumbbell", "golden retriever"], loop=True).save("morph.mp4")
@@ -141,7 +207,7 @@ def morph(ideas: Sequence[str | Objective], **settings: Any) -> Job:
     return job("morph", ideas=ideas, **settings)
 
 
-def video(source: StrPath, *, target: str | Objective | None = None, **settings: Any) -> Job:
+def video(source: StrPath, *, target: str | Objective | None = None, **settings: Unpack[options.VideoOptions]) -> Job:
     """Dream on a video clip without flicker: what was dreamt is carried along by the clip's own motion.
 
         ph.video("walk.mov", target="mixed4c", start=2, end=8).save("dreamt.mp4")
@@ -160,6 +226,31 @@ def video(source: StrPath, *, target: str | Objective | None = None, **settings:
     return job("video", source, target=target, **settings)
 
 
+@overload
+def again(
+    recipe: Picture | DreamRecipe | SheetRecipe,
+    *,
+    source: object = None,
+    look_in: Sequence[StrPath] = (),
+    fetch: bool = False,
+    on_event: OnEvent | None = None,
+    count: None = None,
+    target: str | Objective | None = None,
+    **settings: Unpack[options.AnyOptions],
+) -> Picture: ...
+@overload
+def again(
+    recipe: ZoomRecipe | MorphRecipe | VideoRecipe,
+    *,
+    source: object = None,
+    look_in: Sequence[StrPath] = (),
+    fetch: bool = False,
+    on_event: OnEvent | None = None,
+    count: None = None,
+    target: str | Objective | None = None,
+    **settings: Unpack[options.AnyOptions],
+) -> Job: ...
+@overload
 def again(
     recipe: StrPath | BaseRecipe | Picture,
     *,
@@ -167,11 +258,26 @@ def again(
     look_in: Sequence[StrPath] = (),
     fetch: bool = False,
     on_event: OnEvent | None = None,
+    count: int | None = None,
+    target: str | Objective | None = None,
+    **settings: Unpack[options.AnyOptions],
+) -> Picture | list[Picture] | Job: ...
+def again(
+    recipe: StrPath | BaseRecipe | Picture,
+    *,
+    source: object = None,
+    look_in: Sequence[StrPath] = (),
+    fetch: bool = False,
+    on_event: OnEvent | None = None,
+    count: int | None = None,
+    target: str | Objective | None = None,
     **settings: Any,
 ) -> Picture | list[Picture] | Job:
     """Render a recipe again, with some settings changed; a film's recipe gives a job.
 
         ph.again("dream.png", size=4000).save("large.png")
+
+    A recipe of several pictures, or a `count`, gives a list.
 
     Args:
         recipe: a file that carries one (a picture, a film or .json), a recipe, or a picture.
@@ -179,14 +285,20 @@ def again(
         look_in: folders in which the recipe's source and guides are looked for, after the file's own folder.
         fetch: whether a network that the recipe names may be downloaded.
         on_event: called with each `Event` of a still.
+        count: how many pictures an `imagine` recipe makes instead.
+        target: what to make instead.
         settings: those to change. Without any, the same machine gives the same pixels.
 
     Raises:
         RecipeError: if there is no recipe, or its photograph or network is not there any more.
         PhospheneError: another subclass, as `dream` does.
     """
+    settings |= {name: value for name, value in (("count", count), ("target", target)) if value is not None}
     work = job(recipe, source, look_in=look_in, fetch=fetch, **settings)
-    return work if work.work.streams else _one_or_list(work, on_event)
+    if work.work.streams:
+        return work
+    pictures = _pictures(work, on_event)
+    return pictures[0] if count is None and len(pictures) == 1 else pictures
 
 
 def job(
@@ -222,97 +334,12 @@ def job(
     return work
 
 
-def open_job(
-    what: object,
-    source: object = None,
-    *,
-    preset: str | None = None,
-    look_in: Sequence[StrPath] = (),
-    fetch: bool = False,
-    **settings: Any,
-) -> Job:
-    """Return what `job` does before it is prepared: its settings are checked, and downloads are still to come."""
-    settings, net = _own_net(settings)
-    folders = tuple(map(Path, look_in))
-    if isinstance(what, str) and what in KINDS:
-        request = _request(what, source, preset, settings)
-        return Job(request, Given(source=source, net=net, look_in=folders, fetch=True))
-    known, path = _known(what)
-    request = override(known, settings)
-    if source is not None and "source" not in type(request).model_fields:
-        raise SettingError(f"{request.kind} has no source, so none can be given", setting="source")
-    if source is not None:
-        request = override(request, {}, source=_placeholder(type(request)))
-    return Job(request, Given(path, source, net, folders, fetch))
-
-
-def _request(kind: str, source: object, preset: str | None, settings: dict[str, Any]) -> BaseRecipe:
-    """Return the recipe for these settings; what is wrong with them is found before a file is read."""
-    schema = KINDS[kind].recipe
-    chosen = {**preset_settings(kind, preset), **settings}
-    fixed: dict[str, Any] = {}
-    if "source" in schema.model_fields:
-        if source is None:
-            raise SettingError(f"{kind} needs a source: a path, a picture or Noise(...)", setting="source")
-        fixed["source"] = _placeholder(schema)
-    elif source is not None:
-        raise SettingError(f"{kind} has no source, so none can be given", setting="source")
-    for name in ("ideas", "targets"):
-        if name in schema.model_fields:
-            fixed[name] = _texts(chosen.pop(name, ()))
-    if chosen.get("target", ...) is None:
-        del chosen["target"]
-    if "target" in chosen:
-        chosen["target"] = str(chosen["target"])
-    return validate(schema, chosen, **fixed)
-
-
-def _placeholder(schema: type[BaseRecipe]) -> Photo | Clip:
-    """Return a source that stands for one that is given to the job."""
-    return Clip() if schema.model_fields["source"].annotation is Clip else Photo()
-
-
-def _texts(targets: str | Sequence[str | Objective]) -> tuple[str, ...]:
-    several = [targets] if isinstance(targets, str) else targets
-    return tuple(each for target in several for each in spread(str(target)))
-
-
-def _known(recipe: object) -> tuple[BaseRecipe, Path | None]:
-    """Return the recipe, and the file that it was found in."""
-    match recipe:
-        case str() | os.PathLike():
-            if isinstance(recipe, str) and not Path(recipe).exists() and not Path(recipe).suffix:
-                raise UnknownNameError("kind of work or file", recipe, KINDS)
-            return sources.read_recipe(recipe), Path(recipe)
-        case Picture():
-            return recipe.recipe, None
-        case BaseRecipe():
-            return recipe, None
-        case _:
-            kind = type(recipe).__name__
-            raise SettingError(f"a recipe is a file's path, a Recipe or a Picture, but this is a {kind}")
-
-
-def _own_net(settings: Mapping[str, Any]) -> tuple[dict[str, Any], Net | None]:
-    """Return the settings with `net` as recipes name it, and the network itself if it was given as such."""
-    match settings.get("net"):
-        case Net() as net:
-            return {**settings, "net": networks.named(net)}, net
-        case _:
-            return dict(settings), None
-
-
-def _one_or_list(work: Job, on_event: OnEvent | None) -> Picture | list[Picture]:
-    pictures = _pictures(work, on_event)
-    return pictures[0] if len(pictures) == 1 else pictures
-
-
 def _only(work: Job, on_event: OnEvent | None) -> Picture:
     (picture,) = _pictures(work, on_event)
     return picture
 
 
-def _pictures(work: Job, on_event: OnEvent | None) -> list[Picture]:
+def _pictures(work: Job, on_event: OnEvent | None) -> Pictures:
     result = work.run(on_event)
     assert isinstance(result, Pictures), "stills give pictures"
-    return list(result)
+    return result

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import html
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -62,6 +63,25 @@ class Sight:
     channels: tuple[SeenChannel, ...]
     has_statistics: bool
 
+    def tables(self) -> list[list[dict[str, str]]]:
+        """Return what is seen as tables for people: labels, layers and channels, as far as there are any."""
+        labels = [
+            {"label": each.label, "probability": f"{each.probability:.1%}", "target": each.target}
+            for each in self.labels
+        ]
+        layers = [
+            {"layer": each.target, "response": f"{each.relative_response:.2f} times that to photographs"}
+            for each in self.layers
+        ]
+        channels = [
+            {"channel": each.target, "z-score": f"{each.z_score:.1f}", "strongest": each.neuron}
+            for each in self.channels
+        ]
+        return [table for table in (labels, layers, channels) if table]
+
+    def _repr_html_(self) -> str:
+        return "".join(map(_html, self.tables()))
+
 
 @torch.no_grad()
 def see(source: object, *, net: str | Net = "pocket", count: int = 5) -> Sight:
@@ -102,6 +122,13 @@ def see(source: object, *, net: str | Net = "pocket", count: int = 5) -> Sight:
         channels=_channels(responses, card, count),
         has_statistics=any(card.layers[name].statistics for name in names),
     )
+
+
+def _html(table: list[dict[str, str]]) -> str:
+    def row(cells: Iterable[str], tag: str) -> str:
+        return f"<tr>{''.join(f'<{tag}>{html.escape(cell)}</{tag}>' for cell in cells)}</tr>"
+
+    return f"<table>{row(table[0], 'th')}{''.join(row(each.values(), 'td') for each in table)}</table>"
 
 
 def _with_mirror(image: Image) -> Float[Tensor, "both 3 h w"]:

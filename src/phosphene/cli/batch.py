@@ -79,9 +79,9 @@ def run(kind: str, photos: list[Path], output: Output, suffix: str, **settings: 
 
     Exits 1 if a photo failed. Results that are there already are skipped, unless --force replaces them.
     """
-    from phosphene import api
     from phosphene.cli.follow import follow
     from phosphene.gradients.allocator import keep_memory
+    from phosphene.render.request import open_job
 
     keep_memory()
     given = options.chosen(kind, settings)
@@ -91,7 +91,7 @@ def run(kind: str, photos: list[Path], output: Output, suffix: str, **settings: 
     failed: list[Path] = []
     for index, (photo, path) in enumerate(wanted.items()):
         try:
-            job = api.open_job(kind, photo, **given)
+            job = open_job(kind, photo, **given)
             follow(job, replace(output, path=path), "", photo, 0 if done else len(wanted) - index)
             given["net"] = job.net
             done += 1

@@ -129,14 +129,14 @@ def from_stdin() -> Photograph:
 
 def run(what: object, source: object, output: Output, stem: str, path: Path | None, **settings: Any) -> None:
     """Build the job of a kind of work or of a recipe's file, and follow it to its end; `path` is its source's."""
-    from phosphene import api
     from phosphene.cli.follow import follow
     from phosphene.gradients.allocator import keep_memory
+    from phosphene.render.request import open_job
 
     keep_memory()
 
     given = chosen(what, settings)
-    follow(api.open_job(what, source, **given), output, stem, path)
+    follow(open_job(what, source, **given), output, stem, path)
 
 
 def chosen(what: object, settings: dict[str, Any]) -> dict[str, Any]:

@@ -114,21 +114,7 @@ def _record(sight: Sight) -> dict[str, object]:
 
 
 def _print(sight: Sight) -> None:
-    tables = (
-        [
-            {"label": each.label, "probability": f"{each.probability:.1%}", "target": each.target}
-            for each in sight.labels
-        ],
-        [
-            {"layer": each.target, "response": f"{each.relative_response:.2f} times that to photographs"}
-            for each in sight.layers
-        ],
-        [
-            {"channel": each.target, "z-score": f"{each.z_score:.1f}", "strongest": each.neuron}
-            for each in sight.channels
-        ],
-    )
-    for index, table in enumerate(filter(None, tables)):
+    for index, table in enumerate(sight.tables()):
         if index:
             click.echo()
         show(table, as_json=False)

@@ -19,6 +19,7 @@ from phosphene.loops.target_schedule import TargetSchedule
 from phosphene.loops.version1 import arithmetic_for
 from phosphene.media import memory
 from phosphene.media.video.clip import open_clip
+from phosphene.media.video.embed import as_html
 from phosphene.media.video.film import Film, FilmSettings
 from phosphene.media.video.sound import Sound
 from phosphene.nets.base import Net
@@ -29,6 +30,7 @@ from phosphene.render import networks, sources
 from phosphene.render.environment import about, environment
 from phosphene.render.estimate import Load
 from phosphene.render.job import Format, Given, Job, Output, Work
+from phosphene.render.notebook import LONGEST_SIDE as LONGEST_SIDE_SHOWN
 from phosphene.render.stills import name_of, octaves_of
 from phosphene.types import Image, Size
 
@@ -72,6 +74,10 @@ class FilmWork(Work):
         """Return the film, whose frames are made when it is saved."""
         return UnwrittenFilm(self)
 
+    def written(self, path: Path, step: Step | None) -> FilmFile:
+        """Return what was written to `path`."""
+        return FilmFile(path, self.recipe)
+
     def output(self, path: Path, format: Format, *, fresh: bool) -> FilmOutput:
         """Open the unfinished film at `path`."""
         return FilmOutput(self, path, format, fresh=fresh)
@@ -86,6 +92,20 @@ class UnwrittenFilm:
     def save(self, path: str | os.PathLike[str], **format: Any) -> None:
         """Make the film and write it, in the format that the suffix names, with its recipe inside."""
         Job.of(self.work).save(path, **format)
+
+
+@dataclass(frozen=True)
+class FilmFile:
+    """A film that has been written to `path`, and its recipe; in a notebook it shows itself.
+
+    ph.zoom("photo.jpg", seconds=4).save("trip.mp4")
+    """
+
+    path: Path
+    recipe: BaseRecipe = field(repr=False)
+
+    def _repr_html_(self) -> str:
+        return as_html(self.path, LONGEST_SIDE_SHOWN)
 
 
 class FilmOutput(Output):

@@ -28,7 +28,7 @@ from phosphene.kinds import KINDS, load
 from phosphene.loops.step import State, Step, pack, unpack
 from phosphene.nets.base import Net
 from phosphene.recipe import BaseRecipe, NetworkRecipe
-from phosphene.render import estimate, fetching, networks
+from phosphene.render import estimate, fetching, networks, notebook
 from phosphene.render.estimate import Load
 from phosphene.types import Image
 
@@ -147,7 +147,7 @@ class Work(ABC):
 
     recipe: BaseRecipe
     load: Load | None
-    """How much the network has to do; None where that is not known."""
+    """How much the network has to do; None, or missing, where that is not known."""
     streams: ClassVar[bool] = False
     """Whether the result is written while it is made, because it is too large to be held."""
 
@@ -162,6 +162,10 @@ class Work(ABC):
     @abstractmethod
     def result(self, step: Step | None) -> Result:
         """Return the result after `step`; None stands for the state before the first one."""
+
+    def written(self, path: Path, step: Step | None) -> object:
+        """Return what was written to `path` after the last `step`, as something that shows itself in a notebook."""
+        return self.paths(path)
 
     @abstractmethod
     def paths(self, path: Path) -> list[Path]:
@@ -234,7 +238,7 @@ class Job:
         One small step is timed, which takes a fraction of a second. The estimate is within a factor of two where
         nothing else keeps the processor busy.
         """
-        load = self.work.load
+        load: Load | None = getattr(self.work, "load", None)
         return None if load is None or self.net is None else estimate.seconds(self.net, load)
 
     def cancel(self) -> None:
@@ -260,10 +264,14 @@ class Job:
         return [] if self._last is None else self.work.write_partial(Path(path), self._last)
 
     def run(self, on_event: Callable[[Event], object] | None = None) -> Result:
-        """Do all of the work, call `on_event` with each event, and return the result."""
+        """Do all of the work, call `on_event` with each event, and return the result.
+
+        Without `on_event` a notebook shows progress.
+        """
+        show = on_event or notebook.progress()
         for event in self:
-            if on_event is not None:
-                on_event(event)
+            if show is not None:
+                show(event)
         return self.result()
 
     def writing(
@@ -286,10 +294,28 @@ class Job:
         finally:
             output.close()
 
-    def save(self, path: str | os.PathLike[str], *, fresh: bool = False, **format: Any) -> None:
-        """Do all of the work and write the result, as `writing` does; `format` has the fields of `Format`."""
-        for _ in self.writing(path, Format(**format), fresh=fresh):
-            pass
+    def save(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        fresh: bool = False,
+        on_event: Callable[[Event], object] | None = None,
+        **format: Any,
+    ) -> object:
+        """Do all of the work and write the result, as `writing` does; `format` has the fields of `Format`.
+
+        Return `Pictures` or a `FilmFile`, which show themselves in a notebook. It also shows progress, unless
+        `on_event` is given, which is called with each event.
+        """
+        show = on_event or notebook.progress()
+        for event in self.writing(path, Format(**format), fresh=fresh):
+            if show is not None:
+                show(event)
+        return self.work.written(Path(path), self._last)
+
+    def __repr__(self) -> str:
+        done = "not begun" if self._last is None else f"{self._last.progress:.0%} done"
+        return f"<Job of kind {self.recipe.kind!r}, {done}; .save(PATH) does the work and writes the result>"
 
     def _write(self, output: Output) -> Iterator[Event]:
         if output.state is not None:

@@ -13,14 +13,12 @@ from torch import Tensor
 from phosphene.errors import OutputError
 from phosphene.media.image import to_array, to_pil, write_image
 from phosphene.recipe import BaseRecipe, dumps, relative_to
+from phosphene.render.notebook import picture_html, shrunk
 from phosphene.types import Image, Size
 
 if TYPE_CHECKING:
     import numpy as np
     import PIL.Image
-
-NOTEBOOK_SIDE = 1024
-"""Longest side in pixels of what a notebook shows."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,14 +61,12 @@ class Picture:
 
     def _repr_png_(self) -> bytes:
         file = io.BytesIO()
-        shown = self.pil()
-        shown.thumbnail((NOTEBOOK_SIDE, NOTEBOOK_SIDE))
-        shown.save(file, "png")
+        shrunk(self.pil()).save(file, "png")
         return file.getvalue()
 
 
-class Pictures(tuple[Picture, ...]):
-    """The pictures of a job, one or several."""
+class Pictures(list[Picture]):
+    """The pictures of a job, one or several; in a notebook they show themselves."""
 
     def save(
         self, path: str | os.PathLike[str], depth: int = 8, quality: int | None = None, *, with_recipe: bool = True
@@ -78,6 +74,9 @@ class Pictures(tuple[Picture, ...]):
         """Write each picture as `Picture.save` does, several of them as NAME-1, NAME-2 and so on."""
         for picture, place in zip(self, paths(Path(path), len(self)), strict=True):
             picture.save(place, depth, quality, with_recipe=with_recipe)
+
+    def _repr_html_(self) -> str:
+        return "".join(picture_html(each.image) for each in self)
 
 
 def paths(path: Path, count: int, part: str = "") -> list[Path]:

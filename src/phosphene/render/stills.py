@@ -48,7 +48,7 @@ class StillWork(Work):
     """
 
     recipe: BaseRecipe
-    load: Load | None
+    load: Load
     size: Size
     start: Callable[[], Image] = field(repr=False)
     begin: Callable[[State | None], Iterator[Step]] = field(repr=False)
@@ -69,6 +69,10 @@ class StillWork(Work):
         images = (self.start() if step is None else self.finished(step.image)).cpu()
         each = zip(images, self.recipe.pictures(), strict=True)
         return Pictures(Picture(image[None], recipe, self.alpha) for image, recipe in each)
+
+    def written(self, path: Path, step: Step | None) -> Pictures:
+        """Return the pictures that were written to `path`."""
+        return self.result(step)
 
     def paths(self, path: Path) -> list[Path]:
         """Return the files of the pictures; several are numbered from 1."""

@@ -1,0 +1,272 @@
+"""The keyword arguments of the public functions: the settings of each kind of recipe, with their types.
+
+Written by `scripts/docs` from the recipes, which have each setting's range and default.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal, TypedDict
+
+if TYPE_CHECKING:
+    from phosphene.nets.base import Net
+
+
+class CommonOptions(TypedDict, total=False):
+    """The settings of every kind of work."""
+
+    net: str | Net
+    """The network, by name."""
+    seed: int
+    """Seed of all randomness: the same seed gives the same result."""
+    precision: Literal["auto", "bfloat16", "float16", "float32"]
+    """Number format of the network; auto uses 16 bits where the hardware is faster with them."""
+    device: Literal["auto", "cpu", "cuda", "mps"]
+    """Where the network runs; auto uses a graphics card if there is one."""
+
+
+class DreamOptions(CommonOptions, total=False):
+    """The settings of `dream` besides its own parameters."""
+
+    size: tuple[int, int] | int | str | None
+    """Size to dream at: the longest side, or WIDTHxHEIGHT; by default the photo's own."""
+    octaves: int | Literal["auto"]
+    """Sizes to dream at, from small to full; auto uses as many as fit the size."""
+    octave_scale: float
+    """How much larger each octave is than the one before."""
+    steps: int
+    """Steps of ascent in each octave."""
+    step_size: float
+    """How far a step goes, as a share of the range from black to white."""
+    jitter: int
+    """Largest random shift before each step, in pixels; it hides the network's grid."""
+    shaping: Literal["laplacian", "normalise", "blur"]
+    """How the gradient is shaped before each step."""
+    natural_colour: float
+    """How much a step keeps to the colours of natural pictures; 0 for not at all."""
+    headroom: float
+    """Distance from black and white at which steps are halved, to avoid clipping; 0 disables it (the 2015
+    behaviour)."""
+    equalise: bool
+    """Weigh all channels of a layer equally; otherwise the strongest dominate (the 2015 behaviour)."""
+    resampling: Literal["bicubic", "linear"]
+    """How octaves are resized: bicubic with antialiasing, or linear (the 2015 behaviour)."""
+    symmetry: str | None
+    """Kaleidoscope: mirror left and right, rotate:N for N equal sectors, or the wallpaper groups p4m and p6m."""
+    tile: int | Literal["auto"]
+    """Side in pixels of the tiles of a large canvas; 0 disables tiles, auto keeps a memory budget."""
+
+
+class ImagineOptions(CommonOptions, total=False):
+    """The settings of `imagine` besides its own parameters."""
+
+    size: tuple[int, int] | int | str
+    """Size of the picture: a square's side, or WIDTHxHEIGHT."""
+    method: Literal["robust", "lucid"]
+    """How to imagine; lucid is as published in 2017, and uses only steps, rate and decay."""
+    diversity: float
+    """How strongly pictures that are made together are kept unlike one another."""
+    steps: int
+    """Steps of ascent for the shape; a quarter as many follow for each octave of detail."""
+    sketches: int
+    """Sketches of each picture, the best of which is continued; 1 for none."""
+    sketch_steps: int
+    """Steps of ascent for the sketches."""
+    views: int
+    """Random views of the picture that each step scores."""
+    rate: float
+    """Learning rate: how far a step goes, where 1 is the contrast of a photograph."""
+    decay: float
+    """How much weaker finer waves are drawn: amplitudes fall as frequency to this power."""
+    zoom: tuple[float, float] | str
+    """Smallest and largest share of the picture's height in a view."""
+    rotate: float
+    """Largest rotation of a view, in degrees."""
+    tint: float
+    """How much a view's colours and contrast are changed at random."""
+    noise: float
+    """Std of the noise added to a view."""
+    channel_dropout: float
+    """Share of the network's channels that each step drops at random."""
+    natural: float
+    """Weight of the prior that every layer responds as it does to photographs."""
+    smooth: float
+    """Weight of the prior that neighbouring pixels are alike."""
+    symmetry: str | None
+    """Kaleidoscope: mirror left and right, rotate:N for N equal sectors, or the wallpaper groups p4m and p6m."""
+
+
+class SheetOptions(CommonOptions, total=False):
+    """The settings of `sheet` besides its own parameters."""
+
+    size: tuple[int, int] | int | str
+    """Size of each picture: a square's side, or WIDTHxHEIGHT."""
+    columns: int | Literal["auto"]
+    """Pictures in a row; auto for a sheet that is about square."""
+    gap: int
+    """White pixels between pictures."""
+    steps: int
+    """Steps of ascent for the shape; a quarter as many follow for each octave of detail."""
+    sketches: int
+    """Sketches of each picture, the best of which is continued; 1 for none."""
+    views: int
+    """Random views of the picture that each step scores."""
+
+
+class ZoomOptions(CommonOptions, total=False):
+    """The settings of `zoom` besides its own parameters."""
+
+    size: tuple[int, int] | int | str | None
+    """Size of the film: the longest side, or WIDTHxHEIGHT; by default its source's, at most 640."""
+    seconds: float
+    """Length of the film."""
+    octaves: int | Literal["auto"]
+    """Sizes to dream at, from small to full; auto uses as many as fit the size."""
+    octave_scale: float
+    """How much larger each octave is than the one before."""
+    steps: int
+    """Steps of ascent in each octave of a frame."""
+    step_size: float
+    """How far a step goes, as a share of the range from black to white."""
+    jitter: int
+    """Largest random shift before each step, in pixels; it hides the network's grid."""
+    shaping: Literal["laplacian", "normalise", "blur"]
+    """How the gradient is shaped before each step."""
+    natural_colour: float
+    """How much a step keeps to the colours of natural pictures; 0 for not at all."""
+    headroom: float
+    """Distance from black and white at which steps are halved, to avoid clipping; 0 disables it (the 2015
+    behaviour)."""
+    equalise: bool
+    """Weigh all channels of a layer equally; otherwise the strongest dominate (the 2015 behaviour)."""
+    resampling: Literal["bicubic", "linear"]
+    """How octaves are resized: bicubic with antialiasing, or linear (the 2015 behaviour)."""
+    symmetry: str | None
+    """Kaleidoscope: mirror left and right, rotate:N for N equal sectors, or the wallpaper groups p4m and p6m."""
+    fps: str | float
+    """Frames per second."""
+    speed: str | float
+    """Magnification per second; below 1 to zoom out."""
+    spin: str | float
+    """Rotation in degrees per second, anticlockwise."""
+    drift: str
+    """Camera movement to the right and down per second, as shares of the picture."""
+    loop: bool
+    """Lead the last frame back to the first, so that the film repeats seamlessly."""
+    level: float
+    """How far each frame's sharpness, contrast and colours are restored to the first ones."""
+    tile: int | Literal["auto"]
+    """Side in pixels of the tiles of a large canvas; 0 disables tiles, auto keeps a memory budget."""
+
+
+class MorphOptions(CommonOptions, total=False):
+    """The settings of `morph` besides its own parameters."""
+
+    size: tuple[int, int] | int | str
+    """Size of the film: a square's side, or WIDTHxHEIGHT."""
+    seconds: float
+    """Length of the transition from one idea to the next."""
+    fps: str | float
+    """Frames per second."""
+    loop: bool
+    """Lead the last frame back to the first, so that the film repeats seamlessly."""
+    between: int
+    """Pictures between two ideas that are imagined as both at once; the frames in between blend them."""
+    shared: float
+    """Share of each step that all pictures take together: more makes them more alike."""
+    steps: int
+    """Steps of ascent for the shape; a quarter as many follow for each octave of detail."""
+    views: int
+    """Random views of the picture that each step scores."""
+
+
+class VideoOptions(CommonOptions, total=False):
+    """The settings of `video` besides its own parameters."""
+
+    size: tuple[int, int] | int | str | None
+    """Size of the film: the longest side, or WIDTHxHEIGHT; by default the clip's own."""
+    octaves: int | Literal["auto"]
+    """Sizes to dream at, from small to full; auto uses as many as fit the size."""
+    octave_scale: float
+    """How much larger each octave is than the one before."""
+    steps: int
+    """Steps of ascent in each octave of a frame."""
+    step_size: float
+    """How far a step goes, as a share of the range from black to white."""
+    jitter: int
+    """Largest random shift before each step, in pixels; it hides the network's grid."""
+    shaping: Literal["laplacian", "normalise", "blur"]
+    """How the gradient is shaped before each step."""
+    natural_colour: float
+    """How much a step keeps to the colours of natural pictures; 0 for not at all."""
+    headroom: float
+    """Distance from black and white at which steps are halved, to avoid clipping; 0 disables it (the 2015
+    behaviour)."""
+    equalise: bool
+    """Weigh all channels of a layer equally; otherwise the strongest dominate (the 2015 behaviour)."""
+    resampling: Literal["bicubic", "linear"]
+    """How octaves are resized: bicubic with antialiasing, or linear (the 2015 behaviour)."""
+    symmetry: str | None
+    """Kaleidoscope: mirror left and right, rotate:N for N equal sectors, or the wallpaper groups p4m and p6m."""
+    start: float
+    """Where to begin, in seconds of the clip."""
+    end: float | None
+    """Where to end, in seconds of the clip; by default at its end."""
+    every: int
+    """Use every Nth frame."""
+    keep: float
+    """Share of what was dreamt in a frame that the next one keeps; more is steadier."""
+    renew: float
+    """Share of what each frame adds that is used; less is steadier."""
+    first_steps: int
+    """Steps of ascent in each octave of the first frame, and of the first after a cut."""
+    tile: int | Literal["auto"]
+    """Side in pixels of the tiles of a large canvas; 0 disables tiles, auto keeps a memory budget."""
+
+
+class AnyOptions(CommonOptions, total=False):
+    """The settings of any kind of work; which of them a kind has, its own options say."""
+
+    size: tuple[int, int] | int | str | None
+    octaves: int | Literal["auto"]
+    octave_scale: float
+    steps: int
+    step_size: float
+    jitter: int
+    shaping: Literal["laplacian", "normalise", "blur"]
+    natural_colour: float
+    headroom: float
+    equalise: bool
+    resampling: Literal["bicubic", "linear"]
+    symmetry: str | None
+    tile: int | Literal["auto"]
+    method: Literal["robust", "lucid"]
+    diversity: float
+    sketches: int
+    sketch_steps: int
+    views: int
+    rate: float
+    decay: float
+    zoom: tuple[float, float] | str
+    rotate: float
+    tint: float
+    noise: float
+    channel_dropout: float
+    natural: float
+    smooth: float
+    columns: int | Literal["auto"]
+    gap: int
+    seconds: float
+    fps: str | float
+    speed: str | float
+    spin: str | float
+    drift: str
+    loop: bool
+    level: float
+    between: int
+    shared: float
+    start: float
+    end: float | None
+    every: int
+    keep: float
+    renew: float
+    first_steps: int
