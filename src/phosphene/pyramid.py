@@ -9,6 +9,8 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional as F
 
+from phosphene.types import Size
+
 Band = Float[Tensor, "n c _ _"]
 
 
@@ -33,14 +35,25 @@ def split(image: Band, bands: int, smallest: int, *, overwrite: bool = False) ->
     """
     found: list[Tensor] = []
     rest = image
-    while len(found) < bands - 1 and min(rest.shape[-2:]) >= 2 * smallest:
+    for half in level_sizes((image.shape[-2], image.shape[-1]), bands, smallest)[1:]:
         # The triangle filter of an antialiased halving is the binomial (1 3 3 1) / 8.
-        half = [(side + 1) // 2 for side in rest.shape[-2:]]
         low = F.interpolate(rest, half, mode="bilinear", antialias=True)
         enlarged = _enlarge(low, rest)
         found.append(rest.sub_(enlarged) if overwrite or found else rest - enlarged)
         rest = low
     return [*found, rest]
+
+
+def level_sizes(size: Size, bands: int, smallest: int) -> list[Size]:
+    """Return the sizes of the levels of a pyramid, finest first; see `split`.
+
+    >>> level_sizes((33, 40), 3, 4)
+    [(33, 40), (17, 20), (9, 10)]
+    """
+    sizes = [size]
+    while len(sizes) < bands and min(sizes[-1]) >= 2 * smallest:
+        sizes.append(((sizes[-1][0] + 1) // 2, (sizes[-1][1] + 1) // 2))
+    return sizes
 
 
 def merge(bands: list[Band]) -> Band:

@@ -11,6 +11,8 @@ from __future__ import annotations
 import copy
 import math
 from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cached_property, lru_cache
 from typing import Literal
 
@@ -161,6 +163,32 @@ class Engine:
             parts.append([part.detach() for part in run.sums])
             _crop(gradient, tile).add_(run.backward(directions, self._scale(image)))
         return tiled.score_of(self.net, terms, tiled.reduce_sums(parts)), gradient
+
+    def tiling(self, size: Size) -> tiled.Tiling:
+        """Return how a canvas of `size` that is not in memory is gone through in tiles, one picture at a time.
+
+        Raises:
+            SettingError: for a layer all positions of which see the whole picture.
+        """
+        field = self._field()
+        if field is None:
+            raise SettingError(
+                f"{', '.join(self.layers)} of net {self.net.card.name!r} cannot be done in tiles, since all of its "
+                f"positions see the whole picture: choose a smaller size, or another target",
+                setting="target",
+                value=str(self.objective),
+            )
+        way = self.traversal(size)
+        tiles = list(cut(size, way.own or max(size), field, self.halo))
+        scale = float(math.prod(size) * self.net.card.input.channels) if self.dtype == torch.float16 else 1.0
+        return tiled.Tiling(self.net, self.terms(size), tiles, self._linear, scale, self.device)
+
+    @contextmanager
+    def tile_memory(self, shape: torch.Size) -> Iterator[None]:
+        """Keep memory from tile to tile of a `tiling` with crops of this shape, but not more than the budget."""
+        with self._memory.step(shape, self.plan.budget * self.plan.tight_slack) as watch:
+            yield
+            watch()
 
     def terms(self, size: Size) -> list[tiled.Term]:
         """Return the objective's terms on a canvas of `size`, class scores as functions of the layer they pool."""

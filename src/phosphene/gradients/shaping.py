@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import torch
+from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -55,15 +56,21 @@ def laplacian(gradient: Image) -> Image:
 @shapings.register("blur")
 def blur(gradient: Image) -> Image:
     """Blur the gradient a little, then `normalise` it."""
-    radius = round(3 * BLUR_STD)
-    offsets = torch.arange(-radius, radius + 1, dtype=gradient.dtype, device=gradient.device)
-    kernel = torch.exp(-0.5 * (offsets / BLUR_STD) ** 2)
-    kernel /= kernel.sum()
+    kernel = gaussian(BLUR_STD).to(gradient)
+    radius = len(kernel) // 2
     n, channels, height, width = gradient.shape
     planes = gradient.view(n * channels, 1, height, width)
     planes = F.conv2d(F.pad(planes, (0, 0, radius, radius), mode="replicate"), kernel.view(1, 1, -1, 1))
     planes = F.conv2d(F.pad(planes, (radius, radius, 0, 0), mode="replicate"), kernel.view(1, 1, 1, -1))
     return normalise(planes.view(gradient.shape))
+
+
+def gaussian(std: float) -> Float[Tensor, " taps"]:
+    """Return a Gaussian of this std in pixels, cut off at three of them, that adds up to 1."""
+    radius = round(3 * std)
+    offsets = torch.arange(-radius, radius + 1, dtype=torch.float32)
+    kernel = torch.exp(-0.5 * (offsets / std) ** 2)
+    return kernel / kernel.sum()
 
 
 def _std(band: Tensor) -> Tensor:

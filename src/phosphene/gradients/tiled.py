@@ -64,6 +64,40 @@ class ForwardPass:
         return gradient.div_(scale)
 
 
+@dataclass(frozen=True)
+class Tiling:
+    """A canvas in tiles, and what is computed on each, for canvases that are not in memory as a whole.
+
+    `linear` says that the directions are the same for all sums, so that the gradient needs no sums first. `scale` is
+    what scores are multiplied by on the way back. `device` is the network's; results are on the processor's memory.
+    """
+
+    net: Net
+    terms: Sequence[Term]
+    tiles: Sequence[Tile]
+    linear: bool
+    scale: float
+    device: torch.device
+
+    def sums(self, crop: Image, tile: Tile) -> list[Tensor]:
+        """Return what a tile contributes to each term's sums."""
+        return [part.cpu() for part in tile_sums(self.net, self.terms, crop.to(self.device), tile)]
+
+    def gradient(self, crop: Image, tile: Tile, sums: Sequence[Tensor] | None) -> tuple[Image, list[Tensor]]:
+        """Return the gradient of a tile's crop, given the sums over the whole canvas, and the tile's own sums."""
+        run = forward(self.net, self.terms, crop.to(self.device), tile)
+        if sums is None:
+            directions = [torch.tensor(term.coefficient) for term in self.terms]
+        else:
+            directions = directions_of(self.net, self.terms, [total.to(self.device) for total in sums])
+        gradient = run.backward(directions, self.scale)
+        return gradient.cpu(), [part.detach().cpu() for part in run.sums]
+
+    def score(self, sums: Sequence[Tensor]) -> Scores:
+        """Return the objective's scores from the sums over the whole canvas."""
+        return score_of(self.net, self.terms, [total.to(self.device) for total in sums]).cpu()
+
+
 def forward(net: Net, terms: Sequence[Term], crop: Image, tile: Tile, *, grad: bool = True) -> ForwardPass:
     """Run a tile's crop through the network; with `grad`, keep what the backward pass needs."""
     with torch.set_grad_enabled(grad):

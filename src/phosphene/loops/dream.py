@@ -1,11 +1,7 @@
 """Dreaming: gradient ascent on a picture, octave by octave (Mordvintsev, Olah and Tyka, "Inceptionism", 2015).
 
-    for each octave, smallest first:
-        x <- photograph at this size + detail so far, enlarged
-        repeat: g <- shaped gradient of the objective, through a random shift of x; x <- x + step * g
-        detail <- x - photograph at this size
-
-The photograph itself is never enlarged, only the detail, so it stays sharp.
+`phosphene.loops.octaves` has the ascent itself: from octave to octave, the detail that was dreamt is enlarged and laid
+on the photograph at the new size. The photograph itself is never enlarged, only the detail, so it stays sharp.
 """
 
 from __future__ import annotations
@@ -23,10 +19,9 @@ from phosphene.canvas.pixels import PixelCanvas
 from phosphene.canvas.symmetric import symmetric
 from phosphene.errors import check
 from phosphene.gradients.engine import Engine
-from phosphene.gradients.shaping import shapings
 from phosphene.loops.arithmetic import Arithmetic
-from phosphene.loops.ascent import gradient_through, parameters_of, part
-from phosphene.loops.step import State, Step, number
+from phosphene.loops.octaves import Bases, InMemory, octave_steps
+from phosphene.loops.step import State, Step
 from phosphene.recipe.stills import DreamSettings
 from phosphene.resampling import resize
 from phosphene.transforms import Draw, Transform, shift
@@ -93,41 +88,16 @@ def dream_steps(
             numbers; by default the jitter of the settings.
 
     Yields:
-        A `Step` after each step; none for 0 steps, where the dream is the photo.
+        A `Step` after each step; none for 0 steps, where the dream is the photo. From the state of the last step, that
+        step again.
 
     Raises:
         SettingError: if the number of octaves is still "auto".
     """
-    octaves = settings.octaves
-    check("octaves", octaves, isinstance(octaves, int), "a number here: choose_octaves returns one for a size")
     make = canvas or partial(canvas_for, settings)
-    look = transform or partial(_jitter, settings)
-    bases = _Bases(photo.to(engine.device), settings, make)
-    costs = [math.prod(size) for size in bases.sizes]
-    detail: Tensor | None = None
-    for octave in range(0 if state is None else int(state["octave"]), len(costs)):
-        base = bases[octave]
-        drawn, first = _begin(make, base, detail, settings), 0
-        if state is not None and octave == int(state["octave"]):
-            drawn, first = _resumed(drawn, state), int(state["step"])
-        for step in range(first, settings.steps):
-            draw = arithmetic.draws("jitter", octave, step)
-            scores, gradient = gradient_through(engine, drawn().detach(), look(draw))
-            direction = shapings[settings.shaping](drawn.uphill(gradient))
-            del gradient  # one image less while the canvas moves
-            drawn = drawn.moved(direction, settings.step_size)
-            done = sum(costs[:octave]) * settings.steps + costs[octave] * (step + 1)
-            kept = {f"canvas.{name}": tensor for name, tensor in parameters_of(drawn).items()}
-            yield Step(
-                stage=f"octave {octave + 1} of {len(costs)}",
-                step=step + 1,
-                steps=settings.steps,
-                progress=done / (sum(costs) * settings.steps),
-                image=drawn().detach(),
-                scores=scores,
-                state={"octave": number(octave), "step": number(step + 1), **kept},
-            )
-        detail = drawn().detach() - base
+    bases = PhotoBases(photo.to(engine.device), settings, make)
+    surface = InMemory(engine, bases, settings, arithmetic, make, transform or jitter_of(settings))
+    yield from octave_steps(surface, settings.steps, state)
 
 
 def dreamt(engine: Engine, photo: Image, settings: DreamSettings, *, arithmetic: Arithmetic) -> tuple[Image, float]:
@@ -155,32 +125,24 @@ def canvas_for(settings: DreamSettings, image: Image) -> Canvas:
     return symmetric(pixels, settings.symmetry)
 
 
-def _jitter(settings: DreamSettings, draw: Draw) -> Transform:
-    return shift(settings.jitter, draw=draw)
+def jitter_of(settings: DreamSettings) -> Callable[[Draw], Transform]:
+    """Return what makes the random shift of a step from a source of random numbers."""
+    return lambda draw: shift(settings.jitter, draw=draw)
 
 
-def _begin(make: Callable[[Image], Canvas], base: Image, detail: Tensor | None, settings: DreamSettings) -> Canvas:
-    """Return the canvas that an octave begins with: the detail so far on the photograph."""
-    if detail is None:
-        return make(base)
-    image = resize(detail, (base.shape[-2], base.shape[-1]), settings.resampling).add_(base)
-    return make(image.clamp_(0, 1) if settings.headroom else image)
+class PhotoBases(Bases):
+    """The photograph at the sizes of the octaves of its own dream.
 
-
-def _resumed(canvas: Canvas, state: State) -> Canvas:
-    tensors = part(state, "canvas.")
-    for name, parameter in canvas.named_parameters():
-        parameter.data = tensors[name].to(parameter.device)
-    return canvas
-
-
-class _Bases:
-    """The photograph at the sizes of the octaves, as the canvas shows it."""
+    Raises:
+        SettingError: if the number of octaves is still "auto".
+    """
 
     def __init__(self, photo: Image, settings: DreamSettings, make: Callable[[Image], Canvas]) -> None:
+        octaves = settings.octaves
+        check("octaves", octaves, isinstance(octaves, int), "a number here: choose_octaves returns one for a size")
+        assert isinstance(octaves, int)
         size = (photo.shape[-2], photo.shape[-1])
-        assert isinstance(settings.octaves, int)
-        self.sizes = octave_sizes(size, settings.octaves, settings.octave_scale, settings.resampling)
+        self.sizes = octave_sizes(size, octaves, settings.octave_scale, settings.resampling)
         self._photo = photo
         self._resampling = settings.resampling
         self._make = make
