@@ -25,6 +25,7 @@ import torch
 from torch import Tensor, nn
 
 from phosphene.gradients import bitmask
+from phosphene.nets.base import sparing
 
 # From glibc's malloc.h and malloc.c.
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD, M_MMAP_MAX = -1, -3, -4
@@ -124,7 +125,7 @@ def apart(watch: Watch = _nothing) -> Iterator[None]:
         watch()
         return kept()
 
-    with torch.autograd.graph.saved_tensors_hooks(keep, take_up):
+    with sparing(), torch.autograd.graph.saved_tensors_hooks(keep, take_up):
         yield
 
 

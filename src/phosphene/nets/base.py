@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import TypeVar
 
 import torch
@@ -14,6 +16,23 @@ from phosphene.nets.card import Card
 from phosphene.types import Image
 
 N = TypeVar("N", bound="Net")  # `Self` is not checked at run time
+
+_sparing: ContextVar[bool] = ContextVar("sparing", default=False)
+
+
+@contextmanager
+def sparing() -> Iterator[None]:
+    """While entered, operations keep as little for the backward pass as they can, even if that takes longer."""
+    token = _sparing.set(True)
+    try:
+        yield
+    finally:
+        _sparing.reset(token)
+
+
+def is_sparing() -> bool:
+    """Return whether `sparing` is entered."""
+    return _sparing.get()
 
 
 class Net(nn.Module, ABC):

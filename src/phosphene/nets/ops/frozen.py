@@ -12,21 +12,21 @@ training, PyTorch's own operations are used.
 from __future__ import annotations
 
 import math
-from collections.abc import MutableMapping
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
-from torch.utils.weak import WeakTensorKeyDictionary
+
+from phosphene.nets.ops.derived import derived
 
 Pair = tuple[int, int]
 
 INTEGERS = {2: torch.int16, 4: torch.int32, 8: torch.int64}
 
 COLOURS = 4
-"""The most input channels for which a convolution's backward pass is `_towards_colours`."""
+"""The most input channels for which a convolution's backward pass is `towards_colours`."""
 
 STRIPS = 4
 """The strips of rows in a max pool's backward pass; the number of threads must not change the result."""
@@ -102,13 +102,13 @@ class _Convolution(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
         weight, *mask = ctx.saved_tensors
-        gradient = _masked(gradient, mask[0]) if mask else gradient
+        gradient = masked(gradient, mask[0]) if mask else gradient
         if weight.shape[1] <= COLOURS:
-            found = _towards_colours(gradient, weight, ctx.shape, ctx.stride, ctx.padding)
+            found = towards_colours(gradient, weight, ctx.shape, ctx.stride, ctx.padding)
         elif ctx.stride == 1:
             # The transpose of a convolution is the convolution with flipped kernels.
             rows, columns = (weight.shape[2 + axis] - 1 - ctx.padding[axis] for axis in (0, 1))
-            found = F.conv2d(gradient, _flipped(weight), None, 1, (rows, columns))
+            found = F.conv2d(gradient, flipped(weight), None, 1, (rows, columns))
         else:
             like = _unfilled(ctx.shape, gradient)
             found, _, _ = torch.ops.aten.convolution_backward(
@@ -118,7 +118,7 @@ class _Convolution(torch.autograd.Function):
         return found, None, None, None, None, None
 
 
-def _masked(x: Tensor, mask: Tensor) -> Tensor:
+def masked(x: Tensor, mask: Tensor) -> Tensor:
     """Return a new tensor with the values of `x` where `mask` is set, and zero elsewhere."""
     if x.device.type != "cpu":
         return torch.where(mask, x, 0)
@@ -126,18 +126,13 @@ def _masked(x: Tensor, mask: Tensor) -> Tensor:
     return (x.view(INTEGERS[x.element_size()]) * mask).view(x.dtype)
 
 
-def _flipped(weight: Tensor) -> Tensor:
+def flipped(weight: Tensor) -> Tensor:
     """Return the weight (in, out, rows, columns) of the convolution that is the transpose of this one."""
-    known, key = _flipped_weights.get(weight, (None, None))
-    # Module.to replaces the data of a parameter without counting up its version.
-    state = (weight._version, weight.dtype, weight.device, weight.data_ptr())
-    if known is None or key != state:
-        known = weight.detach().flip(2, 3).transpose(0, 1).contiguous(memory_format=torch.channels_last)
-        _flipped_weights[weight] = known, state
-    return known
 
+    def flip() -> Tensor:
+        return weight.flip(2, 3).transpose(0, 1).contiguous(memory_format=torch.channels_last)
 
-_flipped_weights: MutableMapping[Tensor, tuple[Tensor, object]] = WeakTensorKeyDictionary()
+    return derived(weight, "flipped", flip)
 
 
 def _unfilled(shape: torch.Size, like: Tensor) -> Tensor:
@@ -145,7 +140,7 @@ def _unfilled(shape: torch.Size, like: Tensor) -> Tensor:
     return torch.empty(shape, dtype=like.dtype, device=like.device, memory_format=torch.channels_last)
 
 
-def _towards_colours(gradient: Tensor, weight: Tensor, shape: torch.Size, stride: int, padding: Pair) -> Tensor:
+def towards_colours(gradient: Tensor, weight: Tensor, shape: torch.Size, stride: int, padding: Pair) -> Tensor:
     """Return the gradient with respect to an input of a few channels, by a convolution at the output's positions.
 
     A processor convolves 16 channels at once or more, so three channels would waste most of its work. Here the
@@ -190,7 +185,7 @@ class _ReLU(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> Tensor:
-        return _masked(gradient, *ctx.saved_tensors)
+        return masked(gradient, *ctx.saved_tensors)
 
 
 class _MeanPool(torch.autograd.Function):

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from phosphene.nets.ops import mobile
 from phosphene.nets.ops.batch_norm import Normalisable
 from phosphene.nets.ops.modules import Operation, draw
 from phosphene.nets.receptive import Field
@@ -29,8 +30,7 @@ class SameConvolution(Operation, Normalisable):
         super().__init__()
         assert not depthwise or given == channels, "depthwise convolutions keep the number of channels"
         self.channels, self.kernel, self.stride, self.relu6 = channels, kernel, stride, relu6
-        self.groups = channels if depthwise else 1
-        self.weight = nn.Parameter(torch.empty(channels, given // self.groups, kernel, kernel))
+        self.weight = nn.Parameter(torch.empty(channels, 1 if depthwise else given, kernel, kernel))
         self.bias = nn.Parameter(torch.empty(channels))
         self.work = self.weight.numel()
         self.register_module("norm", None)
@@ -41,27 +41,14 @@ class SameConvolution(Operation, Normalisable):
             self.norm.reset_parameters()
 
     def forward(self, inputs: Sequence[Tensor], spare: bool) -> Tensor:
-        x, *residual = inputs
-        top, bottom = padding(x.shape[2], self.kernel, self.stride)
-        left, right = padding(x.shape[3], self.kernel, self.stride)
-        x = F.pad(x, (left, right, top, bottom))
-        y = F.conv2d(x, self.weight, self.bias, self.stride, groups=self.groups)
-        if self.norm is not None:
-            y = self.norm(y)
-        if self.relu6:
-            y = F.relu6(y)
-        return y + residual[0] if residual else y
+        x, *others = inputs
+        residual = others[0] if others else None
+        if self.norm is None:
+            return mobile.convolve(x, self.weight, self.bias, self.stride, relu6=self.relu6, residual=residual)
+        y = self.norm(mobile.convolve(x, self.weight, None, self.stride))
+        y = F.relu6(y) if self.relu6 else y
+        return y if residual is None else y + residual
 
     def field(self, seen: Sequence[Field], axis: int) -> Field:
         field = seen[0].through_same(self.kernel, self.stride)
         return field.union(seen[1]) if len(seen) > 1 else field
-
-
-def padding(side: int, kernel: int, stride: int) -> tuple[int, int]:
-    """Return how many zeros TensorFlow's `SAME` adds before and after a side.
-
-    >>> padding(8, kernel=3, stride=2), padding(9, kernel=3, stride=2)
-    ((0, 1), (1, 1))
-    """
-    zeros = max((-(-side // stride) - 1) * stride + kernel - side, 0)
-    return zeros // 2, zeros - zeros // 2
