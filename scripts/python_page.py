@@ -12,11 +12,11 @@ import phosphene
 from phosphene.kinds import KINDS
 
 GROUPS = {
-    "Making things": (*KINDS, "again", "see", "job"),
+    "Making things": (*(name for name in KINDS if name in phosphene.__all__), "again", "see", "job"),
     "What they give": ("Picture", "Pictures", "FilmFile", "Sight", "Job", "Event"),
     "Targets": ("Layer", "Channel", "Neuron", "Class", "Guide", "Style", "parse"),
     "Networks": ("load_net", "wrap"),
-    "Recipes": ("Recipe", *(f"{name.capitalize()}Recipe" for name in KINDS), "Noise"),
+    "Recipes": ("Recipe", *(kind.recipe.__name__ for kind in KINDS.values()), "Noise"),
     "Errors": ("PhospheneError",),
 }
 

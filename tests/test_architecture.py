@@ -22,7 +22,7 @@ NAMES = {path: ".".join(path.relative_to(PACKAGE.parent).with_suffix("").parts) 
 # Each package may import those named here, and itself; whatever is not named is forbidden. `docs/flow.md` says why.
 BASE = {"types", "errors", "registry", "kinds", "rng", "resampling", "pyramid", "scanner"}
 STAGES = {"canvas", "transforms", "nets", "objectives", "gradients"}
-ENGINE = {*STAGES, *BASE}
+ENGINE = {*STAGES, *BASE, "fractals"}
 BELOW = {
     "__init__": {"kinds", "api", "attribution", "nets", "objectives", "recipe", "render", "errors"},
     "__main__": {"cli"},
@@ -38,6 +38,7 @@ BELOW = {
     "rng": set(),
     "resampling": {"types"},
     "pyramid": {"types"},
+    "fractals": {"errors", "scanner"},
     "registry": {"errors"},
     "scanner": {"errors"},
     "types": set(),
@@ -151,13 +152,20 @@ def test_public_names_have_docstrings(path: Path) -> None:
 
 
 def test_public_names_are_few_and_there() -> None:
-    assert 10 <= len(phosphene.__all__) <= 36
+    assert 10 <= len(phosphene.__all__) <= 40
     assert len(set(phosphene.__all__)) == len(phosphene.__all__)
     for name in phosphene.__all__:
         assert getattr(phosphene, name).__doc__, name
     assert set(phosphene.__all__) <= set(dir(phosphene))
     with pytest.raises(AttributeError, match=r"no attribute 'draem'.*'dream'"):
         phosphene.draem  # noqa: B018
+
+
+def test_every_recipe_is_public() -> None:
+    from phosphene.kinds import KINDS
+
+    for kind in KINDS.values():
+        assert getattr(phosphene, kind.recipe.__name__) is kind.recipe
 
 
 def test_the_docstring_draws_the_flow() -> None:

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from phosphene.recipe import (
         DreamRecipe,
         ImagineRecipe,
+        IterateRecipe,
         MorphRecipe,
         Noise,
         SheetRecipe,
@@ -51,7 +52,10 @@ _HOMES = {
     "load_net": "nets:load",
     "wrap": "nets.foreign.wrap:wrap",
     **{name: f"objectives:{name}" for name in ("Channel", "Class", "Guide", "Layer", "Neuron", "Style", "parse")},
-    **{f"{kind}Recipe": f"recipe:{kind}Recipe" for kind in ("Dream", "Imagine", "Morph", "Sheet", "Video", "Zoom")},
+    **{
+        f"{kind}Recipe": f"recipe:{kind}Recipe"
+        for kind in ("Dream", "Imagine", "Iterate", "Morph", "Sheet", "Video", "Zoom")
+    },
     "Noise": "recipe:Noise",
     "Recipe": "recipe:BaseRecipe",
     "Event": "render.job:Event",
@@ -69,6 +73,7 @@ __all__ = [
     "FilmFile",
     "Guide",
     "ImagineRecipe",
+    "IterateRecipe",
     "Job",
     "Layer",
     "MorphRecipe",

@@ -82,5 +82,12 @@ KINDS = {
             builder="render.films:build_video",
             command="cli.video:video",
         ),
+        Kind(
+            "iterate",
+            "Make a picture or film of a function of the plane.",
+            schema="recipe.iterate:IterateRecipe",
+            builder="render.iterate:build_iterate",
+            command="cli.iterate:iterate",
+        ),
     )
 }

@@ -223,6 +223,54 @@ class VideoOptions(CommonOptions, total=False):
     """Side in pixels of the tiles of a large canvas; 0 disables tiles, auto keeps a memory budget."""
 
 
+class IterateOptions(TypedDict, total=False):
+    """The settings of `iterate` besides its own parameters."""
+
+    size: tuple[int, int] | int | str
+    """Size of the picture: a square's side, or WIDTHxHEIGHT."""
+    seconds: float
+    """Length of the film."""
+    formula: str
+    """What is applied again and again."""
+    centre: str
+    """The middle of the picture in the plane, in as many digits as it takes."""
+    width: float | Literal["auto"]
+    """Width of the picture in the plane; auto shows everything that stays for a while."""
+    turn: float
+    """Degrees by which the picture is turned, anticlockwise."""
+    zoom: float | None
+    """Make a film that moves in until the picture is this wide, as 1e-13; the centre is its end."""
+    fps: str | float
+    """Frames per second of the film."""
+    iterations: int | Literal["auto"]
+    """The most applications of the formula; auto until hardly any more points leave."""
+    bailout: float
+    """Distance from 0 beyond which a point has escaped."""
+    until: Literal["auto", "escape", "settle"]
+    """What is told of a point: when it escapes or settles; auto settles for newton."""
+    plot: Literal["points", "orbits"]
+    """Colour each point by what becomes of it, or show how often orbits pass: of all that stay, or where the
+    plane's points are parameters, of those that escape (Buddhabrot)."""
+    samples: float
+    """How often orbits pass a pixel on average, with orbits."""
+    palette: str
+    """Colours: dusk, ember, moss, ice, ink, or the path of a picture to take them from."""
+    cycles: float
+    """How often the palette comes round while the count grows tenfold."""
+    offset: float
+    """Where the palette begins, as a share of it."""
+    light: float
+    """How strongly slopes are lit."""
+    trap: str | None
+    """The path of a picture that catches points: each shows where it is hit first (orbit trap)."""
+    trap_at: tuple[float, float, float] | float
+    """Where the trap is in the plane, and how wide."""
+    supersample: int
+    """Points along each side of a pixel, whose colours are averaged."""
+    seed: int
+    """Seed of all randomness: the same seed gives the same result."""
+
+
 class AnyOptions(CommonOptions, total=False):
     """The settings of any kind of work; which of them a kind has, its own options say."""
 
@@ -246,7 +294,7 @@ class AnyOptions(CommonOptions, total=False):
     views: int
     rate: float
     decay: float
-    zoom: tuple[float, float] | str
+    zoom: tuple[float, float] | str | float | None
     rotate: float
     tint: float
     noise: float
@@ -270,3 +318,19 @@ class AnyOptions(CommonOptions, total=False):
     keep: float
     renew: float
     first_steps: int
+    formula: str
+    centre: str
+    width: float | Literal["auto"]
+    turn: float
+    iterations: int | Literal["auto"]
+    bailout: float
+    until: Literal["auto", "escape", "settle"]
+    plot: Literal["points", "orbits"]
+    samples: float
+    palette: str
+    cycles: float
+    offset: float
+    light: float
+    trap: str | None
+    trap_at: tuple[float, float, float] | float
+    supersample: int

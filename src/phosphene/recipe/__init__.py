@@ -16,6 +16,7 @@ from phosphene.recipe.base import (
     settings_of,
 )
 from phosphene.recipe.films import MorphRecipe, VideoRecipe, ZoomRecipe
+from phosphene.recipe.iterate import IterateRecipe, IterateSettings
 from phosphene.recipe.stills import DreamRecipe, DreamSettings, ImagineRecipe, ImagineSettings, SheetRecipe
 from phosphene.recipe.text import default_of, dumps, loads, override, relative_to, resolved, validate
 
@@ -28,6 +29,8 @@ __all__ = [
     "FileSource",
     "ImagineRecipe",
     "ImagineSettings",
+    "IterateRecipe",
+    "IterateSettings",
     "MorphRecipe",
     "NetUsed",
     "NetworkRecipe",

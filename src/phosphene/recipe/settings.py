@@ -51,6 +51,8 @@ def write(value: object) -> str:
     """Write a field's value as text that `read` accepts: (768, 1024) is "1024x768", (0.7, 1.0) is "0.7-1"."""
     if not isinstance(value, tuple):
         return str(value)
+    if len(value) != 2:
+        return ",".join(f"{each:g}" for each in value)
     first, second = value
     return f"{second}x{first}" if isinstance(first, int) else f"{first:g}-{second:g}"
 

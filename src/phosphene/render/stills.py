@@ -48,7 +48,7 @@ class StillWork(Work):
     """
 
     recipe: BaseRecipe
-    load: Load
+    load: Load | None
     size: Size
     start: Callable[[], Image] = field(repr=False)
     begin: Callable[[State | None], Iterator[Step]] = field(repr=False)
