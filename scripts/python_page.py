@@ -12,7 +12,7 @@ import phosphene
 from phosphene.kinds import KINDS
 
 GROUPS = {
-    "Making things": (*(name for name in KINDS if name in phosphene.__all__), "again", "see", "job"),
+    "Making things": (*(name for name in KINDS if name in phosphene.__all__), "again", "see", "hear", "job"),
     "What they give": ("Picture", "Pictures", "FilmFile", "Sight", "Job", "Event"),
     "Targets": ("Layer", "Channel", "Neuron", "Class", "Guide", "Style", "parse"),
     "Networks": ("load_net", "wrap"),

@@ -17,7 +17,7 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from phosphene.api import again, dream, imagine, job, morph, sheet, video, zoom
-    from phosphene.attribution import Sight, see
+    from phosphene.attribution import Sight, hear, see
     from phosphene.errors import PhospheneError as PhospheneError
     from phosphene.nets import load as load_net
     from phosphene.nets.foreign.wrap import wrap
@@ -46,6 +46,7 @@ _HOMES = {
     "sheet": "api:sheet",
     "video": "api:video",
     "zoom": "api:zoom",
+    "hear": "attribution:hear",
     "see": "attribution:see",
     "Sight": "attribution:Sight",
     "PhospheneError": "errors:PhospheneError",
@@ -90,6 +91,7 @@ __all__ = [
     "ZoomRecipe",
     "again",
     "dream",
+    "hear",
     "imagine",
     "job",
     "load_net",

@@ -6,6 +6,7 @@ PhospheneError
 ├── SettingError         a setting out of its range, or settings that exclude each other
 ├── ImageError           a picture that cannot be read, or is not one
 ├── VideoError           a clip that cannot be read, or is not one
+├── SoundError           a sound that cannot be read, or is not one
 ├── OutputError          a place that cannot be written
 ├── RecipeError          no recipe in a file, or one that cannot be rendered
 ├── WeightsError         a model file that is missing, corrupt, or of another network
@@ -66,6 +67,10 @@ class ImageError(_FileError):
 
 class VideoError(_FileError):
     """A clip that cannot be read."""
+
+
+class SoundError(_FileError):
+    """A sound that cannot be read."""
 
 
 class OutputError(_FileError):

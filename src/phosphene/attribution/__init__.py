@@ -1,6 +1,19 @@
-"""What a network makes of a picture, in targets that can be dreamt, and where in the picture it finds them."""
+"""What a network makes of a picture or a sound, in targets that can be dreamt, and where it finds them."""
 
+from phosphene.attribution.hearing import HeardChannel, HeardTag, Hearing, hear
 from phosphene.attribution.heat import evidence, heatmap
 from phosphene.attribution.sight import SeenChannel, SeenLabel, SeenLayer, Sight, see
 
-__all__ = ["SeenChannel", "SeenLabel", "SeenLayer", "Sight", "evidence", "heatmap", "see"]
+__all__ = [
+    "HeardChannel",
+    "HeardTag",
+    "Hearing",
+    "SeenChannel",
+    "SeenLabel",
+    "SeenLayer",
+    "Sight",
+    "evidence",
+    "hear",
+    "heatmap",
+    "see",
+]

@@ -23,6 +23,7 @@ from phosphene.kinds import KINDS, load
 COMMANDS = {
     **{kind.name: (kind.command, kind.about) for kind in KINDS.values()},
     "see": ("cli.see:see", "Tell what a network believes it sees in a picture."),
+    "hear": ("cli.hear:hear", "Tell what a network believes it hears in a sound."),
     "again": ("cli.again:again", "Render again from the recipe inside a file."),
     "show": ("cli.again:show", "Print the recipe inside a file."),
     "work": ("cli.work:work", "List or remove unfinished work."),

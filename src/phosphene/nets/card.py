@@ -40,12 +40,33 @@ class LayerCard:
 
 
 @dataclass(frozen=True, kw_only=True)
+class SoundSpec:
+    """How a network's spectrogram is made from samples in [-1, 1] (`phosphene.nets.ops.log_mel`).
+
+    `rate` is in samples per second, of one channel; `frame` and `hop` are in samples. Each of `bands` is a triangle
+    on Slaney's mel scale between `lowest` and `highest`, in Hz, of area 1; the result is log10(gain * power + 1).
+    The network was trained on excerpts of `samples`, of which it saw the first `frames`.
+    """
+
+    rate: int
+    frame: int
+    hop: int
+    bands: int
+    lowest: float
+    highest: float
+    gain: float
+    samples: int
+    frames: int
+
+
+@dataclass(frozen=True, kw_only=True)
 class InputSpec:
     """The input that a network expects: a grid of `channels` numbers at each position, in [0, 1] before `normalise`.
 
     `mean` and `std` have one number per channel. `axes` names the two axes of the grid in order: ("height", "width")
     for an image, ("time", "frequency") for a spectrogram. `size` is the length in positions of the longer axis of the
-    inputs that the network was trained on.
+    inputs that the network was trained on. A network that takes sound has a `sound`, which says how the spectrogram is
+    made; its numbers are not limited to [0, 1].
 
     >>> import torch
     >>> InputSpec(channels=1, mean=(0.5,), std=(0.25,), size=96).normalise(torch.ones(1, 1, 2, 2)).unique()
@@ -59,6 +80,7 @@ class InputSpec:
     std: tuple[float, ...]
     axes: tuple[str, str] = ("height", "width")
     size: int
+    sound: SoundSpec | None = None
 
     def __post_init__(self) -> None:
         for name, numbers in (("mean", self.mean), ("std", self.std)):

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from phosphene.nets.base import Net
     from phosphene.nets.card import Card
 
-Colour = tuple[float, float, float]
+Colour = tuple[float, ...]
 
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 IMAGENET_LABELS = "labels/imagenet.tsv"
@@ -86,6 +86,8 @@ def _bytes(red: float, green: float, blue: float) -> Colour:
 ONE_BYTE = _bytes(1, 1, 1)
 LITE_MEAN, LITE_STD = _bytes(127, 127, 127), _bytes(128, 128, 128)
 CAFFE_MEAN = _bytes(123, 117, 104)
+EAR_INPUT = ((1.417908787727356,), (1.379737138748169,))
+"""Mean and std of a spectrogram, which the network's first batch norm was folded into."""
 
 
 def _torchvision(name: str, title: str, structure: str, file: str, megabytes: int, *, halves: bool = False) -> Entry:
@@ -107,11 +109,12 @@ def _bundled(
     files: tuple[str, str],
     hashes: tuple[str, str],
     megabytes: int,
+    licence: str = "Apache-2.0",
 ) -> Entry:
     # `files` and `hashes` are those of the weights and of the statistics.
     weights, statistics = (Digest("sha256", each) for each in hashes)
     known = Statistics(files[1], statistics)
-    return Entry(name, title, structure, *colours, labels, (), files[0], weights, megabytes, "Apache-2.0", known)
+    return Entry(name, title, structure, *colours, labels, (), files[0], weights, megabytes, licence, known)
 
 
 def _lite(name: str, title: str, *hashes: str) -> Entry:
@@ -156,6 +159,20 @@ ENTRIES = {
             "EfficientNet-Lite0 as published, which recognises best",
             "0b91047cd70d3b7beacc5e52f270e3ea30c932bde02e9b125a780705a51cebd9",
             "0881caadc068d6a546cb2c73c64fe4fd16368af0c1513518ba49d3b4e3ce2e3b",
+        ),
+        _bundled(
+            "ear",
+            "a small bundled network that hears: 50 tags of music, trained on MagnaTagATune",
+            "ear",
+            EAR_INPUT,
+            "ear_weights/labels.tsv",
+            ("ear_weights/ear.safetensors", "ear_weights/statistics.safetensors"),
+            (
+                "2a52bf9fd7a4a3984d3c68702d030711ffb5a7f54c87868b9ca22b771d78e4a8",
+                "c0023aec5ab3c8ef606e92f376247663eaa5259ac293a0555a849e758b5939ae",
+            ),
+            1,
+            licence="ISC",
         ),
         _caffe(
             "googlenet",

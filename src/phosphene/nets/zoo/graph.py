@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from phosphene.nets.base import Net
-from phosphene.nets.card import Card, InputSpec, LayerCard
+from phosphene.nets.card import Card, InputSpec, LayerCard, SoundSpec
 from phosphene.nets.ops.batch_norm import add_batch_norm
 from phosphene.nets.ops.modules import Dense, Operation
 from phosphene.nets.receptive import Field
@@ -163,7 +163,7 @@ class GraphNet(Net):
 
 @dataclass(frozen=True)
 class Structure:
-    """A network without weights: its table, the facts for its card, and the epsilon of its batch norms."""
+    """A network without weights: its table, the facts for its card, its batch norms' epsilon, and how it hears."""
 
     table: Table
     classes: str
@@ -171,6 +171,7 @@ class Structure:
     default_target: str
     input_size: int
     epsilon: float = 1e-5
+    sound: SoundSpec | None = None
 
     def card(
         self,
@@ -188,7 +189,14 @@ class Structure:
         return Card(
             name=name,
             title=title,
-            input=InputSpec(mean=mean, std=std, size=self.input_size),
+            input=InputSpec(
+                channels=len(mean),
+                mean=mean,
+                std=std,
+                axes=("height", "width") if self.sound is None else ("time", "frequency"),
+                size=self.input_size,
+                sound=self.sound,
+            ),
             layers=self.table.layer_cards(),
             labels=labels,
             classes=self.classes,

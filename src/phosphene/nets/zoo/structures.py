@@ -16,6 +16,7 @@ from phosphene.nets.weights import fit, package
 from phosphene.nets.weights.fit import TensorSource
 from phosphene.nets.weights.read import Contents, Format, read
 from phosphene.nets.zoo import (
+    ear,
     efficientnet_lite,
     googlenet,
     googlenet_torchvision,
@@ -64,6 +65,10 @@ def _googlenet(structure: Structure, source: TensorSource, contents: Contents) -
 
 
 PLANS = {
+    "ear": Plan(
+        lambda classes, format: ear.structure(classes),
+        _either(lambda plan, source, _: ear.own_weights(plan, source)),
+    ),
     "efficientnet-lite0": Plan(
         lambda classes, format: efficientnet_lite.structure(classes),
         _either(lambda plan, source, _: efficientnet_lite.own_weights(plan, source)),
@@ -183,7 +188,7 @@ def _with_statistics(entry: Entry, card: Card) -> Card:
     if entry.statistics is None:
         return card
     measured = package.tensors(entry.statistics.file, entry.statistics.digest.value)
-    names = {each.name for each in card.layers.values()}
+    names = {each.name for each in card.layers.values() if f"{each.name}.mean" in measured}
     return card.with_statistics(
         {name: ActivationStatistics(*(measured[f"{name}.{key}"] for key in ("mean", "std", "max"))) for name in names}
     )
