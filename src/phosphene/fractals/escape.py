@@ -17,13 +17,16 @@ import numpy as np
 from phosphene.fractals.formula import Formula
 from phosphene.fractals.program import Array, Machine, Program, Test, columns_of
 
-BLOCK = 8192
+BLOCK = 16384
 """Points of a block: its buffers fit the second level of cache."""
 
-CHUNKS = (2, 4, 8, 16)
-"""Applications between looks at which points are left: few at first, when many leave."""
+CHUNK = 16
+"""Applications between looks at which points are left, where few leave."""
 
-FIRST_ROUND = 24
+BUSY = 40
+"""Points are looked at after every application as long as one in so many leaves."""
+
+FIRST_ROUND = 6
 """Applications until the points that are left are gathered into full blocks for the first time."""
 
 NEVER = -1
@@ -137,23 +140,24 @@ def iterate(iteration: Iteration, a: Array, b: Array, stop: Callable[[], bool] =
     points = {"a": a, "b": b}
     state = {name: columns_of(graph, [node], points)[node].copy() for name, node in iteration.start.items()}
     found = Found(len(a), tuple(program.state))
-    left, before, done = np.arange(len(a)), np.hypot(state["x"], state["y"]), 0
+    left = Left(np.arange(len(a)), (state["x"], state["y"]), state)
     machines = Machine(program, min(BLOCK, len(a))), Machine(program, min(BLOCK, len(a)))
+    done = 0
     with np.errstate(all="ignore"):
         for until in _rounds(iteration.rules.iterations):
             several = []
-            for at in range(0, len(left), BLOCK):
-                here = slice(at, at + BLOCK)
-                fixed = columns_of(graph, program.fixed, {"a": a[left[here]], "b": b[left[here]]})
-                machines[0].load({name: column[here] for name, column in state.items()}, fixed)
-                several.append(_run(iteration, machines, found, left[here], before[here], (done, until), stop))
-            done = until
-            left, before = (np.concatenate(each) for each in list(zip(*several, strict=True))[:2])
-            state = {name: np.concatenate([each[2][name] for each in several]) for name in program.state}
-            if not len(left) or stop():
+            for at in range(0, len(left.where), BLOCK):
+                part = left.part(slice(at, at + BLOCK))
+                fixed = columns_of(graph, program.fixed, {"a": a[part.where], "b": b[part.where]})
+                machines[0].load(part.state, fixed)
+                several.append(_Run(iteration, machines, found, part, done).to(until, stop))
+            if not several:
                 break
-        for name, column in state.items():
-            found.state[name][left] = column
+            done, left = until, Left.joined(several)
+            if stop():
+                break
+        for name, column in left.state.items():
+            found.state[name][left.where] = column
     return found.outcome()
 
 
@@ -166,92 +170,141 @@ def _rounds(iterations: int) -> Iterator[int]:
     yield iterations
 
 
-Left = tuple[Array, Array, dict[str, Array]]
-"""Points that are left: where they are, their distance from 0 one application earlier, and their state."""
+@dataclass(frozen=True, eq=False)
+class Left:
+    """Points that have not left: which they are, their place one application earlier, and their state."""
+
+    where: Array
+    before: tuple[Array, Array]
+    state: Mapping[str, Array]
+
+    def part(self, which: slice | Array) -> Left:
+        """Return some of the points."""
+        before = self.before[0][which], self.before[1][which]
+        return Left(self.where[which], before, {name: column[which] for name, column in self.state.items()})
+
+    @classmethod
+    def joined(cls, parts: Sequence[Left]) -> Left:
+        """Return the points of several blocks as one group."""
+        x, y = (np.concatenate([part.before[k] for part in parts]) for k in (0, 1))
+        state = {name: np.concatenate([part.state[name] for part in parts]) for name in parts[0].state}
+        return cls(np.concatenate([part.where for part in parts]), (x, y), state)
 
 
-def _run(
-    iteration: Iteration,
-    machines: tuple[Machine, Machine],
-    found: Found,
-    left: Array,
-    before: Array,
-    span: tuple[int, int],
-    stop: Callable[[], bool],
-) -> Left:
-    """Apply a formula to the points in the first machine, from one number of applications to another."""
-    machine, again = machines
-    done, until = span
-    chunk = 0
-    seen = {name: machine.state[name].copy() for name in "xy"}
-    while len(left) and done < until and not stop():
-        count = min(CHUNKS[min(chunk + (done > 0) * len(CHUNKS), len(CHUNKS) - 1)], until - done)
-        saved = {name: column.copy() for name, column in machine.state.items()}
-        last = _apply(machine, done, count)
-        stays = machine.alive.copy()
-        gone = np.flatnonzero(~stays)
-        if len(gone):
-            again.load({name: column[gone] for name, column in saved.items()}, machine.fixed_at(gone))
-            replay(again, iteration.rules, found, left[gone], done, count, before[gone])
-        done, chunk, before = done + count, chunk + 1, last
-        if not iteration.counts:
-            returned = stays & _periodic(machine, seen)
-            if returned.any():
-                found.never(machine, left, returned)
-                stays &= ~returned
-        kept = np.flatnonzero(stays)
-        if len(kept) < len(left):
-            machine.keep(kept)
-            left, before = left[kept], before[kept]
-            seen = {name: column[kept] for name, column in seen.items()}
-        if chunk & (chunk - 1) == 0:
-            seen = {name: machine.state[name].copy() for name in "xy"}
-    return left, before, {name: column.copy() for name, column in machine.state.items()}
+class _Run:
+    """The iteration of one block: its points are in the first machine, the second repeats what a chunk went past."""
 
+    def __init__(
+        self, iteration: Iteration, machines: tuple[Machine, Machine], found: Found, left: Left, done: int
+    ) -> None:
+        self.rules, self.counts = iteration.rules, iteration.counts
+        self.machine, self.again = machines
+        self.found = found
+        self.where, self.before, self.done = left.where, left.before, done
+        self.open = np.ones(len(left.where), bool)
+        self.seen = left.state["x"].copy(), left.state["y"].copy()
 
-def _apply(machine: Machine, done: int, count: int) -> Array:
-    """Apply a program `count` times; return the distance from 0 before the last time."""
-    machine.alive[:] = True
-    state = machine.state
-    for step in range(count - 1):
-        machine.set_input("n", float(done + step))
-        machine.apply()
-    before: Array = np.hypot(state["x"], state["y"])
-    machine.set_input("n", float(done + count - 1))
-    machine.apply()
-    return before
+    def to(self, until: int, stop: Callable[[], bool]) -> Left:
+        """Apply the formula until so many applications are done in all; return the points that are left."""
+        busy, chunk = self.done < FIRST_ROUND, 0
+        while len(self.where) and self.done < until and not stop():
+            count = len(self.where)
+            gone = self._watch() if busy else self._chunk(min(CHUNK, until - self.done))
+            chunk += 1
+            busy = gone * BUSY > count
+            if not busy:
+                self._settle(chunk)
+        self._compact()
+        state = {name: column.copy() for name, column in self.machine.state.items()}
+        return Left(self.where, self.before, state)
 
-
-def _periodic(machine: Machine, seen: Mapping[str, Array]) -> Array:
-    """Return which points are exactly where they were: they will be there again and again."""
-    state = machine.state
-    same: Array = (state["x"] == seen["x"]) & (state["y"] == seen["y"])
-    return same
-
-
-def replay(machine: Machine, rules: Rules, found: Found, where: Array, done: int, count: int, before: Array) -> None:
-    """Apply the formula again to points that leave within `count` applications, one application at a time."""
-    open_ = np.ones(len(where), bool)
-    for step in range(count):
+    def _watch(self) -> int:
+        """Apply the formula once; take in the points that leave, and return how many did."""
+        machine = self.machine
         state = {name: column.copy() for name, column in machine.state.items()}
         machine.alive[:] = True
-        machine.set_input("n", float(done + step))
+        machine.set_input("n", float(self.done))
         machine.apply()
-        escaped = open_ & ~(state["x"] * state["x"] + state["y"] * state["y"] <= rules.bailout**2)
-        found.take(escaped, where, done + step, state, before)
-        before = np.hypot(state["x"], state["y"])
-        stopped = open_ & ~machine.alive & ~escaped
-        if stopped.any():
-            after = machine.state
-            moved = np.hypot(after["x"] - state["x"], after["y"] - state["y"])
-            found.take(stopped, where, done + step + 1, after, moved, stopped=True)
-        open_ &= machine.alive & ~escaped
-        kept = np.flatnonzero(open_)
-        if not len(kept):
+        gone = np.flatnonzero(self.open & ~machine.alive)
+        if len(gone):
+            self.open[gone] = False
+            _leave(self, machine, state, gone)
+        self.before = state["x"], state["y"]
+        self.done += 1
+        if 3 * np.count_nonzero(self.open) < 2 * len(self.open):
+            self._compact()
+        return len(gone)
+
+    def _chunk(self, count: int) -> int:
+        """Apply the formula `count` times; find out about the points that left meanwhile, and return how many did."""
+        machine = self.machine
+        self._compact()
+        saved = {name: column.copy() for name, column in machine.state.items()}
+        machine.alive[:] = True
+        for step in range(count):
+            if step == count - 1:
+                last = machine.state["x"].copy(), machine.state["y"].copy()
+            machine.set_input("n", float(self.done + step))
+            machine.apply()
+        gone = np.flatnonzero(~machine.alive)
+        if len(gone):
+            self.again.load({name: column[gone] for name, column in saved.items()}, machine.fixed_at(gone))
+            before = self.before[0][gone], self.before[1][gone]
+            self._repeat(Left(self.where[gone], before, self.again.state), count)
+            self.open[gone] = False
+        self.before = last
+        self.done += count
+        self._compact()
+        return len(gone)
+
+    def _repeat(self, left: Left, count: int) -> None:
+        """Apply the formula again to points that leave within `count` applications, one at a time."""
+        run = _Run.__new__(_Run)
+        run.rules, run.counts, run.found = self.rules, self.counts, self.found
+        run.machine, run.where, run.before, run.done = self.again, left.where, left.before, self.done
+        run.open, run.seen = np.ones(len(left.where), bool), left.before
+        for _ in range(count):
+            run._watch()
+            if not len(run.where):
+                break
+
+    def _settle(self, chunk: int) -> None:
+        """Drop the points that are exactly where they were: their orbit stays for ever."""
+        if self.counts:
             return
-        if 2 * len(kept) < len(where):
-            machine.keep(kept)
-            where, before, open_ = where[kept], before[kept], open_[kept]
+        self._compact()
+        state = self.machine.state
+        returned = (state["x"] == self.seen[0]) & (state["y"] == self.seen[1])
+        if returned.any():
+            self.found.never(self.machine, self.where, returned)
+            self.open &= ~returned
+            self._compact()
+        if chunk & (chunk - 1) == 0:
+            self.seen = self.machine.state["x"].copy(), self.machine.state["y"].copy()
+
+    def _compact(self) -> None:
+        """Keep the open points only."""
+        kept = np.flatnonzero(self.open)
+        if len(kept) == len(self.open):
+            return
+        self.machine.keep(kept)
+        self.where, self.open = self.where[kept], self.open[kept]
+        self.before = self.before[0][kept], self.before[1][kept]
+        self.seen = self.seen[0][kept], self.seen[1][kept]
+
+
+def _leave(run: _Run, machine: Machine, state: Mapping[str, Array], gone: Array) -> None:
+    """Take in the points `gone` of a run that have left with its last application; `state` is that before it."""
+    earlier = {name: column[gone] for name, column in state.items()}
+    x, y = earlier["x"], earlier["y"]
+    escaped = ~(x * x + y * y <= run.rules.bailout**2)
+    before = np.hypot(run.before[0][gone], run.before[1][gone])
+    where = run.where[gone]
+    run.found.take(escaped, where, run.done, earlier, before)
+    if not escaped.all():
+        after = {name: column[gone] for name, column in machine.state.items()}
+        moved = np.hypot(after["x"] - x, after["y"] - y)
+        run.found.take(~escaped, where, run.done + 1, after, moved, stopped=True)
 
 
 class Found:

@@ -126,6 +126,14 @@ class Machine:
         self._mask = np.empty(capacity, bool)
         self._plan, buffers = _schedule(program)
         self._buffers = [np.empty(capacity) for _ in range(buffers)]
+        self._numbers = {each: each[1] for _, operands, _ in self._plan for each in operands if each[0] == "number"}
+        self._arrays: dict[Reference, Array] = {
+            **{("state", name): column for name, column in self._state.items()},
+            **{("fixed", node): column for node, column in self._fixed.items()},
+            **{("buffer", index): buffer for index, buffer in enumerate(self._buffers)},
+            ("mask", None): self._mask,
+            ("alive", None): self._alive,
+        }
         self._calls: list[tuple[Callable[..., Any], tuple[Any, ...], Any]] = []
 
     @property
@@ -176,28 +184,18 @@ class Machine:
             function(*operands, out)
 
     def _bind(self, count: int) -> None:
+        """Take views of the first `count` values of every array, once for each array."""
         self.count = count
-        self._calls = []
-        for operation, operands, out in self._plan:
-            arrays = tuple(self._operand(each, count) for each in operands)
-            self._calls.append((operation, arrays, self._operand(out, count)))
-
-    def _operand(self, reference: tuple[str, Any], count: int) -> Any:
-        kind, which = reference
-        match kind:
-            case "number":
-                return which
-            case "buffer":
-                return self._buffers[which][:count]
-            case "state":
-                return self._state[which][:count]
-            case "fixed":
-                return self._fixed[which][:count]
-            case "mask":
-                return self._mask[:count]
-            case "alive":
-                return self._alive[:count]
-        return self._gathered[which][:count] if which in self._gathered else self._scalars[which]
+        views: dict[Reference, Any] = {}
+        for reference, array in self._arrays.items():
+            views[reference] = array[:count]
+        for name, scalar in self._scalars.items():
+            gathered = self._gathered.get(name)
+            views["input", name] = scalar if gathered is None else gathered[:count]
+        views |= self._numbers
+        self._calls = [
+            (call, tuple([views[each] for each in operands]), views[out]) for call, operands, out in self._plan
+        ]
 
 
 Reference = tuple[str, Any]
