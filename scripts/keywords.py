@@ -14,6 +14,7 @@ from pydantic.fields import FieldInfo
 from phosphene.kinds import KINDS
 from phosphene.recipe import NetUsed, NetworkRecipe, settings_of
 from phosphene.recipe.fields import read_size, read_span
+from phosphene.recipe.iterate import read_trap
 
 OPTIONS = Path(__file__).parent.parent / "src" / "phosphene" / "options.py"
 
@@ -22,10 +23,10 @@ WIDTH = 120
 COMMON = tuple(name for name in NetworkRecipe.model_fields if name not in NetworkRecipe.not_settings)
 """The settings of every kind."""
 
-OWN = {"target", "count"}
+OWN = {"target", "count", "formula"}
 """Those that are parameters of their own where a function takes them."""
 
-TEXTS = {read_size: "str", read_span: "str"}
+TEXTS = {read_size: "str", read_span: "str", read_trap: "str"}
 """What fields are read from besides their own type."""
 
 HEAD = '''"""The keyword arguments of the public functions: the settings of each kind of recipe, with their types.

@@ -226,6 +226,26 @@ def video(source: StrPath, *, target: str | Objective | None = None, **settings:
     return job("video", source, target=target, **settings)
 
 
+def iterate(
+    formula: str, *, on_event: OnEvent | None = None, **settings: Unpack[options.IterateOptions]
+) -> Picture | Job:
+    """Make a picture of a function of the plane that is applied again and again; a job of a film with `zoom`.
+
+        ph.iterate("z^2 + c", size="1600x1200").save("m.png")
+        ph.iterate("z^2 + c", centre="0,1", zoom=1e-50).save("deep.mp4")
+
+    Args:
+        formula: in the language of `docs/fractals.md`.
+        on_event: called with each `Event` of a picture.
+        settings: those of `IterateRecipe`, such as `centre`, `width` or `palette`.
+
+    Raises:
+        PhospheneError: a subclass, for a formula or setting that is wrong.
+    """
+    work = job("iterate", formula=formula, **settings)
+    return work if work.work.streams else _only(work, on_event)
+
+
 @overload
 def again(
     recipe: Picture | DreamRecipe | SheetRecipe,

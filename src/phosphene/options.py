@@ -230,8 +230,6 @@ class IterateOptions(TypedDict, total=False):
     """Size of the picture: a square's side, or WIDTHxHEIGHT."""
     seconds: float
     """Length of the film."""
-    formula: str
-    """What is applied again and again."""
     centre: str
     """The middle of the picture in the plane, in as many digits as it takes."""
     width: float | Literal["auto"]
@@ -263,7 +261,7 @@ class IterateOptions(TypedDict, total=False):
     """How strongly slopes are lit."""
     trap: str | None
     """The path of a picture that catches points: each shows where it is hit first (orbit trap)."""
-    trap_at: tuple[float, float, float] | float
+    trap_at: tuple[float, float, float] | str
     """Where the trap is in the plane, and how wide."""
     supersample: int
     """Points along each side of a pixel, whose colours are averaged."""
@@ -332,5 +330,5 @@ class AnyOptions(CommonOptions, total=False):
     offset: float
     light: float
     trap: str | None
-    trap_at: tuple[float, float, float] | float
+    trap_at: tuple[float, float, float] | str
     supersample: int
