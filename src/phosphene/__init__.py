@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from phosphene.api import again, dream, imagine, job, morph, sheet, video, zoom
+    from phosphene.api import again, dream, imagine, iterate, job, learn, morph, sheet, video, zoom
     from phosphene.attribution import Sight, hear, see
     from phosphene.errors import PhospheneError as PhospheneError
     from phosphene.nets import load as load_net
@@ -24,9 +24,11 @@ if TYPE_CHECKING:
     from phosphene.objectives import Channel, Class, Guide, Layer, Neuron, Style, parse
     from phosphene.recipe import BaseRecipe as Recipe
     from phosphene.recipe import (
+        Dataset,
         DreamRecipe,
         ImagineRecipe,
         IterateRecipe,
+        LearnRecipe,
         MorphRecipe,
         Noise,
         SheetRecipe,
@@ -35,6 +37,7 @@ if TYPE_CHECKING:
     )
     from phosphene.render.films import FilmFile
     from phosphene.render.job import Event, Job
+    from phosphene.render.learning import Learnt
     from phosphene.render.picture import Picture, Pictures
 
 _HOMES = {
@@ -43,6 +46,7 @@ _HOMES = {
     "imagine": "api:imagine",
     "iterate": "api:iterate",
     "job": "api:job",
+    "learn": "api:learn",
     "morph": "api:morph",
     "sheet": "api:sheet",
     "video": "api:video",
@@ -56,8 +60,10 @@ _HOMES = {
     **{name: f"objectives:{name}" for name in ("Channel", "Class", "Guide", "Layer", "Neuron", "Style", "parse")},
     **{
         f"{kind}Recipe": f"recipe:{kind}Recipe"
-        for kind in ("Dream", "Imagine", "Iterate", "Morph", "Sheet", "Video", "Zoom")
+        for kind in ("Dream", "Imagine", "Iterate", "Learn", "Morph", "Sheet", "Video", "Zoom")
     },
+    "Dataset": "recipe:Dataset",
+    "Learnt": "render.learning:Learnt",
     "Noise": "recipe:Noise",
     "Recipe": "recipe:BaseRecipe",
     "Event": "render.job:Event",
@@ -70,6 +76,7 @@ _HOMES = {
 __all__ = [
     "Channel",
     "Class",
+    "Dataset",
     "DreamRecipe",
     "Event",
     "FilmFile",
@@ -78,6 +85,8 @@ __all__ = [
     "IterateRecipe",
     "Job",
     "Layer",
+    "LearnRecipe",
+    "Learnt",
     "MorphRecipe",
     "Neuron",
     "Noise",
@@ -96,6 +105,7 @@ __all__ = [
     "imagine",
     "iterate",
     "job",
+    "learn",
     "load_net",
     "morph",
     "parse",

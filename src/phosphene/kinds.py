@@ -89,5 +89,12 @@ KINDS = {
             builder="render.iterate:build_iterate",
             command="cli.iterate:iterate",
         ),
+        Kind(
+            "learn",
+            "Train a network on a folder of pictures, to dream with it.",
+            schema="recipe.learning:LearnRecipe",
+            builder="render.learning:build_learn",
+            command="cli.learn:learn",
+        ),
     )
 }

@@ -269,6 +269,60 @@ class IterateOptions(TypedDict, total=False):
     """Seed of all randomness: the same seed gives the same result."""
 
 
+class LearnOptions(TypedDict, total=False):
+    """The settings of `learn` besides its own parameters."""
+
+    model: Literal["auto", "residual", "inception", "rbm", "stack"]
+    """What learns: a residual network (auto), one with the structure of pocket (inception), a restricted Boltzmann
+    machine (rbm), or two of these, one on top of the other (stack)."""
+    start: str | Net | float | None
+    """A network to train further, on new classes: pocket, lite, or a file that learn has written."""
+    side: int | Literal["auto"]
+    """Side in pixels that pictures are scaled to; auto for what suits those of the dataset."""
+    width: int | Literal["auto"]
+    """Channels of the first layers, or hidden units; auto chooses by the number of pictures."""
+    epochs: int | Literal["auto"]
+    """How often each picture is seen, at most; auto chooses by the number of pictures."""
+    batch: int
+    """Pictures in one step."""
+    rate: float | Literal["auto"]
+    """Learning rate at its height; it rises in the beginning and falls along a cosine."""
+    weight_decay: float
+    """How much weights are drawn towards zero (AdamW)."""
+    held_out: float
+    """Share of the pictures that are kept for testing, where the dataset itself keeps none."""
+    attack: float | Literal["auto"]
+    """Adversarial training, which makes gradients draw: the length (L2) of the change that each picture may
+    undergo, where 1 is from black to white in one pixel; auto grows it as far as the network keeps up, 0 disables
+    it."""
+    attack_from: float
+    """Share of the training that is done before attacks begin."""
+    replays: int
+    """Looks at each batch, each with a stronger attack and each followed by a step."""
+    growing: float
+    """Side that pictures have in the first half of the training, as a share of their final one."""
+    zoom: tuple[float, float] | str
+    """Smallest and largest share of a picture's side that is seen at once."""
+    rotate: float
+    """Largest rotation, in degrees."""
+    tint: float
+    """How much colours and contrast are changed at random."""
+    mirror: Literal["auto", "yes", "no"]
+    """Whether pictures are mirrored at random; auto finds out whether that changes their class."""
+    patience: int
+    """Tests without improvement after which training stops early."""
+    frames: int
+    """How often the network is kept while it learns, for a film of its learning."""
+    licence: str
+    """Licence of the pictures, for the data card."""
+    seed: int
+    """Seed of all randomness: the same seed gives the same result."""
+    precision: Literal["auto", "bfloat16", "float16", "float32"]
+    """Number format of the network; auto uses 16 bits where the hardware is faster with them."""
+    device: Literal["auto", "cpu", "cuda", "mps"]
+    """Where the network runs; auto uses a graphics card if there is one."""
+
+
 class AnyOptions(CommonOptions, total=False):
     """The settings of any kind of work; which of them a kind has, its own options say."""
 
@@ -290,7 +344,7 @@ class AnyOptions(CommonOptions, total=False):
     sketches: int
     sketch_steps: int
     views: int
-    rate: float
+    rate: float | Literal["auto"]
     decay: float
     zoom: tuple[float, float] | str | float | None
     rotate: float
@@ -310,7 +364,7 @@ class AnyOptions(CommonOptions, total=False):
     level: float
     between: int
     shared: float
-    start: float
+    start: float | str | Net | None
     end: float | None
     every: int
     keep: float
@@ -318,7 +372,7 @@ class AnyOptions(CommonOptions, total=False):
     first_steps: int
     formula: str
     centre: str
-    width: float | Literal["auto"]
+    width: float | Literal["auto"] | int
     turn: float
     iterations: int | Literal["auto"]
     bailout: float
@@ -332,3 +386,17 @@ class AnyOptions(CommonOptions, total=False):
     trap: str | None
     trap_at: tuple[float, float, float] | str
     supersample: int
+    model: Literal["auto", "residual", "inception", "rbm", "stack"]
+    side: int | Literal["auto"]
+    epochs: int | Literal["auto"]
+    batch: int
+    weight_decay: float
+    held_out: float
+    attack: float | Literal["auto"]
+    attack_from: float
+    replays: int
+    growing: float
+    mirror: Literal["auto", "yes", "no"]
+    patience: int
+    frames: int
+    licence: str

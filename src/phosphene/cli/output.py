@@ -79,7 +79,10 @@ json_option = click.option(
 
 
 def options(*, still: bool = False, film: bool = False) -> Callable[[F], F]:
-    """Return a decorator that adds the options of outputs, and gathers them as the argument `output`."""
+    """Return a decorator that adds the options of outputs, and gathers them as the argument `output`.
+
+    Outputs that are neither stills nor films are networks.
+    """
     added = _added(still=still, film=film)
 
     def decorate(command: F) -> F:
@@ -110,6 +113,7 @@ def _added(*, still: bool, film: bool) -> list[Callable[[F], F]]:
     suffixes = [*([".png, .jpg, .webp, .tif, .avif"] if still else [])]
     suffixes += [".mp4, .webm, .gif, .mkv, .mov; a folder or NAME-%05d.png for pictures"] if film else []
     deep = " and ".join([*(["PNG and TIFF"] if still else []), *(["FFV1 and PNG films"] if film else [])])
+    suffixes += [".pt2"] if not still and not film else []
     added = [
         click.option(
             "-o",
@@ -125,6 +129,10 @@ def _added(*, still: bool, film: bool) -> list[Callable[[F], F]]:
         click.option("--yes", is_flag=True, help="Begin work that takes very long without asking."),
         click.option("--preview", type=PATH, metavar="FILE", help="Keep a picture of the work so far in this file."),
         json_option,
+    ]
+    if not still and not film:
+        return added
+    added += [
         click.option("--no-recipe", is_flag=True, help="Write the result without its recipe."),
         click.option(
             "--depth",

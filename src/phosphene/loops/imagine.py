@@ -44,7 +44,7 @@ COMPARISONS = 4
 
 def pixels_seen(net: Net, objective: Objective, settings: ImagineSettings, *, count: int, size: Size) -> int:
     """Return how many pixels the network sees while it imagines `count` images, in the views of all steps."""
-    stages = plan(net.card.input.size, objective, settings, count=count, size=size)
+    stages = plan(net.card.input.size, objective, settings, count=count, size=size, closest=net.card.closest)
     return sum(stage.cost * stage.steps for stage in stages)
 
 
@@ -87,8 +87,9 @@ def imagine_steps(
     check("count", count, count >= 1, "1 or more")
     check("size", size, min(size) >= 1, "1 or more pixels on each side")
     dtype = precisions.choose_dtype(precision, next(net.parameters()).device)
-    scorer = Scorer(net, objective, settings, dtype, flip=not is_placed(objective), augment=augment)
-    stages = plan(net.card.input.size, objective, settings, count=count, size=size)
+    flip = net.card.mirrored and not is_placed(objective)
+    scorer = Scorer(net, objective, settings, dtype, flip=flip, augment=augment)
+    stages = plan(net.card.input.size, objective, settings, count=count, size=size, closest=net.card.closest)
 
     def waves(size: Size, count: int) -> Canvas:
         rng, channels = arithmetic.rng("canvas"), net.card.input.channels

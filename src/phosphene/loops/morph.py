@@ -266,7 +266,9 @@ def _look(settings: MorphSettings) -> ImagineSettings:
 
 
 def _plan(net: Net, blends: _Blends, settings: MorphSettings, size: Size) -> list[Stage]:
-    return plan(net.card.input.size, blends, _look(settings), count=len(blends.weights), size=size)
+    return plan(
+        net.card.input.size, blends, _look(settings), count=len(blends.weights), size=size, closest=net.card.closest
+    )
 
 
 def _frames_cost(settings: MorphSettings, ideas: int, size: Size) -> int:

@@ -56,8 +56,16 @@ class Stage:
         return self.pictures * sum(spec.views * math.prod(spec.size) for spec in self.view_specs)
 
 
-def plan(input_size: int, objective: Objective, settings: ImagineSettings, *, count: int, size: Size) -> list[Stage]:
-    """Plan the stages for a network of this input size.
+def plan(
+    input_size: int,
+    objective: Objective,
+    settings: ImagineSettings,
+    *,
+    count: int,
+    size: Size,
+    closest: float = 0.0,
+) -> list[Stage]:
+    """Plan the stages for a network of this input size, which sees things in no less than `closest` of a picture.
 
     A class is a thing of a certain size in the image: it is sketched, drawn, and refined once. A channel or a layer
     may respond anywhere and fills a canvas of any size, which is doubled until it is about half as large as the size
@@ -82,7 +90,15 @@ def plan(input_size: int, objective: Objective, settings: ImagineSettings, *, co
             rate=settings.rate / 2,
             # Grain would drown the detail of a thing; a texture may be grainy.
             smooth=settings.smooth if anywhere else 2 * settings.smooth,
-            view_specs=_detail_views(input_size, objective, settings, side=side, number=number, size=size),
+            view_specs=_detail_views(
+                input_size,
+                objective,
+                settings,
+                side=side,
+                number=number,
+                size=size,
+                closest=0.0 if anywhere else closest,
+            ),
         )
         for number, side in enumerate(sides, start=1)
     ]
@@ -97,7 +113,14 @@ def _sketch(shape: Stage, settings: ImagineSettings) -> Stage:
 
 
 def _detail_views(
-    input_size: int, objective: Objective, settings: ImagineSettings, *, side: float, number: int, size: Size
+    input_size: int,
+    objective: Objective,
+    settings: ImagineSettings,
+    *,
+    side: float,
+    number: int,
+    size: Size,
+    closest: float,
 ) -> tuple[ViewSpec, ...]:
     """Return the views of one stage of detail, on a canvas of this side."""
     multiple = input_size // 4
@@ -106,7 +129,7 @@ def _detail_views(
         return (ViewSpec(max(1, settings.views // 4), larger, settings.zoom),)
     seen = shaped(input_size, size, multiple=multiple)
     near = input_size / side
-    close = ViewSpec(max(1, settings.views // 2), seen, (CLOSE[0] * near, CLOSE[1] * near))
+    close = ViewSpec(max(1, settings.views // 2), seen, (max(closest, CLOSE[0] * near), max(closest, CLOSE[1] * near)))
     if number > 1:  # there is nothing new to be seen from afar, and more to be seen up close
         return (replace(close, views=settings.views * 2 ** (number - 1)),)
     return (ViewSpec(max(1, settings.views // 2), seen, settings.zoom), close)

@@ -48,6 +48,8 @@ class Step:
         scores: the objective's values, one for each picture that was looked at.
         state: what the same loop resumes from, to the same bytes.
         frame: the finished frame of a film; None for a step that finishes none.
+        metrics: further numbers by name, such as a network's accuracy while it learns.
+        note: a sentence for the user, if there is one.
     """
 
     stage: str
@@ -58,6 +60,8 @@ class Step:
     scores: Float[Tensor, " several"] = field(repr=False)
     state: State = field(repr=False, compare=False)
     frame: Frame | None = None
+    metrics: Mapping[str, float] = field(default_factory=dict, repr=False)
+    note: str | None = None
 
     @property
     def score(self) -> float:

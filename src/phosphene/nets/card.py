@@ -91,11 +91,15 @@ class InputSpec:
                     value=numbers,
                 )
 
-    def normalise(self, image: Image) -> Image:
+    def normalise(self, image: Image) -> Tensor:
         """Return `image` less the mean, divided by the std, in the image's dtype.
+
+        A colour image is made grey for a network of one channel, so that a network of grey pictures can see any.
 
         Convert to bfloat16 afterwards: subtracting in bfloat16 would lose values near the mean.
         """
+        if self.channels == 1 and image.shape[1] == 3:
+            image = image.mean(dim=1, keepdim=True)
         mean = image.new_tensor(self.mean).view(1, -1, 1, 1)
         std = image.new_tensor(self.std).view(1, -1, 1, 1)
         return (image - mean) / std
@@ -107,6 +111,8 @@ class Card:
 
     `labels[i]` are the names of class i, the best known first. `classes` is the layer of the class scores and
     `pooled` the layer whose mean over all positions it is computed from; both are None where they do not apply.
+    `mirrored` says whether a mirrored picture still shows the same, as it does unless letters are to be read;
+    `closest` is the smallest share of a picture's side in which the network has learnt to see the thing that it shows.
     """
 
     name: str
@@ -120,6 +126,8 @@ class Card:
     source: str
     sha256: str
     licence: str
+    mirrored: bool = True
+    closest: float = 0.0
 
     def layer(self, name: str) -> LayerCard:
         """Return the card of one layer. Raises `UnknownNameError` with the nearest names."""
@@ -128,7 +136,7 @@ class Card:
         except KeyError:
             raise UnknownNameError("layer", name, self.layers, where=f"net {self.name!r}") from None
 
-    def normalise(self, image: Image) -> Image:
+    def normalise(self, image: Image) -> Tensor:
         """Return `image` as the network expects it: `InputSpec.normalise` of `input`."""
         return self.input.normalise(image)
 

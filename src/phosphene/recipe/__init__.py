@@ -17,6 +17,7 @@ from phosphene.recipe.base import (
 )
 from phosphene.recipe.films import MorphRecipe, VideoRecipe, ZoomRecipe
 from phosphene.recipe.iterate import IterateRecipe, IterateSettings
+from phosphene.recipe.learning import Dataset, LearnRecipe
 from phosphene.recipe.stills import DreamRecipe, DreamSettings, ImagineRecipe, ImagineSettings, SheetRecipe
 from phosphene.recipe.text import default_of, dumps, loads, override, relative_to, resolved, validate
 
@@ -24,6 +25,7 @@ __all__ = [
     "VERSION",
     "BaseRecipe",
     "Clip",
+    "Dataset",
     "DreamRecipe",
     "DreamSettings",
     "FileSource",
@@ -31,6 +33,7 @@ __all__ = [
     "ImagineSettings",
     "IterateRecipe",
     "IterateSettings",
+    "LearnRecipe",
     "MorphRecipe",
     "NetUsed",
     "NetworkRecipe",

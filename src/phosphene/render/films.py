@@ -31,7 +31,7 @@ from phosphene.render.environment import about, environment
 from phosphene.render.estimate import Load
 from phosphene.render.job import Format, Given, Job, Output, Work
 from phosphene.render.notebook import LONGEST_SIDE as LONGEST_SIDE_SHOWN
-from phosphene.render.stills import name_of, octaves_of
+from phosphene.render.stills import in_colour, name_of, octaves_of
 from phosphene.types import Image, Size
 
 LONGEST_SIDE = 640
@@ -64,7 +64,7 @@ class FilmWork(Work):
 
     def look(self, step: Step) -> Image:
         """Return the newest frame, or a look at what is being prepared, 1 3 h w."""
-        return step.image[:1].cpu()
+        return in_colour(step.image[:1].cpu())
 
     def paths(self, path: Path) -> list[Path]:
         """Return where the film will be."""
@@ -141,7 +141,7 @@ class FilmOutput(Output):
     def add(self, step: Step) -> None:
         """Write the frame that the step finished, if any."""
         if step.frame is not None:
-            self.film.write(step.image, step.frame.pts, step.frame.duration)
+            self.film.write(in_colour(step.image), step.frame.pts, step.frame.duration)
 
     def checkpoint(self, step: Step) -> None:
         """Keep the state, unless Ctrl-C came between a frame and its step."""

@@ -16,7 +16,7 @@ from __future__ import annotations
 import os
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar, Protocol, runtime_checkable
@@ -46,7 +46,7 @@ class Event:
     `stage` says in plain words what is being done, as "octave 2 of 5" or "fetching googlenet"; `step` of `steps` counts
     within it, and `steps` is None where the number is not known. `progress` is the share of all the work that is done,
     0 to 1, by cost. `seconds_left` is an estimate, None while there is nothing to estimate it from. `note` is a
-    sentence for the user, if there is one.
+    sentence for the user, if there is one. `metrics` are further numbers by name, such as a network's accuracy.
     """
 
     stage: str
@@ -57,6 +57,7 @@ class Event:
     note: str | None = None
     scores: Tensor | None = field(default=None, repr=False, compare=False)
     look: Callable[[], Image] | None = field(default=None, repr=False, compare=False)
+    metrics: Mapping[str, float] = field(default_factory=dict, repr=False, compare=False)
 
     @property
     def score(self) -> float | None:
@@ -368,6 +369,8 @@ def _event(work: Work, step: Step, left: float | None) -> Event:
         left,
         scores=step.scores,
         look=lambda: work.look(step),
+        metrics=step.metrics,
+        note=step.note,
     )
 
 

@@ -9,14 +9,15 @@ import torch
 from torch import Tensor
 
 from phosphene import nets
-from phosphene.errors import RecipeError
+from phosphene.errors import RecipeError, SettingError
 from phosphene.gradients.device import choose_device
 from phosphene.media.image import read_image
 from phosphene.nets.base import Net
 from phosphene.objectives.base import Objective, resolve
 from phosphene.objectives.expr import parse
-from phosphene.objectives.features import Layer
+from phosphene.objectives.features import Class, Layer
 from phosphene.recipe import FileSource, NetUsed, NetworkRecipe
+from phosphene.recipe.stills import MOST_ON_SHEET
 from phosphene.render import sources
 from phosphene.resampling import resize
 
@@ -62,6 +63,28 @@ def named(net: Net) -> NetUsed:
 def default_target(net: Net) -> str:
     """Return what is dreamt of where nothing is asked for, in the objective language."""
     return str(Layer(net.card.default_target))
+
+
+EVERYTHING = "all"
+"""What stands for every label of a network on a sheet."""
+
+
+def spread_all(net: Net, targets: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the targets with `all`, unless that is a label itself, replaced by every label of the network.
+
+    Raises `SettingError` for more labels than a sheet has room for.
+    """
+    card = net.card
+    if EVERYTHING not in targets or any(EVERYTHING in names for names in card.labels):
+        return targets
+    every = [str(Class(names[0])) for names in card.labels]
+    spread = tuple(each for target in targets for each in (every if target == EVERYTHING else [target]))
+    if not 0 < len(spread) <= MOST_ON_SHEET:
+        raise SettingError(
+            f"{card.name} has {len(every)} labels, but a sheet has room for 1 to {MOST_ON_SHEET} pictures: name some",
+            setting="targets",
+        )
+    return spread
 
 
 class Targets:

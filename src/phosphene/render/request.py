@@ -12,7 +12,7 @@ from phosphene.kinds import KINDS
 from phosphene.nets.base import Net
 from phosphene.objectives.base import Objective
 from phosphene.objectives.name import spread
-from phosphene.recipe import BaseRecipe, Clip, Photo, override, validate
+from phosphene.recipe import BaseRecipe, FileSource, Photo, override, validate
 from phosphene.recipe.presets import preset_settings
 from phosphene.render import networks, sources
 from phosphene.render.job import Given, Job
@@ -68,9 +68,10 @@ def _request(kind: str, source: object, preset: str | None, settings: dict[str, 
     return validate(schema, chosen, **fixed)
 
 
-def _placeholder(schema: type[BaseRecipe]) -> Photo | Clip:
+def _placeholder(schema: type[BaseRecipe]) -> FileSource:
     """Return a source that stands for one that is given to the job."""
-    return Clip() if schema.model_fields["source"].annotation is Clip else Photo()
+    wanted = schema.model_fields["source"].annotation
+    return wanted() if isinstance(wanted, type) and issubclass(wanted, FileSource) else Photo()
 
 
 def _texts(targets: str | Sequence[str | Objective]) -> tuple[str, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import os
 from collections.abc import Callable, Sequence
@@ -17,12 +18,15 @@ from phosphene.loops.arithmetic import Arithmetic
 from phosphene.media import memory
 from phosphene.media.image import MAX_PIXELS, Photograph, as_photograph, read_image, read_recipe_text
 from phosphene.media.video.identify import hash_of, is_film, read_film_recipe
+from phosphene.nets import learnt
 from phosphene.recipe import BaseRecipe, Clip, FileSource, Noise, Photo, loads
 from phosphene.resampling import resize
 from phosphene.types import Image, Size
 
 NOISE_STD = 0.1
 """Of the noise around mid-grey: strong enough to choose what grows, weak enough to leave it room."""
+
+NETWORK = ".pt2"
 
 FIRST_PICTURE = "00000.png"
 """Of a film that is a folder of pictures."""
@@ -185,11 +189,13 @@ def even(size: Size) -> Size:
 
 
 def read_recipe(path: str | os.PathLike[str]) -> BaseRecipe:
-    """Read the recipe in a picture, a film, a folder of pictures, or a .json file.
+    """Read the recipe in a picture, a film, a folder of pictures, a network of `learn`, or a .json file.
 
     Raises `ImageError` or `VideoError` for a file that is none of these, and `RecipeError` for one without a recipe, or
     with a broken one.
     """
+    if Path(path).suffix == NETWORK:
+        return loads(json.dumps(learnt.facts_of(Path(path)).get("recipe")), path=path)
     first = Path(path) / FIRST_PICTURE
     text = read_film_recipe(path) if is_film(path) else read_recipe_text(first if first.is_file() else path)
     if text is None:

@@ -195,7 +195,7 @@ def build_imagine(recipe: ImagineRecipe, net: Net, given: Given) -> StillWork:
         return lucid.lucid_steps(engine, recipe, arithmetic=arithmetic, count=recipe.count, size=size, state=state)
 
     def finished(images: Tensor) -> Tensor:
-        pictures = resize(images[:: len(images) // recipe.count], size, clamp=True)
+        pictures = in_colour(resize(images[:: len(images) // recipe.count], size, clamp=True))
         return pictures if recipe.pick is None else pictures[recipe.pick - 1 : recipe.pick]
 
     def grey() -> Tensor:
@@ -211,6 +211,7 @@ def build_imagine(recipe: ImagineRecipe, net: Net, given: Given) -> StillWork:
 
 def build_sheet(recipe: SheetRecipe, net: Net, given: Given) -> StillWork:
     """Return the work of imagining everything that the recipe lists."""
+    recipe = recipe.model_copy(update={"targets": networks.spread_all(net, recipe.targets)})
     targets = networks.Targets(net, given.path, given.look_in, recipe.guides)
     objectives = tuple(map(targets, recipe.targets))
     size = sources.size_for(recipe.size, (1, 1))
@@ -254,6 +255,11 @@ def build_sheet(recipe: SheetRecipe, net: Net, given: Given) -> StillWork:
 def octaves_of(recipe: DreamSettings, size: Size) -> int:
     """Return the recipe's number of octaves, or the one that fits the size."""
     return dream.choose_octaves(size, recipe.octave_scale) if recipe.octaves == "auto" else recipe.octaves
+
+
+def in_colour(images: Tensor) -> Tensor:
+    """Return images, `n c h w`, as RGB: those of a network of grey pictures have one channel."""
+    return images.expand(-1, 3, -1, -1) if images.shape[1] == 1 else images
 
 
 def name_of(dtype: torch.dtype) -> str:

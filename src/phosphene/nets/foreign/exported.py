@@ -19,6 +19,7 @@ import torch
 from torch import Tensor, nn
 
 from phosphene.errors import SettingError, WeightsError
+from phosphene.nets import learnt
 from phosphene.nets.base import Net
 from phosphene.nets.card import Card, InputSpec, LayerCard
 from phosphene.nets.foreign import probe
@@ -112,6 +113,8 @@ def load(
     nothing in it is unpickled or evaluated.
     """
     archive = pt2.read(path)
+    if learnt.KEY in archive.settings:
+        return learnt.from_archive(archive, path)
     try:
         program = Program(archive, path.name)
     except (KeyError, ValueError, TypeError, AttributeError, IndexError, RecursionError) as problem:

@@ -112,17 +112,18 @@ class MaxPool(Operation):
 
 
 class MeanPool(Operation):
-    """The mean of each window of `kernel` x `kernel`, with stride 1; padding counts as zeros."""
+    """The mean of each window of `kernel` x `kernel`; with stride 1 the size is kept, and padding counts as zeros."""
 
-    def __init__(self, channels: int, kernel: int) -> None:
+    def __init__(self, channels: int, kernel: int, stride: int = 1) -> None:
         super().__init__()
-        self.channels, self.kernel = channels, kernel
+        self.channels, self.kernel, self.stride = channels, kernel, stride
+        self.padding = kernel // 2 if stride == 1 else 0
 
     def forward(self, inputs: Sequence[Tensor], spare: bool) -> Tensor:
-        return frozen.mean_pool(inputs[0], self.kernel, 1, self.kernel // 2)
+        return frozen.mean_pool(inputs[0], self.kernel, self.stride, self.padding)
 
     def field(self, seen: Sequence[Field], axis: int) -> Field:
-        return seen[0].through(self.kernel, 1, self.kernel // 2)
+        return seen[0].through(self.kernel, self.stride, self.padding)
 
 
 class LocalNorm(Operation):

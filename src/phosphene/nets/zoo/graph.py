@@ -39,6 +39,7 @@ class Table:
     steps: dict[str, Operation] = field(default_factory=dict)
     inputs: dict[str, tuple[str, ...]] = field(default_factory=dict)
     aliases: dict[str, str] = field(default_factory=dict)
+    given: int = 3
     _last: str = INPUT
 
     def add(self, name: str, operation: Operation, *inputs: str) -> str:
@@ -52,7 +53,7 @@ class Table:
 
     def channels(self, name: str) -> int:
         """Return the number of channels of a step's output."""
-        return 3 if name == INPUT else self.steps[name].channels
+        return self.given if name == INPUT else self.steps[name].channels
 
     def layer_cards(self) -> dict[str, LayerCard]:
         """Return the card of every step, under its name and its aliases."""
@@ -142,6 +143,10 @@ class GraphNet(Net):
         assert isinstance(classifier, Dense), "a network with `pooled` computes its classes from that mean"
         return classifier.apply_to(pooled)
 
+    def inputs(self, name: str) -> tuple[str, ...]:
+        """Return the names of a step's inputs."""
+        return self._inputs[name]
+
     @property
     def dtype(self) -> torch.dtype:
         """The dtype of the weights."""
@@ -184,6 +189,8 @@ class Structure:
         source: str = "",
         sha256: str = "",
         licence: str = "",
+        mirrored: bool = True,
+        closest: float = 0.0,
     ) -> Card:
         """Return the card of a network with this structure, and with these facts."""
         return Card(
@@ -205,6 +212,8 @@ class Structure:
             source=source,
             sha256=sha256,
             licence=licence,
+            mirrored=mirrored,
+            closest=closest,
         )
 
     def untrained(self, card: Card, *, with_batch_norm: bool = False) -> GraphNet:

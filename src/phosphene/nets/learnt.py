@@ -1,0 +1,186 @@
+"""Networks that were trained here, as files: exported programs, `.pt2`, which carry their own description.
+
+Anyone can open such a file with `torch.export.load`. phosphene itself reads it as data (`nets.weights.pt2`): the extra
+file `phosphene.json` has the structure, so that the network runs on the project's own operations, and what its card
+says: classes, input, activation statistics, where the data came from, and the recipe.
+"""
+
+from __future__ import annotations
+
+import copy
+import io
+import json
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from phosphene.errors import WeightsError
+from phosphene.nets.card import ActivationStatistics, Card, InputSpec
+from phosphene.nets.weights import store
+from phosphene.nets.weights.pt2 import SETTINGS, Archive
+from phosphene.nets.zoo.graph import INPUT, GraphNet, Structure, Table
+from phosphene.nets.zoo.table_json import TableError, from_json, to_json
+
+KEY = "structure"
+"""Of `phosphene.json`: whether a program carries its structure, as these do."""
+
+EXPORTED = 2
+"""Pictures in the batch that a program is exported with: a batch of 1 would be taken for a constant."""
+
+DIGITS = 6
+"""Significant digits of the activation statistics."""
+
+Json = dict[str, Any]
+
+
+def to_bytes(net: GraphNet, *, table: Table, facts: Json) -> bytes:
+    """Return the file of a network whose batch norms are folded in, with its card and `facts` about it.
+
+    The same network and facts give the same bytes, with the same version of PyTorch.
+
+    Args:
+        net: the network, ready for dreaming.
+        table: its table.
+        facts: what else to keep, as JSON: the data it learnt from, the recipe ...
+    """
+    card = net.card
+    settings = {
+        "mean": list(card.input.mean),
+        "std": list(card.input.std),
+        "size": card.input.size,
+        "labels": [list(names) for names in card.labels],
+        "mirrored": card.mirrored,
+        "closest": card.closest,
+        "title": card.title,
+        "licence": card.licence,
+        "default_target": card.default_target,
+        "pooled": card.pooled,
+        "classes": card.classes,
+        "statistics": _statistics(card),
+        KEY: to_json(table),
+        **facts,
+    }
+    text = json.dumps(settings, ensure_ascii=False, indent=1)
+    plain = copy.deepcopy(net).to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
+    module = _Scores(plain)
+    example = torch.zeros(EXPORTED, card.input.channels, card.input.size, card.input.size)
+    any_size = torch.export.Dim.AUTO
+    program = torch.export.export(module, (example,), dynamic_shapes=({0: any_size, 2: any_size, 3: any_size},))
+    for node in program.graph.nodes:
+        node.meta.pop("stack_trace", None)  # the paths of this machine
+    file = io.BytesIO()
+    torch.export.save(program, file, extra_files={SETTINGS: text})
+    return file.getvalue()
+
+
+class _Scores(nn.Module):
+    """The class scores of a network for a picture that is normalised already."""
+
+    def __init__(self, net: GraphNet) -> None:
+        super().__init__()
+        for index, name in enumerate(net.steps):
+            self.add_module(_module_name(index), net.operation(name))
+        self._steps = [(index, net.inputs(name)) for index, name in enumerate(net.steps)]
+        self._names = list(net.steps)
+
+    def forward(self, x: Tensor) -> Tensor:
+        values = {INPUT: x}
+        for index, inputs in self._steps:
+            operation = getattr(self, _module_name(index))
+            values[self._names[index]] = operation([values[each] for each in inputs], False)
+        return values[self._names[-1]]
+
+
+def _module_name(index: int) -> str:
+    return f"step{index}"
+
+
+def _statistics(card: Card) -> Json:
+    found = {}
+    for name, layer in card.layers.items():
+        if name == layer.name and layer.statistics is not None:
+            each = layer.statistics
+            found[name] = [_short(numbers) for numbers in (each.mean, each.std, each.maximum)]
+    return found
+
+
+def _short(numbers: Tensor) -> list[float]:
+    return [float(f"{each:.{DIGITS}g}") for each in numbers.tolist()]
+
+
+def from_archive(archive: Archive, path: Path) -> GraphNet:
+    """Return the network of a file that `to_bytes` wrote. Raises `WeightsError` for one that is damaged."""
+    try:
+        return _read(archive, path)
+    except (TableError, KeyError, TypeError, ValueError, AttributeError, IndexError) as problem:
+        reason = " ".join(str(problem).split())[:200]
+        raise WeightsError(f"{path} describes a network that cannot be understood ({reason})", path=path) from None
+
+
+def _read(archive: Archive, path: Path) -> GraphNet:
+    facts = archive.settings
+    table = from_json(facts[KEY])
+    tensors: dict[str, Tensor] = {}
+    for index, (name, operation) in enumerate(table.steps.items()):
+        for kind, parameter in operation.named_parameters():
+            tensor = archive.tensors[f"{_module_name(index)}.{kind}"]
+            if tensor.shape != parameter.shape or tensor.dtype != torch.float32:
+                raise TableError(f"{name[:60]}.{kind} has the shape {tuple(tensor.shape)}")
+            tensors[f"{name}.{kind}"] = tensor
+    classes, target = _step(table, facts["classes"]), _step(table, facts["default_target"])
+    pooled = None if facts["pooled"] is None else _step(table, facts["pooled"])
+    structure = Structure(table, classes, pooled, target, input_size=int(facts["size"]))
+    spec = InputSpec(channels=table.given, mean=_numbers(facts["mean"]), std=_numbers(facts["std"]), size=0)
+    if not 0 < structure.input_size <= 1 << 14 or min(spec.std) <= 0:
+        raise TableError("the size or std of its input")
+    labels = tuple(tuple(str(name) for name in names) for names in facts["labels"])
+    if len(labels) != table.channels(classes) or not all(labels):
+        raise TableError(f"{len(labels)} labels for {table.channels(classes)} classes")
+    card = structure.card(
+        str(path),
+        mean=spec.mean,
+        std=spec.std,
+        title=str(facts["title"]),
+        labels=labels,
+        source=str(path),
+        sha256=store.hashes(path)["sha256"],
+        licence=str(facts["licence"]),
+        mirrored=facts["mirrored"] is True,
+        closest=min(1.0, max(0.0, _numbers([facts["closest"]])[0])),
+    )
+    statistics = {name: _measured(rows, card.layer(name).channels) for name, rows in facts["statistics"].items()}
+    return structure.net(card.with_statistics(statistics), tensors)
+
+
+def _step(table: Table, name: object) -> str:
+    if not isinstance(name, str) or name not in table.steps:
+        raise TableError(f"no step {str(name)[:60]!r}")
+    return name
+
+
+def _numbers(values: object) -> tuple[float, ...]:
+    if not isinstance(values, list) or not all(
+        isinstance(each, int | float) and math.isfinite(each) for each in values
+    ):
+        raise TableError("mean or std")
+    return tuple(map(float, values))
+
+
+def _measured(rows: object, channels: int) -> ActivationStatistics:
+    if not isinstance(rows, list) or len(rows) != 3:
+        raise TableError("the activation statistics")
+    mean, std, maximum = (torch.tensor(_numbers(row)) for row in rows)
+    if not len(mean) == len(std) == len(maximum) == channels:
+        raise TableError(f"activation statistics of {len(mean)} channels in place of {channels}")
+    return ActivationStatistics(mean, std, maximum)
+
+
+def facts_of(path: Path) -> Mapping[str, Any]:
+    """Return what `phosphene.json` in an exported program says; empty where there is none. Raises `WeightsError`."""
+    from phosphene.nets.weights import pt2
+
+    return pt2.read(path).settings

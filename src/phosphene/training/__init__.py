@@ -1,0 +1,1 @@
+"""Training: networks that learn from labelled pictures, and Boltzmann machines that learn from any."""

@@ -1,0 +1,281 @@
+"""Networks that learn: from a dataset to a file that dreams, whatever happens on the way."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import PIL.Image
+import pytest
+import torch
+from torch.nn import functional as F
+
+import phosphene as ph
+from phosphene import nets
+from phosphene.errors import ImageError, OutputError, PhospheneError, SettingError, WeightsError
+from phosphene.media.dataset import bundled
+from phosphene.recipe import Dataset
+from tests.cli.program import run
+from tests.training.datasets import QUICK, stripes
+
+
+def quick(folder: Path, **changes: object) -> ph.Job:
+    """A short training on the pictures in a folder."""
+    return ph.job("learn", folder, **{**QUICK, **changes})  # type: ignore[arg-type]
+
+
+def test_a_folder_becomes_a_network_that_tells_its_classes_apart_and_dreams(tmp_path: Path) -> None:
+    out = tmp_path / "net.pt2"
+    quick(stripes(tmp_path / "data"), epochs=12).save(out)
+    net = nets.load(str(out))
+    assert [names[0] for names in net.card.labels] == ["lying", "standing"]
+    assert net.card.input.channels == 1
+    seen = [
+        torch.from_numpy(np.array(PIL.Image.open(tmp_path / f"data/{name}/3.png"))) for name in ("lying", "standing")
+    ]
+    pictures = F.interpolate(torch.stack(seen)[:, None].float() / 255, size=(24, 24), mode="bilinear")
+    assert net(pictures, ["logits"])["logits"].argmax(dim=1).tolist() == [0, 1]
+    assert all(layer.statistics is not None for layer in net.card.layers.values())
+    sheet = run("sheet", "--net", out, "all", "--size", 16, "--steps", 2, "-o", tmp_path / "sheet.png")
+    assert sheet.exit_code == 0, sheet.output
+    shown = np.asarray(PIL.Image.open(tmp_path / "sheet.png"))
+    assert shown.shape == (16, 36, 3)
+    photo = tmp_path / "photo.png"
+    PIL.Image.fromarray(np.random.default_rng(0).integers(0, 255, (40, 50, 3)).astype(np.uint8)).save(photo)
+    for command in (["dream", photo, "--octaves", 1, "-o", tmp_path / "dream.png"], ["see", photo]):
+        done = run(*command, "--net", out)
+        assert done.exit_code == 0, done.output
+    assert '"kind": "learn"' in run("show", out).output
+
+
+def test_the_file_has_a_data_card(tmp_path: Path) -> None:
+    from phosphene.nets.learnt import facts_of
+
+    data = stripes(tmp_path / "data", colour=True)
+    (data / "lying" / "bad.png").write_bytes(b"\x89PNG\r\n\x1a\nnothing")
+    (tmp_path / "outside.png").write_bytes((data / "lying" / "1.png").read_bytes())
+    (data / "standing" / "link.png").symlink_to(tmp_path / "outside.png")
+    (data / "standing" / "all.npy").write_bytes(b"pickled")
+    notes = [event.note for event in quick(data, licence="CC0").writing(tmp_path / "net.pt2") if event.note]
+    assert len(notes) == 1
+    assert "1 of 27 files cannot be read: lying/bad.png" in notes[0]
+    assert "link.png (is a link that leads out of the folder)" in notes[0]
+    facts = facts_of(tmp_path / "net.pt2")
+    card = facts["data"]
+    assert card["pictures"] == {"lying": 12, "standing": 12}
+    assert (card["unreadable_count"], card["skipped_count"]) == (1, 2)
+    assert card["licence"] == facts["licence"] == "CC0"
+    assert len(card["sha256"]) == 64
+    assert facts["structure"]["channels"] == 3
+    assert str(tmp_path) not in str(facts)
+
+
+def test_torch_opens_the_file_too(tmp_path: Path) -> None:
+    quick(stripes(tmp_path / "data"), epochs=1).save(tmp_path / "net.pt2")
+    net = nets.load(str(tmp_path / "net.pt2"))
+    picture = torch.rand(2, 1, 32, 24)
+    program = torch.export.load(tmp_path / "net.pt2").module()
+    assert torch.allclose(program(net.card.normalise(picture)), net(picture, ["logits"])["logits"], atol=1e-5)
+
+
+def test_the_same_recipe_gives_the_same_bytes_however_often_it_is_stopped(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from phosphene.render import job
+
+    data = stripes(tmp_path / "data")
+    quick(data).save(tmp_path / "whole.pt2")
+    monkeypatch.setattr(job, "CHECKPOINT_SECONDS", 0.0)
+    for cut in (2, 3, 5):
+        events = quick(data).writing(tmp_path / "broken.pt2")
+        for _ in zip(range(cut), events):  # noqa: B905
+            pass
+        events.close()  # type: ignore[attr-defined]
+    notes = [event.note for event in quick(data).writing(tmp_path / "broken.pt2")]
+    assert any(note and "continues" in note for note in notes)
+    assert (tmp_path / "broken.pt2").read_bytes() == (tmp_path / "whole.pt2").read_bytes()
+    assert not list(tmp_path.glob("*.work"))
+
+
+@pytest.mark.slow
+def test_killed_at_any_moment_the_same_command_goes_on_to_the_same_bytes(tmp_path: Path) -> None:
+    data = stripes(tmp_path / "data", count=24)
+    command = [
+        sys.executable,
+        "-m",
+        "phosphene",
+        "learn",
+        data,
+        "--epochs",
+        "12",
+        "--width",
+        "8",
+        "--threads",
+        "1",
+        "-q",
+    ]
+    subprocess.run([*command, "-o", tmp_path / "whole.pt2"], check=True, capture_output=True)
+    delays = iter(np.random.default_rng(0).uniform(2, 5, 4))
+    code = "from phosphene.render import job; job.CHECKPOINT_SECONDS = 0.1; from phosphene.cli import main; main()"
+    impatient = [sys.executable, "-c", code, *map(str, command[3:]), "-o", str(tmp_path / "broken.pt2")]
+    for delay in delays:
+        process = subprocess.Popen(impatient, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        try:
+            process.wait(delay)
+        except subprocess.TimeoutExpired:
+            os.kill(process.pid, signal.SIGKILL)
+            process.wait()
+    if not (tmp_path / "broken.pt2").exists():
+        subprocess.run(impatient, check=True, capture_output=True)
+    assert (tmp_path / "broken.pt2").read_bytes() == (tmp_path / "whole.pt2").read_bytes()
+
+
+def test_progress_tells_of_losses_and_accuracies(tmp_path: Path) -> None:
+    events = list(quick(stripes(tmp_path / "data"), attack_from=0))
+    progress = [event.progress for event in events]
+    assert progress == sorted(progress)
+    assert progress[-1] == pytest.approx(1)
+    wanted = {
+        "loss",
+        "attacked loss",
+        "accuracy",
+        "attacked accuracy",
+        "held-out accuracy",
+        "robust accuracy",
+        "attack",
+    }
+    assert wanted <= set(events[-1].metrics)
+    shown = events[-1].preview()
+    assert shown is not None
+    assert shown.shape[:2] == (1, 3)
+
+
+def test_without_attacks_it_learns_too_and_says_so(tmp_path: Path) -> None:
+    events = list(quick(stripes(tmp_path / "data"), attack=0.0))
+    assert "attack" not in events[-1].metrics
+
+
+@pytest.mark.parametrize(
+    ("make", "problem"),
+    [
+        (lambda folder: (folder / "only").mkdir(), "must have pictures in class folders, but has none"),
+        (lambda folder: stripes(folder / "inner"), "two or more classes"),
+        (lambda folder: None, "must have pictures"),
+    ],
+)
+def test_what_cannot_be_learnt_is_refused_in_one_line(make: object, problem: str, tmp_path: Path) -> None:
+    make(tmp_path)  # type: ignore[operator]
+    with pytest.raises(PhospheneError, match=problem) as raised:
+        quick(tmp_path)
+    assert "\n" not in str(raised.value)
+
+
+def test_one_picture_of_each_class_is_enough(tmp_path: Path) -> None:
+    quick(stripes(tmp_path / "data", count=1, side=1), epochs=1).save(tmp_path / "net.pt2")
+    assert nets.load(str(tmp_path / "net.pt2")).card.input.size == 24
+
+
+def test_refusals() -> None:
+    with pytest.raises(ImageError, match="there is no folder"):
+        ph.job("learn", "/nowhere/at/all")
+    with pytest.raises(SettingError, match="epochs must be"):
+        ph.job("learn", Dataset(own="digits"), epochs=0)
+
+
+def test_the_result_must_be_called_pt2(tmp_path: Path) -> None:
+    with pytest.raises(OutputError, match=r"must end in \.pt2"):
+        quick(stripes(tmp_path / "data")).save(tmp_path / "net.png")
+
+
+def test_a_dataset_that_changes_meanwhile_is_not_continued(tmp_path: Path) -> None:
+    data = stripes(tmp_path / "data")
+    quick(data).save(tmp_path / "net.pt2")
+    (data / "lying" / "3.png").unlink()
+    assert "has changed" in run("again", tmp_path / "net.pt2", "--look-in", tmp_path, "-o", tmp_path / "b.pt2").output
+
+
+def test_a_network_is_trained_further_on_other_classes(tmp_path: Path) -> None:
+    quick(stripes(tmp_path / "data"), epochs=1).save(tmp_path / "first.pt2")
+    more = stripes(tmp_path / "more")
+    (more / "lying").rename(more / "flat")
+    stripes(tmp_path / "third")
+    (tmp_path / "third" / "lying").rename(more / "again")
+    quick(more, epochs=1, start=str(tmp_path / "first.pt2")).save(tmp_path / "second.pt2")
+    first, second = (nets.load(str(tmp_path / f"{name}.pt2")) for name in ("first", "second"))
+    assert [names[0] for names in second.card.labels] == ["again", "flat", "standing"]
+    assert second.card.layers.keys() == first.card.layers.keys()
+
+
+def test_what_describes_no_network_is_refused(tmp_path: Path) -> None:
+    from phosphene.nets.zoo.table_json import TableError, from_json
+
+    quick(stripes(tmp_path / "data"), epochs=1).save(tmp_path / "net.pt2")
+    whole = (tmp_path / "net.pt2").read_bytes()
+    for old, new in (
+        (b'"stride": 2', b'"stride": 3'),
+        (b'"channels": 8', b'"channels": 9'),
+        (b'"mean_pool"', b'"mean_pole"'),
+    ):
+        (tmp_path / "bad.pt2").write_bytes(whole.replace(old, new))
+        with pytest.raises(WeightsError) as raised:
+            nets.load(str(tmp_path / "bad.pt2"))
+        assert "\n" not in str(raised.value)
+    for bad in (
+        {},
+        {"channels": 3, "steps": []},
+        {"channels": 3, "steps": [{"name": "a", "from": ["b"], "op": "relu"}]},
+    ):
+        with pytest.raises(TableError):
+            from_json(bad)
+
+
+def test_any_torch_dataset_can_be_learnt() -> None:
+    digits = bundled.digits()
+
+    class Own(torch.utils.data.Dataset[tuple[torch.Tensor, int]]):
+        classes = digits.classes
+
+        def __len__(self) -> int:
+            return 60
+
+        def __getitem__(self, index: int) -> tuple[torch.Tensor, int]:
+            return torch.from_numpy(digits.pixels[index])[None], int(digits.targets[index])
+
+    seen: list[ph.Event] = []
+    learnt = ph.learn(Own(), on_event=seen.append, **QUICK)  # type: ignore[arg-type]
+    assert seen[-1].progress == pytest.approx(1)
+    assert len(learnt.net.card.labels) == 10
+    with pytest.raises(SettingError, match="torch Dataset, not list"):
+        ph.learn([(torch.zeros(3, 4, 4), 0)])
+
+
+@pytest.mark.slow
+def test_digits_from_nothing_are_recognised_by_the_network_and_by_their_neighbours(tmp_path: Path) -> None:
+    began = time.process_time()
+    assert run("learn", "--digits", "-o", tmp_path / "digits.pt2").exit_code == 0
+    assert time.process_time() - began < 120  # of all cores together
+    net = nets.load(str(tmp_path / "digits.pt2"))
+    from phosphene.nets.learnt import facts_of
+
+    assert facts_of(tmp_path / "digits.pt2")["tests"]["held-out accuracy"] > 0.95
+    assert run("sheet", "--net", tmp_path / "digits.pt2", "all", "--columns", 10, "--gap", 0, "--size", 48,
+               "-o", tmp_path / "all.png").exit_code == 0  # fmt: skip
+    sheet = torch.from_numpy(np.array(PIL.Image.open(tmp_path / "all.png"))).float().mean(dim=2) / 255
+    imagined = sheet.unflatten(1, (10, 48)).transpose(0, 1)[:, None]
+    scores = net(F.interpolate(imagined, size=(24, 24), mode="area"), ["logits"])["logits"]
+    assert scores.argmax(dim=1).tolist() == list(range(10))
+    real = bundled.digits()
+    known = F.normalize(_centred(torch.from_numpy(real.pixels).float().flatten(1)))
+    mine = F.normalize(_centred(F.interpolate(imagined, size=(8, 8), mode="area").flatten(1)))
+    nearest = torch.from_numpy(real.targets)[(mine @ known.T).topk(5).indices]
+    named = [int(each.bincount(minlength=10).argmax()) for each in nearest]
+    assert sum(name == digit for digit, name in enumerate(named)) >= 9
+
+
+def _centred(rows: torch.Tensor) -> torch.Tensor:
+    return rows - rows.mean(dim=1, keepdim=True)
