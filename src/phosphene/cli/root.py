@@ -24,6 +24,7 @@ COMMANDS = {
     **{kind.name: (kind.command, kind.about) for kind in KINDS.values()},
     "see": ("cli.see:see", "Tell what a network believes it sees in a picture."),
     "hear": ("cli.hear:hear", "Tell what a network believes it hears in a sound."),
+    "measure": ("cli.measure:measure", "Measure pictures and films: dimensions, spectra, fringes, symmetry."),
     "again": ("cli.again:again", "Render again from the recipe inside a file."),
     "show": ("cli.again:show", "Print the recipe inside a file."),
     "work": ("cli.work:work", "List or remove unfinished work."),
