@@ -13,6 +13,7 @@ from pydantic.fields import FieldInfo
 
 from phosphene.kinds import KINDS
 from phosphene.recipe import NetUsed, NetworkRecipe, settings_of
+from phosphene.recipe.base import read_nets
 from phosphene.recipe.fields import read_size, read_span
 from phosphene.recipe.iterate import read_trap
 
@@ -26,7 +27,7 @@ COMMON = tuple(name for name in NetworkRecipe.model_fields if name not in Networ
 OWN = {"target", "count", "formula"}
 """Those that are parameters of their own where a function takes them."""
 
-TEXTS = {read_size: "str", read_span: "str", read_trap: "str"}
+TEXTS = {read_size: "str", read_span: "str", read_trap: "str", read_nets: "str"}
 """What fields are read from besides their own type."""
 
 HEAD = '''"""The keyword arguments of the public functions: the settings of each kind of recipe, with their types.

@@ -61,6 +61,9 @@ class ImagineOptions(CommonOptions, total=False):
 
     size: tuple[int, int] | int | str
     """Size of the picture: a square's side, or WIDTHxHEIGHT."""
+    ensemble: tuple[str, ...] | Literal["auto"] | str
+    """Further networks that score pictures of labels together with net; auto for those that suit it, none for net
+    alone."""
     method: Literal["robust", "lucid"]
     """How to imagine; lucid is as published in 2017, and uses only steps, rate and decay."""
     diversity: float
@@ -91,6 +94,10 @@ class ImagineOptions(CommonOptions, total=False):
     """Weight of the prior that every layer responds as it does to photographs."""
     smooth: float
     """Weight of the prior that neighbouring pixels are alike."""
+    focus: float
+    """How much the picture of a label is drawn in the middle: steps are weaker far from it."""
+    calm: float
+    """How calm a label's picture is where the network looks least: steps are weaker there."""
     symmetry: str | None
     """Kaleidoscope: mirror left and right, rotate:N for N equal sectors, or the wallpaper groups p4m and p6m."""
 
@@ -100,6 +107,9 @@ class SheetOptions(CommonOptions, total=False):
 
     size: tuple[int, int] | int | str
     """Size of each picture: a square's side, or WIDTHxHEIGHT."""
+    ensemble: tuple[str, ...] | Literal["auto"] | str
+    """Further networks that score pictures of labels together with net; auto for those that suit it, none for net
+    alone."""
     columns: int | Literal["auto"]
     """Pictures in a row; auto for a sheet that is about square."""
     gap: int
@@ -165,6 +175,9 @@ class MorphOptions(CommonOptions, total=False):
     """Size of the film: a square's side, or WIDTHxHEIGHT."""
     seconds: float
     """Length of the transition from one idea to the next."""
+    ensemble: tuple[str, ...] | Literal["auto"] | str
+    """Further networks that score pictures of labels together with net; auto for those that suit it, none for net
+    alone."""
     fps: str | float
     """Frames per second."""
     loop: bool
@@ -339,6 +352,7 @@ class AnyOptions(CommonOptions, total=False):
     resampling: Literal["bicubic", "linear"]
     symmetry: str | None
     tile: int | Literal["auto"]
+    ensemble: tuple[str, ...] | Literal["auto"] | str
     method: Literal["robust", "lucid"]
     diversity: float
     sketches: int
@@ -353,6 +367,8 @@ class AnyOptions(CommonOptions, total=False):
     channel_dropout: float
     natural: float
     smooth: float
+    focus: float
+    calm: float
     columns: int | Literal["auto"]
     gap: int
     seconds: float

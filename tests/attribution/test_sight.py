@@ -92,7 +92,7 @@ def test_a_neuron_is_where_its_channel_is_strongest(net: Net) -> None:
 def test_what_is_seen_can_be_dreamt(cup: Sight) -> None:
     picture = data.coffee()[::8, ::8].copy()
     for text in (cup.labels[0].target, cup.layers[0].target, cup.channels[0].target, cup.channels[0].neuron):
-        assert phosphene.dream(picture, target=text, octaves=1, steps=1).size == (50, 75)
+        assert phosphene.dream(picture, target=text, net=cup.net, octaves=1, steps=1).size == (50, 75)
 
 
 def test_a_mirror_image_is_seen_alike(net: Net) -> None:

@@ -10,7 +10,7 @@ import pytest
 from phosphene.media.image import read_image
 from tests.cli.program import run
 
-QUICK = ["--octaves", "1", "--steps", "1", "--target", "conv2"]
+QUICK = ["--octaves", "1", "--steps", "1", "--target", "block1"]
 
 
 @pytest.fixture
@@ -31,7 +31,7 @@ def test_any_option_overrides(dreamt: Path) -> None:
     assert run("again", dreamt, "--size", "90", "--seed", "4", "--steps", "2", "-o", "b.png").exit_code == 0
     recipe = json.loads(run("show", "b.png").stdout)
     assert (recipe["size"], recipe["seed"], recipe["steps"]) == ([70, 90], 4, 2)
-    assert recipe["target"] == "conv2"
+    assert recipe["target"] == "block1"
 
 
 def test_another_source(dreamt: Path) -> None:

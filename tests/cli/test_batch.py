@@ -15,7 +15,7 @@ from click.testing import CliRunner, Result
 from phosphene.cli.root import phosphene
 from phosphene.media.image import read_image
 
-QUICK = ("--target", "conv2", "--octaves", "1", "--steps", "1")
+QUICK = ("--target", "block1", "--octaves", "1", "--steps", "1")
 
 
 @pytest.fixture(autouse=True)

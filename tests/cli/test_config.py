@@ -29,8 +29,8 @@ def run(*args: str) -> Result:
 
 def test_defaults_hold_unless_given(file: Path) -> None:
     file.write_text('[defaults.imagine]\nsize = 32\nsteps = 2\nviews = "2"\n')
-    assert run("imagine", "conv2:3", "-o", "a.png").exit_code == 0
-    assert run("imagine", "conv2:3", "-o", "b.png", "--steps", "1").exit_code == 0
+    assert run("imagine", "block1:3", "-o", "a.png").exit_code == 0
+    assert run("imagine", "block1:3", "-o", "b.png", "--steps", "1").exit_code == 0
     a, b = (json.loads(run("show", name).stdout) for name in ("a.png", "b.png"))
     assert (a["size"], a["steps"], a["views"], b["steps"]) == ([32, 32], 2, 2, 1)
 
@@ -46,7 +46,7 @@ def test_a_preset_of_ones_own(file: Path) -> None:
         "-m",
         "phosphene",
         "imagine",
-        "conv2:3",
+        "block1:3",
         "--preset",
         "tiny",
         "--views",

@@ -20,7 +20,7 @@ from phosphene.recipe import DreamRecipe, Noise, Photo, loads
 
 pytestmark = pytest.mark.usefixtures("folder")
 
-QUICK = ["--octaves", "1", "--steps", "1", "--target", "conv2"]
+QUICK = ["--octaves", "1", "--steps", "1", "--target", "block1"]
 
 
 def run(*args: str | Path) -> Result:
@@ -136,9 +136,9 @@ BAD_OPTIONS = [
     ["-o", "out.jpg", "--depth", "16"],
     ["-o", "/proc/out.png"],
     ["--preview", "no/such/preview.png"],
-    ["--target", "mixed4c +"],
+    ["--target", "block11 +"],
     ["--target", "mixed9z"],
-    ["--target", "mixed4c:100000"],
+    ["--target", "block11:100000"],
     ["--target", "bananna"],
     ["--net", "poket"],
     ["--size", "99999x99999"],
@@ -191,7 +191,7 @@ def test_what_is_there_is_replaced_only_by_force(photo: Path, folder: Path) -> N
 
 
 def test_misspelt_names_are_answered_with_the_nearest(photo: Path) -> None:
-    assert "did you mean 'mixed4c'" in run(photo, "--target", "mixed4C:3 + mixxed4c").stderr
+    assert "did you mean 'block11'" in run(photo, "--target", "Block11:3 + bluck11").stderr
     assert "did you mean 'banana'" in run(photo, "--target", "bananna").stderr
 
 
@@ -209,7 +209,7 @@ def wait_for(path: Path, process: subprocess.Popen[str]) -> None:
 
 
 def test_ctrl_c_saves_what_is_there(photo: Path, folder: Path) -> None:
-    long = ("--steps", "10000", "--octaves", "2", "--target", "conv2")
+    long = ("--steps", "10000", "--octaves", "2", "--target", "block1")
     process = start(folder, photo, *long, "-o", "out.png", "--preview", "so-far.png")
     wait_for(folder / "so-far.png", process)  # there is a first step, then
     process.send_signal(signal.SIGINT)
@@ -228,9 +228,9 @@ def test_ctrl_c_saves_what_is_there(photo: Path, folder: Path) -> None:
 @pytest.mark.parametrize("command", [("dream",), ("imagine",), ("sheet",)], ids=lambda command: command[0])
 def test_a_killed_still_continues_to_the_same_bytes(command: tuple[str], photo: Path, folder: Path) -> None:
     args = {
-        "dream": ["dream", str(photo), "--target", "conv2", "--octaves", "2", "--steps", "60", "--size", "160"],
-        "imagine": ["imagine", "conv2:3", "--steps", "90", "--size", "64", "--views", "2"],
-        "sheet": ["sheet", "conv2:0..2", "--steps", "50", "--size", "48", "--views", "2"],
+        "dream": ["dream", str(photo), "--target", "block1", "--octaves", "2", "--steps", "60", "--size", "160"],
+        "imagine": ["imagine", "block1:3", "--steps", "90", "--size", "64", "--views", "2"],
+        "sheet": ["sheet", "block1:0..2", "--steps", "50", "--size", "48", "--views", "2"],
     }[command[0]]
     code = "from phosphene.render import job; job.CHECKPOINT_SECONDS = 0.05; from phosphene.cli import main; main()"
     program = [sys.executable, "-c", code, *args]

@@ -12,7 +12,7 @@ from tests.cli.program import run
 
 pytestmark = pytest.mark.usefixtures("folder")
 
-QUICK = ["--size", "40", "--steps", "2", "--sketches", "1", "--sketch-steps", "1", "--views", "1"]
+QUICK = ["--size", "40", "--steps", "2", "--ensemble", "none", "--sketches", "1", "--sketch-steps", "1", "--views", "1"]
 
 
 @pytest.mark.parametrize(
@@ -20,7 +20,7 @@ QUICK = ["--size", "40", "--steps", "2", "--sketches", "1", "--sketch-steps", "1
     [
         ("banana", "banana.png"),
         ("goldfish + chihuahua", "goldfish-chihuahua.png"),
-        ("mixed3a:13", "mixed3a-13.png"),
+        ("block3:13", "block3-13.png"),
         ("class:12", "class-12.png"),
     ],
 )
@@ -56,7 +56,7 @@ def test_the_same_seed_is_the_same_picture() -> None:
         (["banana +"], 1, "Error"),
         ([""], 1, "target must be text that is not empty"),
         (["banana", "--net", "poket"], 1, "did you mean 'pocket'"),
-        (["banana", "-o", "no/such.png"], 1, "there is no folder"),
+        (["banana", *QUICK, "-o", "no/such.png"], 1, "there is no folder"),
         (["banana", "--count", "0"], 2, "from 1 to 64"),
         (["banana", "--zoom", "wide"], 2, "LEAST-GREATEST"),
     ],

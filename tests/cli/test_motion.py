@@ -22,7 +22,7 @@ from tests.cli.program import run
 
 pytestmark = pytest.mark.usefixtures("folder")
 
-QUICK = ["--size", "32x24", "--octaves", "1", "--target", "conv2", "--precision", "float32"]
+QUICK = ["--size", "32x24", "--octaves", "1", "--target", "block1", "--precision", "float32"]
 TRIP = [*QUICK, "--seconds", "0.5", "--fps", "10"]
 MORPH = ["banana", "dumbbell", "--steps", "2", "--views", "1", "--between", "0", "--size", "32", "--fps", "8"]
 
@@ -56,7 +56,7 @@ def test_a_trip(photo: Path, folder: Path) -> None:
     assert read_image("last.png").size == (24, 32)
     recipe = read_recipe(folder / "photo-zoom.mp4")
     assert isinstance(recipe, ZoomRecipe)
-    assert (recipe.seconds, recipe.fps, recipe.target) == (0.5, "10", "conv2")
+    assert (recipe.seconds, recipe.fps, recipe.target) == (0.5, "10", "block1")
     assert run("zoom", photo, *TRIP).stdout == "photo-zoom-2.mp4\n"
     assert sorted(each.name for each in folder.iterdir()) == ["last.png", "photo-zoom-2.mp4", "photo-zoom.mp4"]
 
@@ -75,7 +75,7 @@ def test_again_makes_the_same_film(photo: Path, name: str) -> None:
 
 
 def test_noise_loops_and_keys() -> None:
-    keys = ["--speed", "0s: 1.5; 0.2s: 1", "--spin", "90", "--drift", "0,0.1", "--target", "0s: conv1; 0.3s: conv2"]
+    keys = ["--speed", "0s: 1.5; 0.2s: 1", "--spin", "90", "--drift", "0,0.1", "--target", "0s: stem; 0.3s: block1"]
     result = run("zoom", "--noise", "32x24", *TRIP, *keys, "--loop", "-o", "noise.mkv")
     assert result.exit_code == 0, result.output
     assert len(frames_of("noise.mkv")) == 5
@@ -120,7 +120,7 @@ def test_a_clip(clip: Path) -> None:
         (["zoom", "--noise", "32x24", "--speed", "0s: 1; 0s: 2"], 2, "keys"),
         (["zoom", "--noise", "32x24", "-o", "trip.xyz"], 1, ".mp4"),
         (["zoom", "--noise", "32x24", "-o", "trip.mp4", "--codec", "vp9"], 1, "h264"),
-        (["zoom", "--noise", "32x24", "--target", "0s: conv1; 1s: mixed4k"], 1, "did you mean"),
+        (["zoom", "--noise", "32x24", "--target", "0s: stem; 1s: block110"], 1, "did you mean"),
         (["morph", "banana"], 2, "two ideas"),
         (["morph", "banana", "dumbel"], 1, "did you mean 'dumbbell'"),
         (["video", "missing.mp4"], 1, "missing.mp4"),
@@ -179,7 +179,7 @@ def test_what_was_stopped_goes_on_to_the_same_bytes(photo: Path, stop: signal.Si
 
 
 def test_in_python_films_are_jobs(photo: Path) -> None:
-    settings = {"size": (24, 32), "octaves": 1, "seconds": 0.5, "fps": 10, "target": "conv2"}
+    settings = {"size": (24, 32), "octaves": 1, "seconds": 0.5, "fps": 10, "target": "block1"}
     job = ph.zoom(photo, **settings)
     stages = [event.stage for event in job]
     assert stages == ["rehearsal"] * 12 + ["frame"] * 5

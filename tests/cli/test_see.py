@@ -41,10 +41,10 @@ def test_every_target_can_be_dreamt(photo: Path) -> None:
 
 
 def test_heatmap(photo: Path) -> None:
-    result = run(photo, "--heatmap", "where.png", "--target", "mixed3a:5")
+    result = run(photo, "--heatmap", "where.png", "--target", "block3:5")
     assert result.stdout.splitlines()[-1] == "where.png"
     assert read_image("where.png").size == (56, 72)
-    assert json.loads(run(photo, "--heatmap", "where.png", "--json").stdout)["net"] == "pocket"
+    assert json.loads(run(photo, "--heatmap", "where.png", "--json").stdout)["net"] == "lite-clean"
 
 
 @pytest.mark.parametrize(

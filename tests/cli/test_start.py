@@ -65,7 +65,7 @@ def test_every_command_that_makes_something_shows_examples(name: str) -> None:
         assert text.count(f"    phosphene {name} ") >= 3
 
 
-@pytest.mark.parametrize(("words", "found"), [("dream --net po", "pocket"), ("dream --target mixed4", "mixed4c")])
+@pytest.mark.parametrize(("words", "found"), [("dream --net po", "pocket"), ("dream --target block1", "block11")])
 def test_the_shell_completes_names(words: str, found: str) -> None:
     words = f"phosphene {words}"
     environment = {
@@ -162,6 +162,6 @@ def test_a_reader_that_has_seen_enough_is_no_error() -> None:
 
 
 def test_old_option_names_are_accepted() -> None:
-    result = CliRunner().invoke(phosphene, ["imagine", "conv2:1", "--thin", "2"])
+    result = CliRunner().invoke(phosphene, ["imagine", "block1:1", "--thin", "2"])
     assert result.exit_code == 2
     assert "must be a number from 0 and below 1" in " ".join(result.stderr.split())

@@ -45,7 +45,7 @@ def test_a_clip_that_never_ends_is_not_read(clip: str, folder: Path) -> None:
     "args",
     [
         ["imagine", "banana", "--count", "64", "--size", "16384"],
-        ["sheet", "mixed4c:0..255", "--size", "4000"],
+        ["sheet", "block11/expand:0..255", "--size", "4000"],
     ],
     ids=" ".join,
 )
@@ -70,7 +70,7 @@ def test_planted_links_are_not_followed(folder: Path) -> None:
     atomic.check(folder / "out.png")
     with atomic.replacing(folder / "out.png") as file:
         file.write(b"new")
-    result = run("imagine", "conv2:3", "--size", "32", "--steps", "1", "-o", "out.png", "--force")
+    result = run("imagine", "block1:3", "--size", "32", "--steps", "1", "-o", "out.png", "--force")
     assert victim.read_text() == "precious"
     assert result.exit_code == 0 or "link" in result.stderr
 
@@ -79,7 +79,7 @@ HUGE = [
     '{"kind": "dream", "source": {"noise": [2000, 2000]}, "steps": 10000}',
     '{"kind": "dream", "source": {"noise": [9, 9]}, "octaves": 1000, "octave_scale": 4.0, "steps": 9999, "size": 8000}',
     '{"kind": "imagine", "target": "banana", "count": 64, "steps": 100000}',
-    '{"kind": "sheet", "targets": ["conv1"], "steps": 100000, "views": 256}',
+    '{"kind": "sheet", "targets": ["stem"], "steps": 100000, "views": 256}',
     '{"kind": "zoom", "source": {"noise": [200, 200]}, "seconds": 36000, "fps": "1000"}',
     '{"kind": "morph", "ideas": ["banana", "teapot"], "seconds": 36000, "fps": "1000"}',
 ]
@@ -97,7 +97,7 @@ def test_years_of_work_need_a_yes(text: str, folder: Path) -> None:
 def test_a_yes_begins_long_work_and_says_how_long(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(follow, "ASK_OF_FILES", 0.0)
     monkeypatch.setattr(follow, "TELL", 0.0)
-    Path("sent.json").write_text('{"kind": "imagine", "target": "conv2:3", "size": 24, "steps": 1, "sketches": 1}')
+    Path("sent.json").write_text('{"kind": "imagine", "target": "block1:3", "size": 24, "steps": 1, "sketches": 1}')
     assert "add --yes" in run("again", "sent.json").stderr
     result = run("again", "sent.json", "--yes")
     assert (result.exit_code, result.stderr) == (0, "this takes about a second\n")

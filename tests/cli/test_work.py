@@ -14,7 +14,7 @@ from tests.cli.program import run
 
 def stopped(path: Path, **settings: object) -> None:
     """Begin a dream and leave it."""
-    job = ph.job("dream", Noise(noise=(40, 48)), **{"target": "conv2", "octaves": 2, "steps": 3, **settings})
+    job = ph.job("dream", Noise(noise=(40, 48)), **{"target": "block1", "octaves": 2, "steps": 3, **settings})
     events = job.writing(path)
     for _ in zip(range(2), events):  # noqa: B905
         pass
@@ -33,7 +33,7 @@ def test_work_is_listed_and_removed(folder: Path) -> None:
     stopped(folder / "dream.png")
     shown = run("work", "list")
     assert shown.exit_code == 0
-    for word in ("dream.png", "dream conv2", "%", "can be continued"):
+    for word in ("dream.png", "dream block1", "%", "can be continued"):
         assert word in shown.stdout
     (row,) = json.loads(run("work", "--json").stdout)
     assert row["output"] == str(folder / "dream.png")
@@ -54,7 +54,7 @@ def test_work_of_an_output_is_removed_by_name(folder: Path) -> None:
 
 
 def test_running_work_stays(folder: Path) -> None:
-    job = ph.job("dream", Noise(noise=(40, 48)), target="conv2", octaves=2, steps=3)
+    job = ph.job("dream", Noise(noise=(40, 48)), target="block1", octaves=2, steps=3)
     from phosphene.render import job as jobs
 
     events = job.writing(folder / "dream.png")

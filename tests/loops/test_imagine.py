@@ -147,7 +147,7 @@ def test_canvases_grow_only_where_there_is_more_to_draw() -> None:
     net = tiny_net()
 
     def sides(text: str, size: Size) -> list[int]:
-        stages = plan(64, target(text, net), ImagineSettings(), count=1, size=size)
+        stages = plan([64], target(text, net), ImagineSettings(), count=1, size=size)
         return [stage.size[0] for stage in stages]
 
     assert sides("dog", (4000, 4000)) == [96, 96, 192]  # a thing of its size, enlarged

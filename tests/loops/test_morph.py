@@ -15,6 +15,7 @@ from phosphene.loops.step import State, Step, pack, unpack
 from phosphene.objectives.base import resolve
 from phosphene.objectives.expr import parse
 from phosphene.recipe.films import MorphSettings
+from phosphene.recipe.stills import ImagineSettings
 from tests.tinynet import tiny_net
 
 SETTINGS = MorphSettings(seconds=1.8, fps="5", between=1, steps=16, views=2)
@@ -28,7 +29,10 @@ def changed(**changes: object) -> MorphSettings:
 def steps_of(*ideas: str, settings: MorphSettings = SETTINGS, state: State | None = None) -> Iterator[Step]:
     net = tiny_net()
     resolved = tuple(resolve(parse(idea), net.card) for idea in ideas)
-    return morph_steps(net, resolved, settings, size=SIZE, dtype=torch.float32, arithmetic=Arithmetic(1), state=state)
+    look = ImagineSettings(steps=settings.steps, views=settings.views)
+    return morph_steps(
+        net, resolved, settings, look, size=SIZE, dtype=torch.float32, arithmetic=Arithmetic(1), state=state
+    )
 
 
 def morph(*ideas: str, settings: MorphSettings = SETTINGS) -> list[Step]:

@@ -22,7 +22,7 @@ def _own_register(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def begun(path: Path, progress: float | None = 0.25) -> WorkFolder:
-    work = WorkFolder(path, {"recipe": "x"}, about={"kind": "dream", "target": "mixed4c"})
+    work = WorkFolder(path, {"recipe": "x"}, about={"kind": "dream", "target": "block11"})
     work.keep_state(1, b"s" * 10_000, progress)
     return work
 
@@ -31,7 +31,7 @@ def test_work_is_listed_wherever_it_is_until_it_is_finished(tmp_path: Path) -> N
     work = begun(tmp_path / "dream.png")
     (found,) = unfinished.find()
     assert found.output == tmp_path / "dream.png"
-    assert found.about == {"kind": "dream", "target": "mixed4c"}
+    assert found.about == {"kind": "dream", "target": "block11"}
     assert found.progress == 0.25
     assert found.bytes >= 10_000
     assert found.status == "running"

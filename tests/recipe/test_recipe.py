@@ -104,7 +104,7 @@ def test_a_truncated_recipe_is_answered(recipe: DreamRecipe, data: st.DataObject
             {"kind": "draem"},
             "kind in the recipe must be 'dream' or .*, but is 'draem'",
         ),
-        ({"version": 3}, r"of version 3, but this phosphene \(.*\) reads up to version 2: install a newer"),
+        ({"version": 4}, r"of version 4, but this phosphene \(.*\) reads up to version 3: install a newer"),
         ({"automatic": ["colour"]}, "automatic must be a list of settings"),
     ],
 )
@@ -140,7 +140,7 @@ def test_a_pick_is_one_of_the_pictures() -> None:
 
 
 def test_a_recipe_by_hand_may_leave_out_what_has_a_default() -> None:
-    recipe = recipes.loads('{"kind": "dream", "source": {"noise": [48, 64]}, "net": "pocket", "size": "80x60"}')
+    recipe = recipes.loads('{"kind": "dream", "source": {"noise": [48, 64]}, "net": "lite", "size": "80x60"}')
     assert recipe == DreamRecipe(source=Noise(noise=(48, 64)), size=(60, 80))
 
 

@@ -15,11 +15,11 @@ from phosphene.kinds import KINDS
 from phosphene.recipe import Noise
 
 WORK: dict[str, dict[str, Any]] = {
-    "dream": {"source": Noise(noise=(40, 48)), "target": "conv2", "octaves": 2, "steps": 3},
-    "imagine": {"target": "conv2:3", "size": 24, "steps": 4, "count": 2, "views": 2},
-    "sheet": {"targets": ["conv1:0", "conv2:5"], "size": 24, "steps": 4, "views": 2},
-    "zoom": {"source": Noise(noise=(40, 48)), "target": "conv2", "seconds": 0.1, "octaves": 1},
-    "morph": {"ideas": ["conv2:3", "conv2:5"], "size": 24, "steps": 4, "between": 0, "seconds": 0.2, "views": 2},
+    "dream": {"source": Noise(noise=(40, 48)), "target": "block1", "octaves": 2, "steps": 3},
+    "imagine": {"target": "block1:3", "size": 24, "steps": 4, "count": 2, "views": 2},
+    "sheet": {"targets": ["stem:0", "block1:5"], "size": 24, "steps": 4, "views": 2},
+    "zoom": {"source": Noise(noise=(40, 48)), "target": "block1", "seconds": 0.1, "octaves": 1},
+    "morph": {"ideas": ["block1:3", "block1:5"], "size": 24, "steps": 4, "between": 0, "seconds": 0.2, "views": 2},
 }
 SUFFIX = {"zoom": ".mkv", "morph": ".mkv"}
 

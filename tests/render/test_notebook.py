@@ -16,7 +16,7 @@ import pytest
 import phosphene as ph
 from phosphene.recipe import Noise
 
-QUICK: dict[str, Any] = {"target": "conv2", "octaves": 1, "steps": 3}
+QUICK: dict[str, Any] = {"target": "block1", "octaves": 1, "steps": 3}
 
 
 class ZMQInteractiveShell:
@@ -65,7 +65,7 @@ def test_work_shows_its_progress_and_the_picture_so_far(notebook: Displayed) -> 
 
 
 def test_films_show_their_progress_too(notebook: Displayed, tmp_path: Path) -> None:
-    ph.zoom(Noise(noise=(40, 48)), target="conv2", seconds=0.1, octaves=1).save(tmp_path / "a.gif")
+    ph.zoom(Noise(noise=(40, 48)), target="block1", seconds=0.1, octaves=1).save(tmp_path / "a.gif")
     assert any("rehearsal 1/12" in each for each in notebook.shown)
 
 
@@ -82,7 +82,7 @@ def test_elsewhere_nothing_is_shown(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_pictures_show_themselves_no_larger_than_1024_pixels() -> None:
-    several = ph.imagine("conv2:3", count=2, size="1200x20", steps=1, sketches=1, views=1)
+    several = ph.imagine("block1:3", count=2, size="1200x20", steps=1, sketches=1, views=1)
     assert isinstance(several, ph.Pictures)
     assert several._repr_html_().count("<img") == 2
     assert image_in(several._repr_html_()).width == 1024
@@ -98,7 +98,7 @@ def test_a_list_of_photos_gives_a_list(photo: Path) -> None:
 
 @pytest.mark.parametrize(("suffix", "shown"), [(".mp4", "<video"), (".gif", "data:image/gif"), (".mkv", "image/jpeg")])
 def test_a_written_film_shows_itself(suffix: str, shown: str, tmp_path: Path) -> None:
-    job = ph.zoom(Noise(noise=(40, 48)), target="conv2", seconds=0.1, octaves=1)
+    job = ph.zoom(Noise(noise=(40, 48)), target="block1", seconds=0.1, octaves=1)
     assert "zoom" in repr(job)
     film = job.save(tmp_path / f"<b>{suffix}")
     assert isinstance(film, ph.FilmFile)

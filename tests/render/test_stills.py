@@ -21,7 +21,7 @@ from phosphene.errors import ImageError, RecipeError, SettingError, UnknownNameE
 from phosphene.recipe import DreamRecipe, Noise
 from phosphene.render.picture import Picture
 
-QUICK: dict[str, Any] = {"target": "conv2", "octaves": 2, "steps": 1}
+QUICK: dict[str, Any] = {"target": "block1", "octaves": 2, "steps": 1}
 
 
 def pixels(picture: Picture | list[Picture]) -> torch.Tensor:
@@ -47,7 +47,7 @@ def test_what_is_no_picture_is_answered(source: object) -> None:
 @settings(max_examples=12, deadline=None, suppress_health_check=list(HealthCheck))
 @given(st.integers(1, 40), st.integers(1, 40), st.integers(1, 3))
 def test_any_size_dreams(height: int, width: int, octaves: int) -> None:
-    picture = ph.dream(np.full((height, width, 3), 90, np.uint8), target="conv2", octaves=octaves, steps=1)
+    picture = ph.dream(np.full((height, width, 3), 90, np.uint8), target="block1", octaves=octaves, steps=1)
     assert picture.size == (height, width)
     assert picture.image.isfinite().all()
     assert 0 <= picture.image.min() <= picture.image.max() <= 1
@@ -69,16 +69,16 @@ def test_steps_are_followed(photo: Path) -> None:
 
 
 def test_targets_are_text_or_expressions(photo: Path) -> None:
-    expression = ph.Layer("conv2") - 0.5 * ph.Channel("conv1", 3)
+    expression = ph.Layer("block1") - 0.5 * ph.Channel("stem", 3)
     by_text = ph.dream(photo, **{**QUICK, "target": str(expression)})
     assert torch.equal(ph.dream(photo, **{**QUICK, "target": expression}).image, by_text.image)
     assert by_text.recipe.target == str(expression)
 
 
 def test_a_guide_is_read(photo: Path) -> None:
-    assert ph.dream(photo, **{**QUICK, "target": f'guide("{photo}", conv2)'}).size == (56, 72)
+    assert ph.dream(photo, **{**QUICK, "target": f'guide("{photo}", block1)'}).size == (56, 72)
     with pytest.raises(ImageError, match="there is no file"):
-        ph.dream(photo, **{**QUICK, "target": "guide(nowhere.jpg, conv2)"})
+        ph.dream(photo, **{**QUICK, "target": "guide(nowhere.jpg, block1)"})
 
 
 @pytest.mark.parametrize(
@@ -90,7 +90,7 @@ def test_a_guide_is_read(photo: Path) -> None:
         ({"size": 2**17}, SettingError, "size must be"),
         ({"net": "poket"}, UnknownNameError, "'pocket'"),
         ({"target": ""}, SettingError, "target must be text that is not empty"),
-        ({"target": "conv9"}, UnknownNameError, "did you mean 'conv"),
+        ({"target": "block91"}, UnknownNameError, "did you mean 'block"),
     ],
 )
 def test_wrong_settings_are_answered_before_the_photo_is_read(
@@ -141,13 +141,13 @@ def test_again_from_noise(tmp_path: Path) -> None:
 
 
 def test_again_with_settings_changed(photo: Path, tmp_path: Path) -> None:
-    ph.dream(photo, target="conv2", steps=1).save(tmp_path / "a.png")
+    ph.dream(photo, target="block1", steps=1).save(tmp_path / "a.png")
     larger = ph.again(tmp_path / "a.png", size=300)
     assert isinstance(larger, Picture)
     assert larger.size == (233, 300)
     assert isinstance(larger.recipe, DreamRecipe)
     assert larger.recipe.octaves == 2  # was chosen automatically, and is chosen anew
-    assert larger.recipe.target == "conv2"
+    assert larger.recipe.target == "block1"
     with pytest.raises(UnknownNameError, match="no setting named 'sise'"):
         ph.again(tmp_path / "a.png", sise=30)
 
@@ -164,11 +164,11 @@ def test_the_photo_is_found_beside_the_recipe(photo: Path, tmp_path: Path) -> No
 
 def test_a_sheet_takes_text_expressions_and_ranges() -> None:
     quick: dict[str, Any] = {"size": (24, 32), "columns": 2, "gap": 1, "steps": 1, "sketches": 1, "views": 1}
-    sheet = ph.sheet(["mixed3a:0..1", ph.Channel("mixed3a", 2) + ph.Class("banana")], **quick)
+    sheet = ph.sheet(["block3:0..1", ph.Channel("block3", 2) + ph.Class("banana")], **quick)
     assert sheet.size == (49, 65)
-    assert json.loads(recipes.dumps(sheet.recipe))["targets"] == ["mixed3a:0", "mixed3a:1", "mixed3a:2 + class:banana"]
+    assert json.loads(recipes.dumps(sheet.recipe))["targets"] == ["block3:0", "block3:1", "block3:2 + class:banana"]
     assert torch.equal(pixels(ph.again(sheet)), sheet.image)
-    assert torch.equal(ph.sheet("mixed3a:0..1", **quick).image, ph.sheet(["mixed3a:0", "mixed3a:1"], **quick).image)
+    assert torch.equal(ph.sheet("block3:0..1", **quick).image, ph.sheet(["block3:0", "block3:1"], **quick).image)
     with pytest.raises(SettingError, match="has no source"):
         ph.again(sheet, source=np.zeros((8, 8, 3), np.uint8))
 
@@ -207,9 +207,9 @@ def test_other_weights_are_refused_unless_asked_for(photo: Path) -> None:
     text = json.loads(recipes.dumps(recipe))
     text["net"]["sha256"] = "0" * 64
     changed = recipes.loads(json.dumps(text))
-    with pytest.raises(RecipeError, match=r"must have the weights 000000000000.*--net pocket"):
+    with pytest.raises(RecipeError, match=r"must have the weights 000000000000.*--net lite"):
         ph.again(changed)
-    assert isinstance(ph.again(changed, net="pocket"), Picture)
+    assert isinstance(ph.again(changed, net="lite"), Picture)
 
 
 def test_global_chance_is_left_alone(photo: Path) -> None:

@@ -9,6 +9,7 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional as F
 
+from phosphene import nets
 from phosphene.attribution.sight import see
 from phosphene.attribution.view import network, picture, size_of, view, view_size, within_reach
 from phosphene.nets.base import Net
@@ -27,7 +28,7 @@ VEIL, CONTRAST = 0.18, 0.3
 and another grey than night or snow have, so that light and dark photographs read alike."""
 
 
-def heatmap(source: object, target: str | Objective | None = None, *, net: str | Net = "pocket") -> Image:
+def heatmap(source: object, target: str | Objective | None = None, *, net: str | Net = nets.RECOGNISES) -> Image:
     """Return the picture, 1 3 h w, with its own colours where it is evidence for `target`, and grey elsewhere.
 
         write_image("where.png", heatmap("cup.jpg", "class:espresso"))
@@ -41,7 +42,7 @@ def heatmap(source: object, target: str | Objective | None = None, *, net: str |
 
 
 def evidence(
-    source: object, target: str | Objective | None = None, *, net: str | Net = "pocket"
+    source: object, target: str | Objective | None = None, *, net: str | Net = nets.RECOGNISES
 ) -> Float[Tensor, "1 1 h w"]:
     """Return how much each place of the picture is evidence for `target`, from 0 (none, or against) to 1 (most).
 

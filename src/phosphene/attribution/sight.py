@@ -11,6 +11,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from phosphene import nets
 from phosphene.attribution.view import network, picture, view, within_reach
 from phosphene.errors import SettingError, UnknownNameError
 from phosphene.nets.base import Net
@@ -84,7 +85,7 @@ class Sight:
 
 
 @torch.no_grad()
-def see(source: object, *, net: str | Net = "pocket", count: int = 5) -> Sight:
+def see(source: object, *, net: str | Net = nets.RECOGNISES, count: int = 5) -> Sight:
     """Tell what a network sees: labels, and the layers and channels that respond more than to photographs.
 
         ph.see("cup.jpg").labels[0]     # SeenLabel('espresso', 'class:espresso', 0.83)

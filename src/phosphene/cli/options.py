@@ -20,6 +20,7 @@ from phosphene.errors import PhospheneError, SettingError
 from phosphene.kinds import KINDS
 from phosphene.recipe import NetUsed, Noise, settings_of
 from phosphene.recipe import settings as describe
+from phosphene.recipe.base import DEFAULT_NET
 from phosphene.recipe.presets import PRESETS
 
 if TYPE_CHECKING:
@@ -64,7 +65,7 @@ def _names(parameter: str, net: Any) -> list[str]:
     if parameter != "target":
         return []
     try:
-        card = nets.describe(str(net or "pocket"))
+        card = nets.describe(str(net or DEFAULT_NET))
     except PhospheneError:
         return []
     return [*card.layers, *(name for names in card.labels for name in names)]

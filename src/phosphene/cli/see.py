@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from phosphene import nets
 from phosphene.cli import batch, options
 from phosphene.cli.fetch import fetch
 from phosphene.cli.root import Command, describe_error, printable
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
 @click.command(cls=Command)
 @click.argument("photos", metavar="PHOTO...", nargs=-1, required=True, type=options.PATH)
-@click.option("--net", default="pocket", show_default=True, help="The network, by name.")
+@click.option("--net", default=nets.RECOGNISES, show_default=True, help="The network, by name.")
 @click.option(
     "--count",
     type=click.IntRange(1, 1000),

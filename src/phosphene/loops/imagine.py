@@ -13,7 +13,7 @@ prior. Srivastava et al., "Dropout" (JMLR 2014). Kingma and Ba, "Adam" (ICLR 201
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 from torch.nn import functional as F
 
@@ -24,8 +24,10 @@ from phosphene.errors import check
 from phosphene.gradients import precision as precisions
 from phosphene.loops.arithmetic import Arithmetic
 from phosphene.loops.ascent import Course, ascend
-from phosphene.loops.scorer import Augment, Scorer
-from phosphene.loops.stages import is_placed, plan
+from phosphene.loops.composition import composed
+from phosphene.loops.ensemble import Ensemble, Member
+from phosphene.loops.scorer import Augment
+from phosphene.loops.stages import is_anywhere, is_placed, plan
 from phosphene.loops.step import State, Step
 from phosphene.nets.base import Net
 from phosphene.objectives.base import Objective
@@ -42,9 +44,17 @@ COMPARISONS = 4
 """Times that sketches are scored to be compared, each time with other channels dropped."""
 
 
-def pixels_seen(net: Net, objective: Objective, settings: ImagineSettings, *, count: int, size: Size) -> int:
-    """Return how many pixels the network sees while it imagines `count` images, in the views of all steps."""
-    stages = plan(net.card.input.size, objective, settings, count=count, size=size, closest=net.card.closest)
+def pixels_seen(
+    net: Net,
+    objective: Objective,
+    settings: ImagineSettings,
+    *,
+    others: Sequence[Net] = (),
+    count: int,
+    size: Size,
+) -> int:
+    """Return how many pixels the networks see while they imagine `count` images, in the views of all steps."""
+    stages = plan(_input_sizes(net, *others), objective, settings, count=count, size=size, closest=net.card.closest)
     return sum(stage.cost * stage.steps for stage in stages)
 
 
@@ -54,6 +64,7 @@ def imagine_steps(
     settings: ImagineSettings,
     *,
     arithmetic: Arithmetic,
+    others: Sequence[Member] = (),
     count: int = 1,
     size: Size = (384, 384),
     precision: str = "auto",
@@ -71,6 +82,7 @@ def imagine_steps(
         objective: a resolved expression.
         settings: those of the recipe.
         arithmetic: the RNGs and optimizers, which also hold the seed.
+        others: further networks that score the images, each with its own resolved objective.
         count: images to make at once, from 1, kept unlike one another.
         size: (height, width) of the finished images, each from 1.
         precision: "auto", "bfloat16", "float16" or "float32", in which the network runs.
@@ -88,8 +100,13 @@ def imagine_steps(
     check("size", size, min(size) >= 1, "1 or more pixels on each side")
     dtype = precisions.choose_dtype(precision, next(net.parameters()).device)
     flip = net.card.mirrored and not is_placed(objective)
-    scorer = Scorer(net, objective, settings, dtype, flip=flip, augment=augment)
-    stages = plan(net.card.input.size, objective, settings, count=count, size=size, closest=net.card.closest)
+    members = (Member(net, objective), *others)
+    ensemble = Ensemble(members, settings, dtype, flip=flip, augment=augment)
+    sizes = _input_sizes(*(each.net for each in members))
+    stages = plan(sizes, objective, settings, count=count, size=size, closest=net.card.closest)
+    # A texture fills its canvas, and what has a position is where it was asked for.
+    composes = not (is_anywhere(objective) or is_placed(objective))
+    focus, calm = (settings.focus, settings.calm) if composes else (0.0, 0.0)
 
     def waves(size: Size, count: int) -> Canvas:
         rng, channels = arithmetic.rng("canvas"), net.card.input.channels
@@ -97,14 +114,19 @@ def imagine_steps(
         return symmetric(inner, settings.symmetry)
 
     def look(image: Image, stage: int, step: int) -> tuple[Scores, Image]:
-        scores, direction = scorer(image, stages[stage].view_specs, arithmetic.rng("views", stage, step))
-        return scores, direction.add_(stages[stage].smooth * curvature(image))
+        now = stages[stage]
+        scores, direction = ensemble(image, now.looks, arithmetic.rng("views", stage, step))
+        return scores, composed(direction, curvature(image), smooth=now.smooth, focus=focus, calm=calm)
 
     def compare(image: Image, stage: int) -> Scores:
-        return scorer.evaluate(image, stages[stage].view_specs[0], arithmetic.rng("sketches", stage + 1), COMPARISONS)
+        return ensemble.evaluate(image, stages[stage].looks, arithmetic.rng("sketches", stage + 1), COMPARISONS)
 
     course = Course(stages, canvas or waves, look, BETAS, LAST_RATE, compare)
     yield from ascend(course, count=count, size=size, arithmetic=arithmetic, state=state)
+
+
+def _input_sizes(*nets: Net) -> list[int]:
+    return [net.card.input.size for net in nets]
 
 
 def curvature(image: Image) -> Image:

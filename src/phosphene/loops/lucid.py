@@ -59,7 +59,7 @@ def lucid_steps(
     """
     check("count", count, count >= 1, "1 or more")
     check("size", size, min(size) >= SMALLEST, f"{SMALLEST} pixels or more on each side")
-    stage = Stage("shape", size, count, settings.steps, settings.rate, 0.0, (ViewSpec(1, size, (1.0, 1.0)),))
+    stage = Stage("shape", size, count, settings.steps, settings.rate, 0.0, ((ViewSpec(1, size, (1.0, 1.0)),),))
 
     def canvas(size: Size, count: int) -> Canvas:
         inner = LucidCanvas(size, count, decay=settings.decay, generator=arithmetic.rng("noise"))

@@ -14,7 +14,7 @@ feature visualization interpolation".
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -25,9 +25,10 @@ from phosphene.canvas.fourier import FourierCanvas
 from phosphene.gradients.engine import Engine
 from phosphene.loops.arithmetic import Arithmetic, Optimizer
 from phosphene.loops.ascent import cosine, part
+from phosphene.loops.composition import composed
+from phosphene.loops.ensemble import Ensemble, Member
 from phosphene.loops.imagine import BETAS, curvature
 from phosphene.loops.levels import Levels, keep_level, measure
-from phosphene.loops.scorer import Scorer
 from phosphene.loops.several import Several
 from phosphene.loops.stages import Stage, plan
 from phosphene.loops.step import Frame, State, Step, number
@@ -38,6 +39,8 @@ from phosphene.recipe.keyframes import smoothstep
 from phosphene.recipe.stills import ImagineSettings
 from phosphene.resampling import resize
 from phosphene.types import Activations, Image, Scores, Size
+
+Ideas = tuple[Objective, ...]
 
 BATCH = 8
 """Keyframes that the network looks at together: this bounds the memory, however many ideas there are."""
@@ -54,17 +57,22 @@ def frame_count(settings: MorphSettings, ideas: int) -> int:
     return max(2, round(settings.seconds * _transitions(settings, ideas) * Fraction(settings.fps)))
 
 
-def pixels_seen(net: Net, ideas: tuple[Objective, ...], settings: MorphSettings, *, size: Size) -> int:
-    """Return how many pixels the network sees while it imagines the keyframes, and what the frames cost besides."""
-    stages = _plan(net, _Blends(ideas, keyframes(len(ideas), settings.between, loop=settings.loop)), settings, size)
+def pixels_seen(
+    nets: Sequence[Net], ideas: Ideas, settings: MorphSettings, look: ImagineSettings, *, size: Size
+) -> int:
+    """Return how many pixels the networks see while they imagine the keyframes, and what the frames cost besides."""
+    blends = _Blends(ideas, keyframes(len(ideas), settings.between, loop=settings.loop))
+    stages = _plan(nets, blends, look, size)
     return sum(stage.cost * stage.steps for stage in stages) + _frames_cost(settings, len(ideas), size)
 
 
 def morph_steps(
     net: Net,
-    ideas: tuple[Objective, ...],
+    ideas: Ideas,
     settings: MorphSettings,
+    look: ImagineSettings,
     *,
+    others: Sequence[tuple[Net, Ideas]] = (),
     size: Size,
     dtype: torch.dtype,
     arithmetic: Arithmetic,
@@ -76,12 +84,14 @@ def morph_steps(
         net: the network.
         ideas: two or more resolved objectives.
         settings: those of the recipe.
+        look: how the pictures are imagined; `steps`, `views` and `seed` are those of `settings`.
+        others: further networks that score the pictures, each with the same ideas as resolved on its card.
         size: (height, width) of the film.
         dtype: the number format that the network runs in.
         arithmetic: the RNGs and optimizers, which also hold the seed.
         state: a step's `state`, to continue after it, to the same bytes.
     """
-    work = _Imagining(net, ideas, settings, size, dtype, arithmetic)
+    work = _Imagining([(net, ideas), *others], settings, look, size, dtype, arithmetic)
     frames = frame_count(settings, len(ideas))
     total = work.cost + _frames_cost(settings, len(ideas), size)
     if state is None or "stage" in state:
@@ -127,7 +137,7 @@ def keyframes(ideas: int, between: int, *, loop: bool = False) -> Tensor:
 class _Blends(Several):
     """The ideas, of which each picture shows another blend."""
 
-    def __init__(self, ideas: tuple[Objective, ...], weights: Tensor) -> None:
+    def __init__(self, ideas: Ideas, weights: Tensor) -> None:
         super().__init__(ideas)
         self.weights = weights
 
@@ -162,21 +172,25 @@ class _Imagining:
 
     def __init__(
         self,
-        net: Net,
-        ideas: tuple[Objective, ...],
+        nets: Sequence[tuple[Net, Ideas]],
         settings: MorphSettings,
+        look: ImagineSettings,
         size: Size,
         dtype: torch.dtype,
         arithmetic: Arithmetic,
     ) -> None:
-        look = _look(settings)
+        net, ideas = nets[0]
         weights = keyframes(len(ideas), settings.between, loop=settings.loop)
-        blends = _Blends(ideas, weights)
-        self._settings, self._arithmetic, self._blends = settings, arithmetic, blends
-        self._stages = _plan(net, blends, settings, size)
+        self._blends = [_Blends(own, weights) for _, own in nets]
+        members = [Member(each, blends) for (each, _), blends in zip(nets, self._blends, strict=True)]
+        self._settings, self._look, self._arithmetic = settings, look, arithmetic
+        self._stages = _plan([each for each, _ in nets], self._blends[0], look, size)
+        composes = not any(leaf.spatial for _, leaf in self._blends[0].terms())
+        self._focus, self._calm = (look.focus, look.calm) if composes else (0.0, 0.0)
         self._canvases = [_Canvas(stage.size, look.decay) for stage in self._stages]
         # Not mirrored: a thing should face the same way in all keyframes, and they are to be alike.
-        self._scorer = Scorer(net, blends, look, dtype, flip=False)
+        settings_alone = look.model_copy(update={"diversity": 0.0})  # the pictures are to be alike
+        self._ensemble = Ensemble(members, settings_alone, dtype, flip=False)
         rng = arithmetic.rng("canvas")
         first = self._stages[0].size
         self._shared = FourierCanvas(first, 1, decay=look.decay, generator=rng).spectrum.detach()
@@ -241,9 +255,11 @@ class _Imagining:
         for batch in torch.arange(len(self._weights)).split(BATCH):
             pictures = canvas.of(spectra[:1] + spectra[1 + batch])
             image = pictures()
-            self._blends.weights = self._weights[batch]
-            each, direction = self._scorer(image, stage.view_specs, rng)
-            direction = direction + stage.smooth * curvature(image.detach())
+            for blends in self._blends:
+                blends.weights = self._weights[batch]
+            each, direction = self._ensemble(image, stage.looks, rng)
+            smoothing = curvature(image.detach())
+            direction = composed(direction, smoothing, smooth=stage.smooth, focus=self._focus, calm=self._calm)
             own += torch.autograd.grad(image, pictures.spectrum, direction)
             scores.append(each)
         gradient = torch.cat(own)
@@ -261,21 +277,17 @@ class _Imagining:
         return torch.cat((shared, *(grown(spectra[:1] + own) - shared for own in spectra[1:].split(1))))
 
 
-def _look(settings: MorphSettings) -> ImagineSettings:
-    return ImagineSettings(steps=settings.steps, views=settings.views, sketches=1, diversity=0.0)
-
-
-def _plan(net: Net, blends: _Blends, settings: MorphSettings, size: Size) -> list[Stage]:
-    return plan(
-        net.card.input.size, blends, _look(settings), count=len(blends.weights), size=size, closest=net.card.closest
-    )
+def _plan(nets: Sequence[Net], blends: _Blends, look: ImagineSettings, size: Size) -> list[Stage]:
+    alone = look.model_copy(update={"sketches": 1})  # all keyframes begin with the same noise
+    sizes = [net.card.input.size for net in nets]
+    return plan(sizes, blends, alone, count=len(blends.weights), size=size, closest=nets[0].card.closest)
 
 
 def _frames_cost(settings: MorphSettings, ideas: int, size: Size) -> int:
     return FRAME_COST * frame_count(settings, ideas) * math.prod(size)
 
 
-def _units(net: Net, ideas: tuple[Objective, ...], image: Image) -> Tensor:
+def _units(net: Net, ideas: Ideas, image: Image) -> Tensor:
     """Return the factors that make the weights of ideas in different layers, and so in different units, comparable."""
     if len({idea.layers() for idea in ideas}) == 1:
         return torch.ones(len(ideas))

@@ -16,6 +16,7 @@ from torch import Tensor
 from phosphene.errors import check
 from phosphene.loops.arithmetic import Arithmetic
 from phosphene.loops.ascent import part
+from phosphene.loops.ensemble import Member
 from phosphene.loops.imagine import imagine_steps
 from phosphene.loops.several import Several
 from phosphene.loops.stages import is_anywhere, is_placed
@@ -39,6 +40,7 @@ def sheet_steps(
     settings: ImagineSettings,
     *,
     arithmetic: Arithmetic,
+    others: Sequence[tuple[Net, Sequence[Objective]]] = (),
     columns: int | None = None,
     gap: int = 4,
     size: Size = (128, 128),
@@ -55,6 +57,7 @@ def sheet_steps(
         net: any network with a card.
         objectives: resolved expressions, one or more.
         settings: those of the recipe; `diversity` is not used, since images of different things differ.
+        others: further networks that score the images, each with the same objectives as resolved on its card.
         arithmetic, precision, state: see `imagine_steps`.
         columns: images in a row; None for a sheet that is about square.
         gap: white pixels between images, from 0.
@@ -78,6 +81,7 @@ def sheet_steps(
             Each(tuple(objectives[index] for index in batch)),
             settings,
             arithmetic=arithmetic.at("batch", number_of),
+            others=[Member(each, Each(tuple(several[index] for index in batch))) for each, several in others],
             count=len(batch),
             size=size,
             precision=precision,

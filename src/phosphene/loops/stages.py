@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from phosphene.loops.scorer import ViewSpec
@@ -24,6 +25,12 @@ DETAIL = 4
 CLOSE = (1.0, 1.75)
 """Smallest and largest side of the close views of detail, in input sizes: at most as fine as the canvas's pixels."""
 
+MARGIN = 1.2
+"""Least side of a canvas in sides of a view of it: larger views would show nothing more."""
+
+FINE = 4
+"""Sides of views that are not a network's input size are multiples of this."""
+
 GROWTH = 1.5
 """Canvases are doubled as long as they are smaller than what is wanted by more than this factor."""
 
@@ -39,7 +46,7 @@ class Stage:
         steps: number of steps.
         rate: the learning rate that the stage begins with.
         smooth: weight of the smoothness prior.
-        view_specs: the views that each step takes of every image.
+        looks: for each network, the views that each step takes of every image.
     """
 
     name: str
@@ -48,16 +55,16 @@ class Stage:
     steps: int
     rate: float
     smooth: float
-    view_specs: tuple[ViewSpec, ...]
+    looks: tuple[tuple[ViewSpec, ...], ...]
 
     @property
     def cost(self) -> int:
-        """The pixels that the network sees in one step."""
-        return self.pictures * sum(spec.views * math.prod(spec.size) for spec in self.view_specs)
+        """The pixels that the networks see in one step."""
+        return self.pictures * sum(spec.views * math.prod(spec.size) for specs in self.looks for spec in specs)
 
 
 def plan(
-    input_size: int,
+    input_sizes: Sequence[int],
     objective: Objective,
     settings: ImagineSettings,
     *,
@@ -65,17 +72,17 @@ def plan(
     size: Size,
     closest: float = 0.0,
 ) -> list[Stage]:
-    """Plan the stages for a network of this input size, which sees things in no less than `closest` of a picture.
+    """Plan the stages for networks of these input sizes, of which the first one's decides the canvases.
 
     A class is a thing of a certain size in the image: it is sketched, drawn, and refined once. A channel or a layer
     may respond anywhere and fills a canvas of any size, which is doubled until it is about half as large as the size
     asked for, up to `LARGEST`. A neuron has a position: its views are not moved far, and become larger instead of
-    closer.
+    closer. Views of a class show no less than the share `closest` of a picture.
     """
     anywhere = is_anywhere(objective)
-    side = input_size * CANVAS
-    view = ViewSpec(settings.views, shaped(input_size, size, multiple=input_size // 4), settings.zoom)
-    shape = Stage("shape", shaped(side, size), count, settings.steps, settings.rate, settings.smooth, (view,))
+    side = input_sizes[0] * CANVAS
+    looks = tuple((ViewSpec(settings.views, _seen(each, side, size), settings.zoom),) for each in input_sizes)
+    shape = Stage("shape", shaped(side, size), count, settings.steps, settings.rate, settings.smooth, looks)
     sketches = [_sketch(shape, settings)] if settings.sketches > 1 and not anywhere else []
     wanted = min(LARGEST, math.sqrt(math.prod(size))) if anywhere else 0.0
     sides = [side * 2]
@@ -88,16 +95,19 @@ def plan(
             size=shaped(side, size),
             steps=max(1, settings.steps // DETAIL),
             rate=settings.rate / 2,
-            # Grain would drown the detail of a thing; a texture may be grainy.
-            smooth=settings.smooth if anywhere else 2 * settings.smooth,
-            view_specs=_detail_views(
-                input_size,
-                objective,
-                settings,
-                side=side,
-                number=number,
-                size=size,
-                closest=0.0 if anywhere else closest,
+            # Grain would drown the detail of a thing, unless it is calmed; a texture may be grainy.
+            smooth=settings.smooth if anywhere or settings.calm else 2 * settings.smooth,
+            looks=tuple(
+                _detail_views(
+                    each,
+                    objective,
+                    settings,
+                    side=side,
+                    number=number,
+                    size=size,
+                    closest=0.0 if anywhere else closest,
+                )
+                for each in input_sizes
             ),
         )
         for number, side in enumerate(sides, start=1)
@@ -107,9 +117,9 @@ def plan(
 
 def _sketch(shape: Stage, settings: ImagineSettings) -> Stage:
     """Return the stage that draws several sketches of each image, which share the views."""
-    few = replace(shape.view_specs[0], views=math.ceil(settings.views / settings.sketches))
+    few = tuple((replace(views[0], views=math.ceil(settings.views / settings.sketches)),) for views in shape.looks)
     pictures = shape.pictures * settings.sketches
-    return replace(shape, name="sketch", pictures=pictures, steps=settings.sketch_steps, view_specs=(few,))
+    return replace(shape, name="sketch", pictures=pictures, steps=settings.sketch_steps, looks=few)
 
 
 def _detail_views(
@@ -122,17 +132,23 @@ def _detail_views(
     size: Size,
     closest: float,
 ) -> tuple[ViewSpec, ...]:
-    """Return the views of one stage of detail, on a canvas of this side."""
-    multiple = input_size // 4
+    """Return one network's views of one stage of detail, on a canvas of this side."""
     if is_placed(objective):
-        larger = shaped(input_size * 2, size, multiple=multiple)
+        larger = shaped(input_size * 2, size, multiple=input_size // 4)
         return (ViewSpec(max(1, settings.views // 4), larger, settings.zoom),)
-    seen = shaped(input_size, size, multiple=multiple)
+    seen = _seen(input_size, side, size)
     near = input_size / side
     close = ViewSpec(max(1, settings.views // 2), seen, (max(closest, CLOSE[0] * near), max(closest, CLOSE[1] * near)))
     if number > 1:  # there is nothing new to be seen from afar, and more to be seen up close
         return (replace(close, views=settings.views * 2 ** (number - 1)),)
     return (ViewSpec(max(1, settings.views // 2), seen, settings.zoom), close)
+
+
+def _seen(input_size: int, side: float, size: Size) -> Size:
+    """Return the size of a view of a whole canvas: the network's input size, unless the canvas is hardly larger."""
+    if input_size * MARGIN <= side:
+        return shaped(input_size, size, multiple=input_size // 4)
+    return shaped(side / MARGIN, size, multiple=FINE)
 
 
 def is_anywhere(objective: Objective) -> bool:

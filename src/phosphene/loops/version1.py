@@ -86,4 +86,4 @@ class _Adam(Optimizer):
 
 def arithmetic_for(version: int, seed: int) -> Arithmetic:
     """Return the arithmetic of recipes of this version."""
-    return {1: Version1, 2: Arithmetic}[version](seed)
+    return (Version1 if version == 1 else Arithmetic)(seed)

@@ -12,6 +12,9 @@ if TYPE_CHECKING:
     from phosphene.nets.card import Card
     from phosphene.nets.weights.download import Progress
 
+RECOGNISES = "lite-clean"
+"""The bundled network that recognises best, which tells what is in a picture where no other is named."""
+
 _HUB, _EXPORTED = "hf:", ".pt2"
 
 

@@ -17,11 +17,15 @@ from pydantic import (
 )
 
 from phosphene import __version__
-from phosphene.recipe.fields import Device, PixelSize, Precision, Seed, Sha256, read_size
+from phosphene.recipe.fields import Auto, Device, PixelSize, Precision, Seed, Sha256, read_size
 from phosphene.recipe.settings import meant
 
-VERSION: Final = 2
-"""Version of what a recipe's numbers mean; version 1 (phosphene 0.1.0) is rendered with its own arithmetic."""
+VERSION: Final = 3
+"""Version of what a recipe's numbers mean, and of its defaults; version 1 (phosphene 0.1.0) is rendered with its own
+arithmetic, and what recipes before version 3 leave out has the defaults of that time (`recipe.earlier`)."""
+
+DEFAULT_NET: Final = "lite"
+"""The network where none is named."""
 
 
 class Model(BaseModel):
@@ -40,6 +44,22 @@ class NetUsed(Model):
     @classmethod
     def _by_name(cls, value: object) -> object:
         return {"name": value} if isinstance(value, str) else value
+
+
+def read_nets(value: object) -> object:
+    """Read names separated by commas, or "none", or a list as JSON has it; return other values unchanged."""
+    if isinstance(value, str) and value != "auto":
+        value = [] if value.strip() == "none" else [name.strip() for name in value.split(",")]
+    return tuple(map(NetUsed.model_validate, value)) if isinstance(value, list | tuple) else value
+
+
+Ensemble = Annotated[
+    Annotated[tuple[NetUsed, ...], meant("names of networks separated by commas, or none", "NET,...|none")] | Auto,
+    BeforeValidator(read_nets),
+]
+ENSEMBLE = (
+    "Further networks that score pictures of labels together with net; auto for those that suit it, none for net alone."
+)
 
 
 class FileSource(Model):
@@ -100,7 +120,7 @@ class BaseRecipe(Model):
     """Fields that lose their value when another setting changes."""
 
     kind: str
-    version: Literal[1, 2] = VERSION
+    version: Literal[1, 2, 3] = VERSION
     phosphene: str = __version__
     automatic: Annotated[tuple[str, ...], meant("a list of settings")] = ()
 
@@ -120,12 +140,26 @@ class NetworkRecipe(BaseRecipe):
     """A recipe of work that a network does. `guides` has the SHA-256 of each picture that its targets name."""
 
     net: Annotated[NetUsed, meant("the name of a net"), Field(description="The network, by name.")] = NetUsed(
-        name="pocket"
+        name=DEFAULT_NET
     )
     guides: Annotated[dict[str, Sha256], meant("an object of paths and hashes")] = Field(default_factory=dict)
     seed: Seed = 0
     precision: Precision = "auto"
     device: Device = "auto"
+
+    def networks(self) -> Sequence[NetUsed]:
+        """Return the networks that the work is known to need."""
+        return [self.net]
+
+
+class EnsembleRecipe(NetworkRecipe):
+    """A recipe of work that several networks may do together."""
+
+    ensemble: Ensemble = Field("auto", description=ENSEMBLE)
+
+    def networks(self) -> Sequence[NetUsed]:
+        """Return the networks that the work is known to need."""
+        return [self.net, *(() if self.ensemble == "auto" else self.ensemble)]
 
 
 def settings_of(kind: type[BaseRecipe]) -> list[str]:

@@ -6,7 +6,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from phosphene.recipe.base import BaseRecipe, Clip, Model, NetworkRecipe, PhotoOrNoise
+from phosphene.recipe.base import BaseRecipe, Clip, EnsembleRecipe, Model, NetworkRecipe, PhotoOrNoise
 from phosphene.recipe.fields import (
     Drift,
     OctaveScale,
@@ -88,12 +88,12 @@ class MorphSettings(Model):
     shared: Annotated[float, Field(ge=0, le=1)] = Field(
         0.5, description="Share of each step that all pictures take together: more makes them more alike."
     )
-    steps: ShapeSteps = 96
+    steps: ShapeSteps = 48
     views: Views = 4
     seed: Seed = 0
 
 
-class _MorphBase(NetworkRecipe):
+class _MorphBase(EnsembleRecipe):
     kind: Literal["morph"] = "morph"
     ideas: Annotated[
         tuple[Target, ...],

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
-from phosphene.errors import UnknownNameError
+from phosphene.errors import SettingError, UnknownNameError
+from phosphene.recipe.base import DEFAULT_NET, NetUsed
 
 
 @dataclass(frozen=True)
 class Preset:
-    """Settings that work well together, and a phrase that describes the result."""
+    """Settings that work well together, and a phrase that describes the result.
+
+    `targets` has the target for each network that the preset was made for, where it brings out a certain layer.
+    """
 
     about: str
     settings: Mapping[str, Any]
+    targets: Mapping[str, str] = field(default_factory=dict)
 
 
 NOTEBOOK: Mapping[str, Any] = {
@@ -33,9 +38,17 @@ NOTEBOOK: Mapping[str, Any] = {
 
 PRESETS: dict[str, dict[str, Preset]] = {
     "dream": {
-        "strokes": Preset("brush strokes and ornaments; the picture stays recognisable.", {"target": "mixed3b"}),
-        "eyes": Preset("eyes, fur and holes.", {"target": "mixed4c"}),
-        "creatures": Preset("heads, and rows of figures.", {"target": "mixed5a"}),
+        "strokes": Preset(
+            "bold strokes and folds; the picture stays recognisable.", {}, {"lite": "block3", "pocket": "mixed3b"}
+        ),
+        "ornaments": Preset("rings, hatching and woven patterns.", {}, {"lite": "block8", "pocket": "mixed4a"}),
+        "eyes": Preset("eyes, fur and shells.", {}, {"lite": "block11", "pocket": "mixed4c"}),
+        "creatures": Preset("faces, plants and vessels.", {}, {"lite": "block13", "pocket": "mixed5a"}),
+        "scenes": Preset("whole scenes: towers, clouds, landscapes.", {}, {"lite": "block15", "pocket": "mixed5b"}),
+        "fine": Preset(
+            "the fine grain of the network as it was published: scales, leaves, lace.",
+            {"net": "lite-clean", "target": "block15"},
+        ),
         "2015": Preset("the notebook of Mordvintsev, Olah and Tyka, exactly; choose a net of its time.", NOTEBOOK),
         "gentle": Preset("a hint of a dream.", {"steps": 4, "step_size": 0.01}),
     },
@@ -55,11 +68,61 @@ PRESETS: dict[str, dict[str, Preset]] = {
 """The presets of each kind of work, by name."""
 
 
-def preset_settings(kind: str, name: str | None) -> Mapping[str, Any]:
-    """Return the settings of a kind's preset, none for None; raise `UnknownNameError` for an unknown name."""
+SUITED: dict[str, dict[str, Mapping[str, Any]]] = {
+    "imagine": {
+        "pocket": {
+            "size": 384,
+            "steps": 96,
+            "sketch_steps": 24,
+            "views": 8,
+            "decay": 1.3,
+            "zoom": (0.8, 1.0),
+            "noise": 0.08,
+            "channel_dropout": 0.1,
+            "natural": 1.0,
+            "smooth": 6.0,
+            "focus": 0.0,
+            "calm": 0.0,
+        },
+    },
+    "morph": {"pocket": {"steps": 96}},
+}
+"""Defaults that suit one network better than those of the recipes' fields, by kind of work and by network."""
+
+
+def suited_settings(kind: str, net: str) -> Mapping[str, Any]:
+    """Return the defaults of a kind's settings that are other than the fields' own for this network."""
+    return SUITED.get(kind, {}).get(net, {})
+
+
+def preset_settings(kind: str, name: str | None, settings: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the settings of a kind's preset together with `settings`, which come first.
+
+    Raises:
+        UnknownNameError: for a preset that the kind does not have.
+        SettingError: for a preset that needs a target on the network of the settings.
+    """
     if name is None:
-        return {}
+        return settings
     known = PRESETS.get(kind, {})
     if name not in known:
         raise UnknownNameError("preset", name, known)
-    return known[name].settings
+    preset = known[name]
+    chosen = {**preset.settings, **settings}
+    if preset.targets and chosen.get("target") is None:
+        net = net_of(chosen)
+        if net not in preset.targets:
+            nets = " and ".join(preset.targets)
+            raise SettingError(
+                f"the preset {name!r} knows its layers on {nets} only: give a --target for {net!r}",
+                setting="preset",
+                value=name,
+            )
+        chosen["target"] = preset.targets[net]
+    return chosen
+
+
+def net_of(settings: Mapping[str, Any]) -> str:
+    """Return the name of the network in the settings, or of the one that is used where none is named."""
+    net = settings.get("net", DEFAULT_NET)
+    return net.name if isinstance(net, NetUsed) else str(net)

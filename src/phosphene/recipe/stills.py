@@ -8,7 +8,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
-from phosphene.recipe.base import BaseRecipe, Model, NetworkRecipe, PhotoOrNoise
+from phosphene.recipe.base import BaseRecipe, EnsembleRecipe, Model, NetworkRecipe, PhotoOrNoise
 from phosphene.recipe.fields import (
     Auto,
     Equalise,
@@ -58,30 +58,36 @@ class ImagineSettings(Model):
     diversity: Annotated[float, Field(ge=0, le=100)] = Field(
         2.0, description="How strongly pictures that are made together are kept unlike one another."
     )
-    steps: ShapeSteps = 96
+    steps: ShapeSteps = 48
     sketches: Sketches = 4
-    sketch_steps: Annotated[int, Field(ge=1, le=10_000)] = Field(24, description="Steps of ascent for the sketches.")
-    views: Views = 8
+    sketch_steps: Annotated[int, Field(ge=1, le=10_000)] = Field(16, description="Steps of ascent for the sketches.")
+    views: Views = 4
     rate: Annotated[float, Field(gt=0, le=10)] = Field(
         0.12, description="Learning rate: how far a step goes, where 1 is the contrast of a photograph."
     )
     decay: Annotated[float, Field(ge=0, le=4)] = Field(
-        1.3, description="How much weaker finer waves are drawn: amplitudes fall as frequency to this power."
+        1.1, description="How much weaker finer waves are drawn: amplitudes fall as frequency to this power."
     )
-    zoom: Zoom = Field((0.8, 1.0), description="Smallest and largest share of the picture's height in a view.")
+    zoom: Zoom = Field((0.75, 1.05), description="Smallest and largest share of the picture's height in a view.")
     rotate: Annotated[float, Field(ge=0, le=180)] = Field(8.0, description="Largest rotation of a view, in degrees.")
     tint: Annotated[float, Field(ge=0, le=1)] = Field(
         0.1, description="How much a view's colours and contrast are changed at random."
     )
-    noise: Annotated[float, Field(ge=0, le=1)] = Field(0.08, description="Std of the noise added to a view.")
+    noise: Annotated[float, Field(ge=0, le=1)] = Field(0.05, description="Std of the noise added to a view.")
     channel_dropout: Annotated[float, Field(ge=0, lt=1)] = Field(
-        0.1, description="Share of the network's channels that each step drops at random."
+        0.0, description="Share of the network's channels that each step drops at random."
     )
     natural: Annotated[float, Field(ge=0, le=100)] = Field(
-        1.0, description="Weight of the prior that every layer responds as it does to photographs."
+        0.0, description="Weight of the prior that every layer responds as it does to photographs."
     )
     smooth: Annotated[float, Field(ge=0, le=100)] = Field(
-        6.0, description="Weight of the prior that neighbouring pixels are alike."
+        4.0, description="Weight of the prior that neighbouring pixels are alike."
+    )
+    focus: Annotated[float, Field(ge=0, le=1)] = Field(
+        0.7, description="How much the picture of a label is drawn in the middle: steps are weaker far from it."
+    )
+    calm: Annotated[float, Field(ge=0, le=1)] = Field(
+        0.75, description="How calm a label's picture is where the network looks least: steps are weaker there."
     )
     symmetry: Symmetry = None
     seed: Seed = 0
@@ -105,12 +111,12 @@ class DreamRecipe(DreamSettings, _DreamBase):
     tile: TileField = "auto"
 
 
-class _ImagineBase(NetworkRecipe):
+class _ImagineBase(EnsembleRecipe):
     kind: Literal["imagine"] = "imagine"
     target: Target = Field(
         description="What to picture, in the objective language: a label, a channel, a sum of them ..."
     )
-    size: SizeField = Field(384, description="Size of the picture: a square's side, or WIDTHxHEIGHT.")
+    size: SizeField = Field(512, description="Size of the picture: a square's side, or WIDTHxHEIGHT.")
     count: Annotated[int, Field(ge=1, le=64)] = Field(1, description="How many different pictures to make.")
     pick: Annotated[int, Field(ge=1, le=64)] | None = None
     method: Literal["robust", "lucid"] = Field(
@@ -140,7 +146,7 @@ class ImagineRecipe(ImagineSettings, _ImagineBase):
         return self
 
 
-class SheetRecipe(NetworkRecipe):
+class SheetRecipe(EnsembleRecipe):
     """How pictures of many things were made from noise, side by side."""
 
     not_settings: ClassVar[frozenset[str]] = BaseRecipe.not_settings | {"targets"}

@@ -17,6 +17,7 @@ from phosphene import __version__
 from phosphene.errors import RecipeError, SettingError, UnknownNameError
 from phosphene.kinds import KINDS
 from phosphene.recipe.base import SOURCES, VERSION, BaseRecipe, FileSource, NetUsed, settings_of
+from phosphene.recipe.earlier import completed
 from phosphene.recipe.settings import must_be, received
 
 R = TypeVar("R", bound=BaseRecipe)
@@ -98,7 +99,7 @@ def loads(text: str | bytes, *, path: object = None) -> BaseRecipe:
         raise RecipeError(f"kind in {place} must be {' or '.join(map(repr, KINDS))}, but {state}", path=path)
     kind = KINDS[name].recipe
     try:
-        return kind.model_validate_json(json.dumps(_renamed(kind, data)) if kind.old_names else text, strict=True)
+        return kind.model_validate_json(json.dumps(completed(name, _renamed(kind, data))), strict=True)
     except ValidationError as problem:
         _, message, _ = _first(kind, problem)
         raise RecipeError(f"{place} is broken: {message}", path=path) from None

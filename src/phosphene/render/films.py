@@ -197,13 +197,28 @@ def build_morph(recipe: MorphRecipe, net: Net, given: Given) -> FilmWork:
     memory.check(size)
     device = next(net.parameters()).device
     dtype = choose_dtype(recipe.precision, device)
-    recipe = resolved(recipe, net=networks.named(net), precision=name_of(dtype), guides=targets.guides, size=size)
+    companions = networks.companions(recipe, ideas, given.path)
+    others = [
+        (each, tuple(map(networks.Targets(each, given.path, given.look_in, recipe.guides), recipe.ideas)))
+        for each in companions
+    ]
+    recipe = resolved(
+        recipe,
+        net=networks.named(net),
+        ensemble=tuple(map(networks.named, companions)),
+        precision=name_of(dtype),
+        guides=targets.guides,
+        size=size,
+    )
+    look = networks.imagine_settings(recipe)
     arithmetic = arithmetic_for(recipe.version, recipe.seed)
 
     def begin(state: State | None) -> Iterator[Step]:
-        return morph.morph_steps(net, ideas, recipe, size=size, dtype=dtype, arithmetic=arithmetic, state=state)
+        return morph.morph_steps(
+            net, ideas, recipe, look, others=others, size=size, dtype=dtype, arithmetic=arithmetic, state=state
+        )
 
-    load = Load.of(morph.pixels_seen(net, ideas, recipe, size=size), _layers(ideas), dtype)
+    load = Load.of(morph.pixels_seen((net, *companions), ideas, recipe, look, size=size), _layers(ideas), dtype)
     return FilmWork(recipe, load, size, Fraction(recipe.fps), morph.frame_count(recipe, len(ideas)), begin, device)
 
 

@@ -223,9 +223,10 @@ class Job:
         net = self.net
         if net is None and isinstance(self.recipe, NetworkRecipe):
             networks.check_allowed(self.recipe, self.given.path, fetch=self.given.fetch)
-            for done, total in fetching.fetch(self.recipe.net.name):
-                yield Event(f"fetching {self.recipe.net.name}", done, total)
-            net = self.net = networks.load(self.recipe, self.given.path)
+            for used in self.recipe.networks():
+                for done, total in fetching.fetch(used.name):
+                    yield Event(f"fetching {used.name}", done, total)
+            net = self.net = networks.load(self.recipe.net, self.recipe.device, self.given.path)
         self._work = load(KINDS[self.recipe.kind].builder)(self.recipe, net, self.given)
         self.recipe = self._work.recipe
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import torch
@@ -16,10 +16,22 @@ from phosphene.nets.base import Net
 from phosphene.objectives.base import Objective, resolve
 from phosphene.objectives.expr import parse
 from phosphene.objectives.features import Class, Layer
-from phosphene.recipe import FileSource, NetUsed, NetworkRecipe
+from phosphene.recipe import (
+    EnsembleRecipe,
+    FileSource,
+    ImagineSettings,
+    MorphRecipe,
+    NetUsed,
+    NetworkRecipe,
+    SheetRecipe,
+    earlier,
+)
+from phosphene.recipe.presets import suited_settings
 from phosphene.recipe.stills import MOST_ON_SHEET
 from phosphene.render import sources
 from phosphene.resampling import resize
+
+IMAGINE = tuple(ImagineSettings.model_fields)
 
 GUIDE_SIDE = 512
 """Longest side in pixels that a guide is shrunk to: every position of the canvas is compared with all of its own."""
@@ -27,32 +39,64 @@ GUIDE_SIDE = 512
 
 def check_allowed(recipe: NetworkRecipe, path: Path | None, *, fetch: bool) -> None:
     """Raise `RecipeError` if a recipe from the file `path` needs a download that the user has not agreed to."""
-    name = recipe.net.name
-    if path is None or fetch or nets.is_here(name):
+    if path is None or fetch:
         return
-    raise RecipeError(
-        f"{path} asks for the network {name!r}, which is not on this machine: add --fetch to download it "
-        "(fetch=True in Python), or --net to use another",
-        path=path,
-    )
+    for name in (used.name for used in recipe.networks()):
+        if not nets.is_here(name):
+            raise RecipeError(
+                f"{path} asks for the network {name!r}, which is not on this machine: add --fetch to download it "
+                "(fetch=True in Python), or --net to use another",
+                path=path,
+            )
 
 
-def load(recipe: NetworkRecipe, path: Path | None = None) -> Net:
-    """Load the network of a recipe onto its device.
+def load(used: NetUsed, device: str, path: Path | None = None) -> Net:
+    """Load a network that a recipe uses onto the device that it names; `path` is the recipe's file.
 
     Raises `UnknownNameError`, `SettingError` for a device that is not there, and `RecipeError` for other weights than
     the recipe names.
     """
     with torch.random.fork_rng(devices=[]):  # building layers draws from it
-        net = nets.load(recipe.net.name)
+        net = nets.load(used.name)
     card = net.card
-    if recipe.net.sha256 not in (None, card.sha256):
+    if used.sha256 not in (None, card.sha256):
         raise RecipeError(
-            f"net {card.name!r} must have the weights {str(recipe.net.sha256)[:12]}..., but here has "
+            f"net {card.name!r} must have the weights {str(used.sha256)[:12]}..., but here has "
             f"{card.sha256[:12]}...: give --net {card.name} (net={card.name!r} in Python) to render with these",
             path=path,
         )
-    return net.to(choose_device(recipe.device))
+    return net.to(choose_device(device))
+
+
+COMPANIONS = {"lite": ("lite-clean",)}
+"""The networks that draw better together with each, where a recipe leaves the choice to phosphene: `lite` draws whole
+things in soft strokes, `lite-clean` their detail."""
+
+
+def companions(recipe: EnsembleRecipe, objectives: Iterable[Objective], path: Path | None = None) -> list[Net]:
+    """Load the further networks of an ensemble, or those that suit its first one.
+
+    Only labels mean the same on several networks: for a layer or a channel there are no companions, unless the recipe
+    names some.
+    """
+    used = recipe.ensemble
+    if used == "auto":
+        known = COMPANIONS.get(recipe.net.name, ()) if all(map(is_of_classes, objectives)) else ()
+        used = tuple(NetUsed(name=name) for name in known)
+    return [load(each, recipe.device, path) for each in used]
+
+
+def imagine_settings(recipe: SheetRecipe | MorphRecipe) -> ImagineSettings:
+    """Return how the pictures of a sheet or a morph are imagined: as the recipe says, and as suits its network."""
+    net = earlier.NET if recipe.version < earlier.SINCE else recipe.net.name
+    suited = {name: value for name, value in suited_settings("imagine", net).items() if name in IMAGINE}
+    own = {name: getattr(recipe, name) for name in IMAGINE if name in type(recipe).model_fields}
+    return ImagineSettings(**{**suited, **own})
+
+
+def is_of_classes(objective: Objective) -> bool:
+    """Tell whether an objective names labels only, and no part of a network."""
+    return not any(leaf.spatial for _, leaf in objective.terms())
 
 
 def named(net: Net) -> NetUsed:

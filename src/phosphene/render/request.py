@@ -13,7 +13,7 @@ from phosphene.nets.base import Net
 from phosphene.objectives.base import Objective
 from phosphene.objectives.name import spread
 from phosphene.recipe import BaseRecipe, FileSource, Photo, override, validate
-from phosphene.recipe.presets import preset_settings
+from phosphene.recipe.presets import net_of, preset_settings, suited_settings
 from phosphene.render import networks, sources
 from phosphene.render.job import Given, Job
 from phosphene.render.picture import Picture
@@ -50,7 +50,8 @@ def open_job(
 def _request(kind: str, source: object, preset: str | None, settings: dict[str, Any]) -> BaseRecipe:
     """Return the recipe for these settings; what is wrong with them is found before a file is read."""
     schema = KINDS[kind].recipe
-    chosen = {**preset_settings(kind, preset), **settings}
+    given = preset_settings(kind, preset, settings)
+    chosen = {**suited_settings(kind, net_of(given)), **given}
     fixed: dict[str, Any] = {}
     if "source" in schema.model_fields:
         if source is None:

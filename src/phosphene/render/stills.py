@@ -14,6 +14,7 @@ from torch import Tensor
 from phosphene.gradients.engine import Engine
 from phosphene.gradients.precision import choose_dtype
 from phosphene.loops import dream, imagine, lucid, sheet
+from phosphene.loops.ensemble import Member
 from phosphene.loops.step import State, Step, pack
 from phosphene.loops.version1 import arithmetic_for
 from phosphene.media import atomic, memory
@@ -25,7 +26,6 @@ from phosphene.recipe import (
     DreamRecipe,
     DreamSettings,
     ImagineRecipe,
-    ImagineSettings,
     SheetRecipe,
     dumps,
     resolved,
@@ -170,9 +170,15 @@ def build_imagine(recipe: ImagineRecipe, net: Net, given: Given) -> StillWork:
     memory.check(size, recipe.count)
     device = next(net.parameters()).device
     dtype = choose_dtype(recipe.precision, device)
+    companions = networks.companions(recipe, [objective], given.path) if recipe.method == "robust" else []
+    others = [
+        Member(each, networks.Targets(each, given.path, given.look_in, recipe.guides)(recipe.target))
+        for each in companions
+    ]
     recipe = resolved(
         recipe,
         net=networks.named(net),
+        ensemble=tuple(map(networks.named, companions)),
         precision=name_of(dtype),
         guides=targets.guides,
         size=size,
@@ -184,6 +190,7 @@ def build_imagine(recipe: ImagineRecipe, net: Net, given: Given) -> StillWork:
             objective,
             recipe,
             arithmetic=arithmetic,
+            others=others,
             count=recipe.count,
             size=size,
             precision=recipe.precision,
@@ -203,7 +210,7 @@ def build_imagine(recipe: ImagineRecipe, net: Net, given: Given) -> StillWork:
 
     begin = {"robust": robust, "lucid": as_published}[recipe.method]
     seen = {
-        "robust": imagine.pixels_seen(net, objective, recipe, count=recipe.count, size=size),
+        "robust": imagine.pixels_seen(net, objective, recipe, others=companions, count=recipe.count, size=size),
         "lucid": recipe.steps * recipe.count * math.prod(size),
     }[recipe.method]
     return StillWork(recipe, Load.of(seen, objective.layers(), dtype), size, grey, begin, finished, device)
@@ -219,15 +226,21 @@ def build_sheet(recipe: SheetRecipe, net: Net, given: Given) -> StillWork:
     columns = sheet.columns_for(len(objectives), size) if recipe.columns == "auto" else recipe.columns
     device = next(net.parameters()).device
     dtype = choose_dtype(recipe.precision, device)
+    companions = networks.companions(recipe, objectives, given.path)
+    others = [
+        (each, tuple(map(networks.Targets(each, given.path, given.look_in, recipe.guides), recipe.targets)))
+        for each in companions
+    ]
     recipe = resolved(
         recipe,
         net=networks.named(net),
+        ensemble=tuple(map(networks.named, companions)),
         precision=name_of(dtype),
         guides=targets.guides,
         size=size,
         columns=columns,
     )
-    settings = ImagineSettings(steps=recipe.steps, sketches=recipe.sketches, views=recipe.views, seed=recipe.seed)
+    settings = networks.imagine_settings(recipe)
     arithmetic = arithmetic_for(recipe.version, recipe.seed)
 
     def begin(state: State | None) -> Iterator[Step]:
@@ -235,6 +248,7 @@ def build_sheet(recipe: SheetRecipe, net: Net, given: Given) -> StillWork:
             net,
             objectives,
             settings,
+            others=others,
             columns=columns,
             gap=recipe.gap,
             size=size,
@@ -246,7 +260,7 @@ def build_sheet(recipe: SheetRecipe, net: Net, given: Given) -> StillWork:
     def blank() -> Tensor:
         return sheet.blank(len(objectives), size, columns, recipe.gap)
 
-    seen = sum(imagine.pixels_seen(net, each, settings, count=1, size=size) for each in objectives)
+    seen = sum(imagine.pixels_seen(net, each, settings, others=companions, count=1, size=size) for each in objectives)
     load = Load.of(seen, {name for each in objectives for name in each.layers()}, dtype)
     whole = sheet.sheet_size(len(objectives), size, columns, recipe.gap)
     return StillWork(recipe, load, whole, blank, begin, lambda image: image, device)

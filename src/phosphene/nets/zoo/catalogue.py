@@ -8,7 +8,7 @@ from __future__ import annotations
 import secrets
 import shutil
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -43,6 +43,7 @@ class Entry:
     """One network; `megabytes` is the approximate size of its file, `structure` the name of its plan.
 
     `labels` is a path in the package. Of a bundled network, which has `statistics` and no mirrors, so is `file`.
+    `size` is the side in pixels of the inputs that its weights were trained on last, where it is not the structure's.
     """
 
     name: str
@@ -57,6 +58,7 @@ class Entry:
     megabytes: int
     licence: str
     statistics: Statistics | None = None
+    size: int | None = None
 
     @property
     def bundled(self) -> bool:
@@ -117,10 +119,11 @@ def _bundled(
     return Entry(name, title, structure, *colours, labels, (), files[0], weights, megabytes, licence, known)
 
 
-def _lite(name: str, title: str, *hashes: str) -> Entry:
+def _lite(name: str, title: str, size: int, *hashes: str) -> Entry:
     files = (f"lite_weights/{name}.safetensors", f"lite_weights/{name}-statistics.safetensors")
     colours = (LITE_MEAN, LITE_STD)
-    return _bundled(name, title, "efficientnet-lite0", colours, IMAGENET_LABELS, files, (hashes[0], hashes[1]), 9)
+    known = _bundled(name, title, "efficientnet-lite0", colours, IMAGENET_LABELS, files, (hashes[0], hashes[1]), 9)
+    return replace(known, size=size)
 
 
 def _caffe(
@@ -151,12 +154,14 @@ ENTRIES = {
         _lite(
             "lite",
             "EfficientNet-Lite0, fine-tuned against adversarial changes so that its gradients draw",
+            144,
             "3aa76d500c34fb0da9adc1f7b2ded0a0f23210c94fa06af24d23bed0f575d99b",
             "67332888c004f7eb4f3472b4795bf70b4ca575273ea4135f06c13d2889843351",
         ),
         _lite(
             "lite-clean",
             "EfficientNet-Lite0 as published, which recognises best",
+            224,
             "0b91047cd70d3b7beacc5e52f270e3ea30c932bde02e9b125a780705a51cebd9",
             "0881caadc068d6a546cb2c73c64fe4fd16368af0c1513518ba49d3b4e3ce2e3b",
         ),

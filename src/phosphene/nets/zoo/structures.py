@@ -114,7 +114,8 @@ def structure(entry: Entry, format: Format | None = None) -> Structure:
 
 def card(entry: Entry, structure: Structure, sha256: str = "") -> Card:
     """Return the card of an entry's network; `sha256` is that of its model file, empty if none was read."""
-    return structure.card(entry.name, mean=entry.mean, std=entry.std, **_facts(entry, sha256))
+    known = structure.card(entry.name, mean=entry.mean, std=entry.std, **_facts(entry, sha256))
+    return known if entry.size is None else replace(known, input=replace(known.input, size=entry.size))
 
 
 def describe(entry: Entry) -> Card:
