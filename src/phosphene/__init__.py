@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from phosphene.api import again, dream, imagine, iterate, job, learn, morph, sheet, video, zoom
+    from phosphene.api import again, dream, imagine, iterate, job, learn, morph, recall, sheet, video, zoom
     from phosphene.attribution import Sight, hear, see
     from phosphene.errors import PhospheneError as PhospheneError
     from phosphene.nets import load as load_net
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
         LearnRecipe,
         MorphRecipe,
         Noise,
+        RecallRecipe,
         SheetRecipe,
         VideoRecipe,
         ZoomRecipe,
@@ -48,6 +49,7 @@ _HOMES = {
     "job": "api:job",
     "learn": "api:learn",
     "morph": "api:morph",
+    "recall": "api:recall",
     "sheet": "api:sheet",
     "video": "api:video",
     "zoom": "api:zoom",
@@ -60,7 +62,7 @@ _HOMES = {
     **{name: f"objectives:{name}" for name in ("Channel", "Class", "Guide", "Layer", "Neuron", "Style", "parse")},
     **{
         f"{kind}Recipe": f"recipe:{kind}Recipe"
-        for kind in ("Dream", "Imagine", "Iterate", "Learn", "Morph", "Sheet", "Video", "Zoom")
+        for kind in ("Dream", "Imagine", "Iterate", "Learn", "Morph", "Recall", "Sheet", "Video", "Zoom")
     },
     "Dataset": "recipe:Dataset",
     "Learnt": "render.learning:Learnt",
@@ -93,6 +95,7 @@ __all__ = [
     "PhospheneError",
     "Picture",
     "Pictures",
+    "RecallRecipe",
     "Recipe",
     "SheetRecipe",
     "Sight",
@@ -109,6 +112,7 @@ __all__ = [
     "load_net",
     "morph",
     "parse",
+    "recall",
     "see",
     "sheet",
     "video",

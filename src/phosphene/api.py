@@ -269,6 +269,23 @@ def learn(dataset: object, *, on_event: OnEvent | None = None, **settings: Unpac
     return result
 
 
+def recall(run: StrPath, **settings: Unpack[options.RecallOptions]) -> Job:
+    """Make the film of a network's learning: what it imagines for each of its classes, from the first step to the last.
+
+        ph.recall("digits.run").save("learning.mp4")
+
+    Everything is checked before this returns; the work is done when the job is saved or iterated.
+
+    Args:
+        run: the folder NAME.run that `learn` with `frames` leaves beside NAME.pt2.
+        settings: those of `RecallRecipe`, such as `size`, `steps` or `fps`.
+
+    Raises:
+        PhospheneError: a subclass, for a run or setting that is wrong.
+    """
+    return job("recall", run, **settings)
+
+
 @overload
 def again(
     recipe: Picture | DreamRecipe | SheetRecipe,

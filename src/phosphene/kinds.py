@@ -96,5 +96,12 @@ KINDS = {
             builder="render.learning:build_learn",
             command="cli.learn:learn",
         ),
+        Kind(
+            "recall",
+            "Make the film of a network's learning.",
+            schema="recipe.recall:RecallRecipe",
+            builder="render.recall:build_recall",
+            command="cli.recall:recall",
+        ),
     )
 }

@@ -30,6 +30,8 @@ LOG_EVERY = 10.0
 """Seconds between lines of progress where stderr is not a terminal."""
 
 
+OnEvent = Callable[[Event], object]
+
 TELL = 5.0
 """Work that takes longer than this many seconds begins with a line that says how long."""
 
@@ -37,24 +39,26 @@ ASK, ASK_OF_FILES = 24 * 3600.0, 3600.0
 """Seconds beyond which work is asked about first: the user's own, and that of a recipe from a file."""
 
 
-def follow(job: Job, output: Output, stem: str, source: Path | None = None, alike: int = 1) -> None:
+def follow(
+    job: Job, output: Output, stem: str, source: Path | None = None, alike: int = 1, on_event: OnEvent | None = None
+) -> None:
     """Do the work of `job`, write the result, and print where it is.
 
     How long it will take is told first, for `alike` photos together; nothing is told for 0. Work that takes very long
-    needs a yes. Ctrl-C keeps what is done, writes a still as it is so far beside its final name, and exits 130; the
-    same command continues. A result for stdout is written when it is finished.
+    needs a yes. `on_event` is called with each event. Ctrl-C keeps what is done, writes a still as it is so far beside
+    its final name, and exits 130; the same command continues. A result for stdout is written when it is finished.
     """
     if output.path == STDOUT:
         with tempfile.TemporaryDirectory(prefix="phosphene-") as folder:
             path = Path(folder) / f"picture{output.suffix}"
-            _make(job, replace(output, path=path), stem, source, alike)
+            _make(job, replace(output, path=path), stem, source, alike, on_event)
             if job.work.streams or len(job.work.paths(path)) > 1:
                 raise OutputError("only a single picture can be written to stdout: give -o a name", path=path)
             with click.open_file("-", "wb") as out:
                 out.write(path.read_bytes())
         return
     began = time.monotonic()
-    for each in _make(job, output, stem, source, alike):
+    for each in _make(job, output, stem, source, alike, on_event):
         if says_json():
             record = {
                 "path": str(each),
@@ -67,7 +71,7 @@ def follow(job: Job, output: Output, stem: str, source: Path | None = None, alik
             click.echo(printable(str(each)))
 
 
-def _make(job: Job, output: Output, stem: str, source: Path | None, alike: int) -> list[Path]:
+def _make(job: Job, output: Output, stem: str, source: Path | None, alike: int, on_event: OnEvent | None) -> list[Path]:
     """Do the work, and return the files that were written."""
     with _progress() as show:
         for event in job.prepare():
@@ -84,6 +88,8 @@ def _make(job: Job, output: Output, stem: str, source: Path | None, alike: int) 
                     click.echo(printable(event.note), err=True)
                 show(event)
                 keep(event)
+                if on_event is not None:
+                    on_event(event)
         except KeyboardInterrupt:
             interrupted = True
         else:

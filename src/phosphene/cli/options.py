@@ -128,7 +128,9 @@ def from_stdin() -> Photograph:
         return replace(read_image(path), path=None, name="stdin")
 
 
-def run(what: object, source: object, output: Output, stem: str, path: Path | None, **settings: Any) -> None:
+def run(
+    what: object, source: object, output: Output, stem: str, path: Path | None, *, on_event: Any = None, **settings: Any
+) -> None:
     """Build the job of a kind of work or of a recipe's file, and follow it to its end; `path` is its source's."""
     from phosphene.cli.follow import follow
     from phosphene.gradients.allocator import keep_memory
@@ -137,7 +139,7 @@ def run(what: object, source: object, output: Output, stem: str, path: Path | No
     keep_memory()
 
     given = chosen(what, settings)
-    follow(open_job(what, source, **given), output, stem, path)
+    follow(open_job(what, source, **given), output, stem, path, on_event=on_event)
 
 
 def chosen(what: object, settings: dict[str, Any]) -> dict[str, Any]:

@@ -15,6 +15,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import safetensors
+import safetensors.torch
 import torch
 from torch import Tensor, nn
 
@@ -47,8 +49,23 @@ def to_bytes(net: GraphNet, *, table: Table, facts: Json) -> bytes:
         table: its table.
         facts: what else to keep, as JSON: the data it learnt from, the recipe ...
     """
-    card = net.card
-    settings = {
+    text = json.dumps({**described(net.card, table), **facts}, ensure_ascii=False, indent=1)
+    plain = copy.deepcopy(net).to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
+    module = _Scores(plain)
+    spec = net.card.input
+    example = torch.zeros(EXPORTED, spec.channels, spec.size, spec.size)
+    any_size = torch.export.Dim.AUTO
+    program = torch.export.export(module, (example,), dynamic_shapes=({0: any_size, 2: any_size, 3: any_size},))
+    for node in program.graph.nodes:
+        node.meta.pop("stack_trace", None)  # the paths of this machine
+    file = io.BytesIO()
+    torch.export.save(program, file, extra_files={SETTINGS: text})
+    return file.getvalue()
+
+
+def described(card: Card, table: Table) -> Json:
+    """Return a network's structure and card as JSON, which `built` reads."""
+    return {
         "mean": list(card.input.mean),
         "std": list(card.input.std),
         "size": card.input.size,
@@ -62,19 +79,7 @@ def to_bytes(net: GraphNet, *, table: Table, facts: Json) -> bytes:
         "classes": card.classes,
         "statistics": _statistics(card),
         KEY: to_json(table),
-        **facts,
     }
-    text = json.dumps(settings, ensure_ascii=False, indent=1)
-    plain = copy.deepcopy(net).to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
-    module = _Scores(plain)
-    example = torch.zeros(EXPORTED, card.input.channels, card.input.size, card.input.size)
-    any_size = torch.export.Dim.AUTO
-    program = torch.export.export(module, (example,), dynamic_shapes=({0: any_size, 2: any_size, 3: any_size},))
-    for node in program.graph.nodes:
-        node.meta.pop("stack_trace", None)  # the paths of this machine
-    file = io.BytesIO()
-    torch.export.save(program, file, extra_files={SETTINGS: text})
-    return file.getvalue()
 
 
 class _Scores(nn.Module):
@@ -114,20 +119,24 @@ def _short(numbers: Tensor) -> list[float]:
 
 def from_archive(archive: Archive, path: Path) -> GraphNet:
     """Return the network of a file that `to_bytes` wrote. Raises `WeightsError` for one that is damaged."""
+    return built(archive.settings, archive.tensors, path, store.hashes(path)["sha256"])
+
+
+def built(facts: Json, tensors: Mapping[str, Tensor], path: Path, sha256: str = "") -> GraphNet:
+    """Return the network that `described` describes, with these tensors. Raises `WeightsError` if they do not fit."""
     try:
-        return _read(archive, path)
+        return _read(facts, tensors, path, sha256)
     except (TableError, KeyError, TypeError, ValueError, AttributeError, IndexError) as problem:
         reason = " ".join(str(problem).split())[:200]
         raise WeightsError(f"{path} describes a network that cannot be understood ({reason})", path=path) from None
 
 
-def _read(archive: Archive, path: Path) -> GraphNet:
-    facts = archive.settings
+def _read(facts: Json, given: Mapping[str, Tensor], path: Path, sha256: str) -> GraphNet:
     table = from_json(facts[KEY])
     tensors: dict[str, Tensor] = {}
     for index, (name, operation) in enumerate(table.steps.items()):
         for kind, parameter in operation.named_parameters():
-            tensor = archive.tensors[f"{_module_name(index)}.{kind}"]
+            tensor = given[f"{_module_name(index)}.{kind}"]
             if tensor.shape != parameter.shape or tensor.dtype != torch.float32:
                 raise TableError(f"{name[:60]}.{kind} has the shape {tuple(tensor.shape)}")
             tensors[f"{name}.{kind}"] = tensor
@@ -147,7 +156,7 @@ def _read(archive: Archive, path: Path) -> GraphNet:
         title=str(facts["title"]),
         labels=labels,
         source=str(path),
-        sha256=store.hashes(path)["sha256"],
+        sha256=sha256,
         licence=str(facts["licence"]),
         mirrored=facts["mirrored"] is True,
         closest=min(1.0, max(0.0, _numbers([facts["closest"]])[0])),
@@ -177,6 +186,51 @@ def _measured(rows: object, channels: int) -> ActivationStatistics:
     if not len(mean) == len(std) == len(maximum) == channels:
         raise TableError(f"activation statistics of {len(mean)} channels in place of {channels}")
     return ActivationStatistics(mean, std, maximum)
+
+
+FRAME = "frame-{:05d}.safetensors"
+RUN = "run.json"
+"""In the folder of a run: a description of the network, and its weights as they were after some of the steps."""
+
+MOST_DESCRIBED = 1 << 25
+
+
+def frame_to_bytes(net: GraphNet, facts: Mapping[str, float]) -> bytes:
+    """Return the weights of a network while it learns, in half precision, with numbers such as its accuracy."""
+    tensors = {
+        f"{_module_name(index)}.{kind}": tensor.half().contiguous()
+        for index, name in enumerate(net.steps)
+        for kind, tensor in net.operation(name).state_dict().items()
+    }
+    return safetensors.torch.save(tensors, metadata={"facts": json.dumps(dict(sorted(facts.items())))})
+
+
+def read_run(folder: Path) -> tuple[Json, list[Path]]:
+    """Return the description of a run's network and the files of its frames in order. Raises `WeightsError`."""
+    try:
+        if (folder / RUN).stat().st_size > MOST_DESCRIBED:
+            raise WeightsError(f"{folder / RUN} is too long for a description", path=folder)
+        facts = json.loads((folder / RUN).read_bytes())
+    except (OSError, ValueError):
+        raise WeightsError(
+            f"{folder} is no run: give the folder NAME.run that learn --frames N leaves beside NAME.pt2", path=folder
+        ) from None
+    frames = sorted(folder.glob("frame-*.safetensors"))
+    if not isinstance(facts, dict) or not frames:
+        raise WeightsError(f"{folder} has no frames yet: learn leaves them with --frames N", path=folder)
+    return facts, frames
+
+
+def read_frame(facts: Json, path: Path) -> tuple[GraphNet, dict[str, float]]:
+    """Return a run's network as it was in the frame at `path`, and what was known of it. Raises `WeightsError`."""
+    try:
+        with safetensors.safe_open(path, framework="pt") as file:
+            tensors = {name: file.get_tensor(name).float() for name in file.keys()}  # noqa: SIM118
+            known = json.loads((file.metadata() or {}).get("facts", "{}"))
+        numbers = {str(name): float(each) for name, each in known.items()}
+    except (OSError, ValueError, TypeError, AttributeError, safetensors.SafetensorError) as problem:
+        raise WeightsError(f"{path} is no frame of a run ({problem})", path=path) from None
+    return built(facts, tensors, path), numbers
 
 
 def facts_of(path: Path) -> Mapping[str, Any]:

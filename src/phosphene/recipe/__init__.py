@@ -19,6 +19,7 @@ from phosphene.recipe.base import (
 from phosphene.recipe.films import MorphRecipe, VideoRecipe, ZoomRecipe
 from phosphene.recipe.iterate import IterateRecipe, IterateSettings
 from phosphene.recipe.learning import Dataset, LearnRecipe
+from phosphene.recipe.recall import RecallRecipe, RecallSettings, Run
 from phosphene.recipe.stills import DreamRecipe, DreamSettings, ImagineRecipe, ImagineSettings, SheetRecipe
 from phosphene.recipe.text import default_of, dumps, loads, override, relative_to, resolved, validate
 
@@ -41,6 +42,9 @@ __all__ = [
     "NetworkRecipe",
     "Noise",
     "Photo",
+    "RecallRecipe",
+    "RecallSettings",
+    "Run",
     "SheetRecipe",
     "VideoRecipe",
     "ZoomRecipe",

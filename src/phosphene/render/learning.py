@@ -34,6 +34,7 @@ from phosphene.training.live import LiveState
 from phosphene.types import Image
 
 SUFFIX = ".pt2"
+RUN_SUFFIX = ".run"
 
 READING = 0.05
 """Share of the work that reading the pictures is taken for."""
@@ -220,7 +221,19 @@ class LearnOutput(Output):
             )
 
     def add(self, step: Step) -> None:
-        """Do nothing yet."""
+        """Keep the network as it is at a frame of the film of its learning, in a folder beside it."""
+        if step.frame is None or self._work.classifier is None:
+            return
+        folder, net = self._path.with_suffix(RUN_SUFFIX), self._work.classifier.finished(best=False)
+        with self._folder.refusing():
+            folder.mkdir(exist_ok=True)
+        facts = {**step.metrics, "step": float(step.step), "steps": float(step.steps or 0)}
+        described = learnt.described(net.card, self._work.structure.table)
+        files = {learnt.RUN: json.dumps(described).encode(), learnt.FRAME.format(step.frame.index): b""}
+        files[learnt.FRAME.format(step.frame.index)] = learnt.frame_to_bytes(net.cpu(), facts)
+        for name, contents in files.items():
+            with atomic.replacing(folder / name) as file:
+                file.write(contents)
 
     def checkpoint(self, step: Step) -> None:
         """Keep the state, unless there is none yet, or Ctrl-C came in the middle of a step."""
