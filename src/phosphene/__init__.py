@@ -16,9 +16,10 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from phosphene.api import again, dream, imagine, iterate, job, learn, morph, recall, sheet, video, zoom
+    from phosphene.api import again, dream, imagine, iterate, job, morph, sheet, video, zoom
     from phosphene.attribution import Sight, hear, see
     from phosphene.errors import PhospheneError as PhospheneError
+    from phosphene.learning import learn, recall
     from phosphene.nets import load as load_net
     from phosphene.nets.foreign.wrap import wrap
     from phosphene.objectives import Channel, Class, Guide, Layer, Neuron, Style, parse
@@ -47,9 +48,9 @@ _HOMES = {
     "imagine": "api:imagine",
     "iterate": "api:iterate",
     "job": "api:job",
-    "learn": "api:learn",
+    "learn": "learning:learn",
     "morph": "api:morph",
-    "recall": "api:recall",
+    "recall": "learning:recall",
     "sheet": "api:sheet",
     "video": "api:video",
     "zoom": "api:zoom",
