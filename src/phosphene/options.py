@@ -52,6 +52,8 @@ class DreamOptions(CommonOptions, total=False):
     """How octaves are resized: bicubic with antialiasing, or linear (the 2015 behaviour)."""
     symmetry: str | None
     """Kaleidoscope: mirror left and right, rotate:N for N equal sectors, or the wallpaper groups p4m and p6m."""
+    tileable: bool
+    """Make a wallpaper tile: opposite edges join without a seam, so that the picture repeats."""
     tile: int | Literal["auto"]
     """Side in pixels of the tiles of a large canvas; 0 disables tiles, auto keeps a memory budget."""
 
@@ -100,6 +102,8 @@ class ImagineOptions(CommonOptions, total=False):
     """How calm a label's picture is where the network looks least: steps are weaker there."""
     symmetry: str | None
     """Kaleidoscope: mirror left and right, rotate:N for N equal sectors, or the wallpaper groups p4m and p6m."""
+    tileable: bool
+    """Make a wallpaper tile: opposite edges join without a seam, so that the picture repeats."""
 
 
 class SheetOptions(CommonOptions, total=False):
@@ -378,6 +382,7 @@ class AnyOptions(CommonOptions, total=False):
     equalise: bool
     resampling: Literal["bicubic", "linear"]
     symmetry: str | None
+    tileable: bool
     tile: int | Literal["auto"]
     ensemble: tuple[str, ...] | Literal["auto"] | str
     method: Literal["robust", "lucid"]

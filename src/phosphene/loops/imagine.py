@@ -22,6 +22,7 @@ from phosphene.canvas.fourier import FourierCanvas
 from phosphene.canvas.symmetric import symmetric
 from phosphene.errors import check
 from phosphene.gradients import precision as precisions
+from phosphene.loops import torus
 from phosphene.loops.arithmetic import Arithmetic
 from phosphene.loops.ascent import Course, ascend
 from phosphene.loops.composition import composed
@@ -71,6 +72,7 @@ def imagine_steps(
     state: State | None = None,
     canvas: Callable[[Size, int], Canvas] | None = None,
     augment: Augment | None = None,
+    tileable: bool = False,
 ) -> Iterator[Step]:
     """Imagine images that maximise `objective` in `net`, step by step.
 
@@ -89,6 +91,7 @@ def imagine_steps(
         state: a step's `state`, to continue after it, to the same bytes as without a break.
         canvas: makes the canvas for a size and a number of images; a `FourierCanvas` by default.
         augment: makes the transform of one kind of view; `views`, `tint` and `noise` of the settings by default.
+        tileable: whether opposite edges of the images join, so that they repeat without a seam.
 
     Yields:
         A `Step` after each step. While sketching, its image is the best sketch so far of each image.
@@ -106,16 +109,24 @@ def imagine_steps(
     stages = plan(sizes, objective, settings, count=count, size=size, closest=net.card.closest)
     # A texture fills its canvas, and what has a position is where it was asked for.
     composes = not (is_anywhere(objective) or is_placed(objective))
-    focus, calm = (settings.focus, settings.calm) if composes else (0.0, 0.0)
+    focus, calm = (settings.focus, settings.calm) if composes and not tileable else (0.0, 0.0)
 
     def waves(size: Size, count: int) -> Canvas:
         rng, channels = arithmetic.rng("canvas"), net.card.input.channels
-        inner = FourierCanvas(size, count, channels=channels, decay=settings.decay, generator=rng)
+        kind = torus.TorusFourierCanvas if tileable else FourierCanvas
+        inner = kind(size, count, channels=channels, decay=settings.decay, generator=rng)
         return symmetric(inner, settings.symmetry)
 
     def look(image: Image, stage: int, step: int) -> tuple[Scores, Image]:
         now = stages[stage]
-        scores, direction = ensemble(image, now.looks, arithmetic.rng("views", stage, step))
+
+        def score(image: Image) -> tuple[Scores, Image]:
+            return ensemble(image, now.looks, arithmetic.rng("views", stage, step))
+
+        if tileable:
+            scores, direction = torus.around(score, image, arithmetic.rng("roll", stage, step))
+            return scores, direction.add_(now.smooth * torus.curvature_around(image))
+        scores, direction = score(image)
         return scores, composed(direction, curvature(image), smooth=now.smooth, focus=focus, calm=calm)
 
     def compare(image: Image, stage: int) -> Scores:

@@ -138,7 +138,7 @@ class InMemory(Surface):
             self._canvas = self._make(base)
         else:
             detail = self._bases.carried(octave, detail)
-            image = resize(detail, (base.shape[-2], base.shape[-1]), self._settings.resampling)
+            image = self.resized(detail, (base.shape[-2], base.shape[-1]))
             image = image + base if image is detail else image.add_(base)
             self._canvas = self._make(image.clamp_(0, 1) if self._settings.headroom else image)
         return iter(())
@@ -148,10 +148,18 @@ class InMemory(Surface):
         canvas = self._canvas
         draw = self._arithmetic.draws("jitter", octave, step)
         scores, gradient = gradient_through(self._engine, canvas().detach(), self._look(draw))
-        direction = shapings[self._settings.shaping](canvas.uphill(gradient))
+        direction = self.shaped(canvas.uphill(gradient))
         del gradient  # one image less while the canvas moves
         self._canvas = canvas.moved(direction, self._settings.step_size)
         yield 1, scores
+
+    def resized(self, detail: Tensor, size: Size) -> Tensor:
+        """Return what has been dreamt at the size of the next octave."""
+        return resize(detail, size, self._settings.resampling)
+
+    def shaped(self, gradient: Image) -> Image:
+        """Return the direction of a step; it may use the memory of the gradient."""
+        return shapings[self._settings.shaping](gradient)
 
     @property
     def image(self) -> Image:

@@ -176,6 +176,9 @@ Symmetry = Annotated[
         "and p6m."
     ),
 ]
+Tileable = Annotated[
+    bool, Field(description="Make a wallpaper tile: opposite edges join without a seam, so that the picture repeats.")
+]
 Rate = Annotated[
     str,
     BeforeValidator(_written),

@@ -26,6 +26,7 @@ from phosphene.recipe.fields import (
     StepSize,
     Symmetry,
     Target,
+    Tileable,
     TileField,
     Views,
     Zoom,
@@ -108,6 +109,7 @@ class _DreamBase(NetworkRecipe):
 class DreamRecipe(DreamSettings, _DreamBase):
     """How a photograph, or noise, was dreamt on."""
 
+    tileable: Tileable = False
     tile: TileField = "auto"
 
 
@@ -130,6 +132,8 @@ class ImagineRecipe(ImagineSettings, _ImagineBase):
 
     old_names: ClassVar[Mapping[str, str]] = {"thin": "channel_dropout"}
     reset_by: ClassVar[Mapping[str, str]] = {"pick": "count"}
+
+    tileable: Tileable = False
 
     def pictures(self) -> Sequence[Any]:
         """Return the recipe of each picture, each of which says which of several it is."""

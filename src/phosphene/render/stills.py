@@ -13,7 +13,7 @@ from torch import Tensor
 
 from phosphene.gradients.engine import Engine
 from phosphene.gradients.precision import choose_dtype
-from phosphene.loops import dream, imagine, lucid, sheet
+from phosphene.loops import dream, imagine, lucid, sheet, torus
 from phosphene.loops.ensemble import Member
 from phosphene.loops.step import State, Step, pack
 from phosphene.loops.version1 import arithmetic_for
@@ -139,6 +139,9 @@ def build_dream(recipe: DreamRecipe, net: Net, given: Given) -> StillWork:
     size = sources.size_for(recipe.size, start.size)
     memory.check(size)
     image = start.at(size)
+    if recipe.tileable:
+        whole = image
+        image = lambda: torus.seamless(whole())  # noqa: E731
     recipe = resolved(
         recipe,
         source=start.name,
@@ -151,7 +154,8 @@ def build_dream(recipe: DreamRecipe, net: Net, given: Given) -> StillWork:
     )
 
     def begin(state: State | None) -> Iterator[Step]:
-        return dream.dream_steps(engine, image(), recipe, arithmetic=arithmetic, state=state)
+        steps = torus.dream_steps if recipe.tileable else dream.dream_steps
+        return steps(engine, image(), recipe, arithmetic=arithmetic, state=state)
 
     def finished(now: Tensor) -> Tensor:
         return dream.laid_on(image(), now, recipe)
@@ -195,6 +199,7 @@ def build_imagine(recipe: ImagineRecipe, net: Net, given: Given) -> StillWork:
             size=size,
             precision=recipe.precision,
             state=state,
+            tileable=recipe.tileable,
         )
 
     def as_published(state: State | None) -> Iterator[Step]:
