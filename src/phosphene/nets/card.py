@@ -8,7 +8,9 @@ from dataclasses import dataclass, field, replace
 from torch import Tensor
 
 from phosphene.errors import SettingError, UnknownNameError
+from phosphene.nets import wordnet
 from phosphene.nets.receptive import Field
+from phosphene.nets.wordnet import Hypernym, fold
 from phosphene.types import Image
 
 
@@ -113,6 +115,8 @@ class Card:
     `pooled` the layer whose mean over all positions it is computed from; both are None where they do not apply.
     `mirrored` says whether a mirrored picture still shows the same, as it does unless letters are to be read;
     `closest` is the smallest share of a picture's side in which the network has learnt to see the thing that it shows.
+    `identifiers[i]` is the id of class i's synset in WordNet 3.0, empty where it has none; without them the labels'
+    names decide (`synsets`).
     """
 
     name: str
@@ -128,6 +132,7 @@ class Card:
     licence: str
     mirrored: bool = True
     closest: float = 0.0
+    identifiers: tuple[str, ...] = field(default=(), repr=False)
 
     def layer(self, name: str) -> LayerCard:
         """Return the card of one layer. Raises `UnknownNameError` with the nearest names."""
@@ -152,25 +157,58 @@ class Card:
         }
         return replace(self, layers=layers)
 
+    @property
+    def synsets(self) -> tuple[str, ...]:
+        """The id of each class's synset in WordNet 3.0, empty where it has none."""
+        return self.identifiers or wordnet.match(self.labels)
+
+    @property
+    def hypernyms(self) -> Mapping[str, Hypernym]:
+        """The words above the labels, folded (`wordnet.fold`), each with the labels that it stands above."""
+        return wordnet.hypernyms(self.synsets)
+
     def find_label(self, name: str) -> int:
         """Return the index of the class called `name` (any of its names, in any case), or an index given in digits.
 
         Raises `UnknownNameError` with the nearest names.
         """
-        wanted = _fold(name)
+        index = self._label(name)
+        if index is None:
+            every = [each for names in self.labels for each in names]
+            raise UnknownNameError("label", name, every, where=f"net {self.name!r}")
+        return index
+
+    def find_labels(self, word: str) -> tuple[int, ...]:
+        """Return the index of the class called `word` or, where there is none, of those that the word stands above.
+
+        Raises `UnknownNameError` with the nearest names and words.
+        """
+        index = self._label(word)
+        if index is not None:
+            return (index,)
+        found = self.hypernyms.get(fold(word))
+        if found is None:
+            raise UnknownNameError("label", word, self.words(), where=self.place_of(word))
+        return found.members
+
+    def words(self) -> list[str]:
+        """Return all that classes may be called: the names of labels, then the words above them."""
+        names = [each for names in self.labels for each in names]
+        return [*names, *(each.word for each in self.hypernyms.values())]
+
+    def place_of(self, word: str) -> str:
+        """Return where `word` was looked for, for errors: if others know it, that here nothing is of that kind."""
+        place = f"net {self.name!r}"
+        return f"{place}, nor any label of that kind" if wordnet.is_known(word) else place
+
+    def _label(self, name: str) -> int | None:
+        wanted = fold(name)
         # Classes may share a name ("wagon"): the class that lists it earliest wins, then the one with the lower index.
         ranked = [
             (names.index(wanted), index)
-            for index, names in enumerate([_fold(each) for each in names] for names in self.labels)
+            for index, names in enumerate([fold(each) for each in names] for names in self.labels)
             if wanted in names
         ]
         if ranked:
             return min(ranked)[1]
-        if name.isascii() and name.isdigit() and int(name) < len(self.labels):
-            return int(name)
-        every = [each for names in self.labels for each in names]
-        raise UnknownNameError("label", name, every, where=f"net {self.name!r}")
-
-
-def _fold(name: str) -> str:
-    return " ".join(name.casefold().replace("_", " ").split())
+        return int(name) if name.isascii() and name.isdigit() and int(name) < len(self.labels) else None

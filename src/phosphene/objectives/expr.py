@@ -6,9 +6,9 @@ import re
 
 from phosphene.errors import UnknownNameError
 from phosphene.objectives.base import DEEPEST, Leaf, Objective, Scaled, Sum
-from phosphene.objectives.features import Channel, Class, Layer, Neuron, Word
+from phosphene.objectives.features import ANY, Channel, Class, Layer, Neuron, Word
 from phosphene.objectives.function import functions
-from phosphene.objectives.name import INDEX, NAME, NUMBER, QUOTED, end_of_path, unquote
+from phosphene.objectives.name import INDEX, LETTER, NAME, NUMBER, QUOTED, end_of_path, unquote
 from phosphene.scanner import Scanner
 
 __all__ = ["Channel", "Class", "Layer", "Neuron", "Scaled", "Sum", "Word", "parse"]
@@ -17,6 +17,8 @@ LONGEST = 100_000
 """Characters of a text: far beyond use, and read in a tenth of a second."""
 
 _TARGET = "a target (a layer, a channel such as mixed4c:13, a class)"
+
+_ANY = re.compile(rf"{ANY}(?!-?{LETTER})")
 
 _ARGUMENTS = {"path": "a picture's path", "layer": "a layer", "number": "a number"}
 
@@ -108,7 +110,12 @@ class _Parser(Scanner):
             return self.build(start, lambda: Word(name))
         if bare and name == "class":
             label = self.name("a class's label or number")
-            return self.build(start, lambda: Class(label))
+            any = self.accept(":")
+            if any and not self.any():
+                self.expected(f"'{ANY}', as in class:dog:any")
+            return self.build(start, lambda: Class(label, any=any))
+        if self.any():
+            return self.build(start, lambda: Word(name, any=True))
         index = self.index()
         if not self.accept("@"):
             return self.build(start, lambda: Channel(name, index))
@@ -182,6 +189,10 @@ class _Parser(Scanner):
         if found is None:
             self.expected("a channel's number, alone (white space sets a minus apart from it)")
         return int(found.group())
+
+    def any(self) -> bool:
+        self.peek()
+        return self.match(_ANY) is not None
 
     def place(self, what: str) -> float:
         number = self.number()

@@ -22,6 +22,9 @@ from phosphene.objectives.name import write_name, write_number
 from phosphene.objectives.squares import accumulator, channel_squares
 from phosphene.types import Features, Logits, Region, Scores
 
+ANY = "any"
+"""What follows a word above labels if any one of them will do: `dog:any`."""
+
 FLOOR = 0.05
 """Mean square response, in variances (or of the median channel), that is added before the logarithm: a channel far
 below it gains no more than one at it, so that what the picture does not show is not forced into it."""
@@ -30,9 +33,13 @@ below it gains no more than one at it, so that what the picture does not show is
 @final
 @dataclass(frozen=True)
 class Word(Leaf):
-    """A bare name before it is resolved: a layer if the net has one of this name, otherwise a class."""
+    """A bare name before it is resolved: a layer if the net has one of this name, otherwise a class.
+
+    `any` is that of `Class`.
+    """
 
     name: str
+    any: bool = field(default=False, kw_only=True)
     layer: str = field(default="", init=False, compare=False, repr=False)
     statistics: ActivationStatistics | None = field(default=None, init=False, compare=False, repr=False)
 
@@ -45,20 +52,22 @@ class Word(Leaf):
     def resolved(self, context: ResolveContext) -> Leaf:
         card = context.card
         if self.name in card.layers:
+            if self.any:
+                raise unfit(f"{self.name!r} is a layer: only a word above labels, such as dog, is followed by any", self)
             return Layer(self.name).resolved(context)
         if _is_class(self.name, context):
-            return Class(self.name).resolved(context)
+            return Class(self.name, any=self.any).resolved(context)
         for position in (i for i, letter in enumerate(self.name) if letter == "-"):
             left, right = self.name[:position], self.name[position + 1 :]
             if all(name in card.layers or _is_class(name, context) for name in (left, right)):
                 raise unfit(f"{self.name!r} is one name: put spaces about the minus, '{left} - {right}'", self)
         if card.classes is None:
             raise UnknownNameError("layer", self.name, card.layers, where=f"net {card.name!r}")
-        known = [*card.layers, *(name for names in card.labels for name in names)]
-        raise UnknownNameError("layer or label", self.name, known, where=f"net {card.name!r}")
+        known = [*card.layers, *card.words()]
+        raise UnknownNameError("layer or label", self.name, known, where=card.place_of(self.name))
 
     def __str__(self) -> str:
-        return write_name(self.name, first=True)
+        return f"{_write_first(self.name)}:{ANY}" if self.any else write_name(self.name, first=True)
 
 
 @final
@@ -186,15 +195,20 @@ class Neuron(Leaf):
 @final
 @dataclass(frozen=True)
 class Class(Leaf):
-    """A class by its label or index: its logit minus half the log-sum-exp of all, in stds.
+    """A class by its label or index, or all classes under a word: the logit minus half the log-sum-exp of all, in stds.
 
     The logit alone also rises when all of them do; the full log-probability rises more easily by suppressing the
     other classes than by drawing this one. With half of it, the pocket network's pictures looked best.
+
+    A word that stands above labels (a hypernym in WordNet, as dog above its breeds) has the mean of its classes' logits
+    in place of the logit: what they have in common rises, and what tells one from the others does not. With `any` it
+    has the log-sum-exp of its classes' logits, the gradient of which is nearly all the class's that leads.
     """
 
     label: str
+    any: bool = field(default=False, kw_only=True)
     layer: str = field(default="", compare=False, repr=False)
-    index: int = field(default=0, compare=False, repr=False)
+    indices: tuple[int, ...] = field(default=(), compare=False, repr=False)
     statistics: ActivationStatistics | None = field(default=None, compare=False, repr=False)
     spatial: ClassVar[bool] = False
 
@@ -204,20 +218,25 @@ class Class(Leaf):
     def reduce(self, activation: Logits, region: Region | None = None) -> Scores:
         assert region is None, "a class is scored on the whole picture"
         logits = activation.to(accumulator(activation))
-        return (logits[:, self.index] - 0.5 * logits.logsumexp(dim=1)) / channel_std(self.statistics, self.index)
+        mine = logits[:, list(self.indices)]
+        level = mine.logsumexp(dim=1) if self.any else mine.mean(dim=1)
+        std = sum(channel_std(self.statistics, index) for index in self.indices) / len(self.indices)
+        return (level - 0.5 * logits.logsumexp(dim=1)) / std
 
     def resolved(self, context: ResolveContext) -> Class:
-        layer = context.card.classes
-        if layer is None:
-            raise unfit(f"net {context.card.name!r} has no classes to look for {str(self)!r}: name a layer", self)
-        classes = len(context.card.labels)
+        card = context.card
+        if card.classes is None:
+            raise unfit(f"net {card.name!r} has no classes to look for {str(self)!r}: name a layer", self)
+        classes = len(card.labels)
         if self.label.isdecimal() and int(self.label[:9]) >= classes:
-            raise unfit(f"{context.card.name} has classes 0 to {classes - 1}, {self.label} was asked for", self)
-        index = context.card.find_label(self.label)
-        return replace(self, layer=layer, index=index, statistics=context.statistics(layer))
+            raise unfit(f"{card.name} has classes 0 to {classes - 1}, {self.label} was asked for", self)
+        indices = card.find_labels(self.label)
+        if len(indices) == classes > 1:
+            raise unfit(f"{self.label!r} stands above every label of net {card.name!r}: choose a narrower word", self)
+        return replace(self, layer=card.classes, indices=indices, statistics=context.statistics(card.classes))
 
     def __str__(self) -> str:
-        return f"class:{write_name(self.label)}"
+        return f"class:{write_name(self.label)}{f':{ANY}' if self.any else ''}"
 
 
 def with_positions(activation: Features | Logits) -> Features:
@@ -242,16 +261,19 @@ def _check_index(index: int) -> None:
 
 
 def _write_channel(layer: str, index: int) -> str:
-    # `class:13` is a class; a layer that is called class needs its quotes.
-    name = '"class"' if layer == "class" else write_name(layer, first=True)
-    return f"{name}:{index}"
+    return f"{_write_first(layer)}:{index}"
+
+
+def _write_first(name: str) -> str:
+    """Return a name as written before a colon: `class:13` is a class, and a layer that is called class is quoted."""
+    return '"class"' if name == "class" else write_name(name, first=True)
 
 
 def _is_class(name: str, context: ResolveContext) -> bool:
     if context.card.classes is None:
         return False
     try:
-        context.card.find_label(name)
+        context.card.find_labels(name)
     except UnknownNameError:
         return False
     return True

@@ -9,16 +9,16 @@ import re
 
 from phosphene.errors import ExpressionError
 
-_LETTER = r"[\w/.']"
-_WORD = rf"\w{_LETTER}*(?:-{_LETTER}+)*"
+LETTER = r"[\w/.']"
+_WORD = rf"\w{LETTER}*(?:-{LETTER}+)*"
 
 NAME = re.compile(rf"{_WORD}(?:\s+{_WORD})*")
 """A bare name: words of letters, digits, _ / . ' and inner hyphens; white space joins words."""
 
-NUMBER = re.compile(rf"(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?(?!-?{_LETTER})")
+NUMBER = re.compile(rf"(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?(?!-?{LETTER})")
 """A number without a sign, unless it is only the beginning of a name (`3x3`)."""
 
-INDEX = re.compile(rf"[0-9]{{1,9}}(?!-?{_LETTER})")
+INDEX = re.compile(rf"[0-9]{{1,9}}(?!-?{LETTER})")
 """A channel's number; nine digits are more than any network has channels."""
 
 QUOTED = re.compile(r'"((?:[^"\\]|\\["\\])*)"')

@@ -1,4 +1,4 @@
-"""The files that come with phosphene: the bundled networks' tensors and the tables of labels."""
+"""The files that come with phosphene: the bundled networks' tensors, and tables of labels and words."""
 
 from __future__ import annotations
 
@@ -42,7 +42,21 @@ def tensors(name: str, sha256: str) -> dict[str, Tensor]:
 
 def labels(name: str) -> tuple[tuple[str, ...], ...]:
     """Return each class's names, from a table of the package with columns index, identifier, names."""
+    return tuple(tuple(each.strip() for each in names.split(",")) for _, names in _classes(name))
+
+
+def synsets(name: str) -> tuple[str, ...]:
+    """Return each class's identifier from such a table: that of its WordNet synset, empty for a class without one."""
+    return tuple(identifier for identifier, _ in _classes(name))
+
+
+def rows(name: str) -> list[list[str]]:
+    """Return the rows of a table of the package, each as its columns."""
     table = resources.files(PACKAGE).joinpath(name).read_text(encoding="utf-8")
-    rows = [line.split("\t") for line in table.splitlines() if line.strip()]
-    assert [int(row[0]) for row in rows] == list(range(len(rows))), "labels stand in the order of their indices"
-    return tuple(tuple(each.strip() for each in row[2].split(",")) for row in rows)
+    return [line.split("\t") for line in table.splitlines() if line.strip()]
+
+
+def _classes(name: str) -> list[tuple[str, str]]:
+    found = rows(name)
+    assert [int(row[0]) for row in found] == list(range(len(found))), "labels stand in the order of their indices"
+    return [(row[1], row[2]) for row in found]

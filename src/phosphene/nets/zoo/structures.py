@@ -174,6 +174,7 @@ def _facts(entry: Entry, sha256: str) -> dict[str, Any]:
     return {
         "title": entry.title,
         "labels": _labels(entry),
+        "identifiers": package.synsets(entry.labels),
         "source": source,
         "sha256": sha256,
         "licence": entry.licence,
