@@ -2,8 +2,8 @@
 
     .venv/bin/python scripts/wordnet.py /usr/share/wordnet      # where Debian's package wordnet-base puts them
 
-A line for every synset of a bundled table of labels and for each that is above one of them: its id, those directly above
-it, and its words. A word that has several meanings is followed by # and the number of its sense, as WordNet counts them.
+A line for every synset of a bundled table of labels, and for each that is above one of them: its id, those directly
+above it, and its words. A word that has several meanings is followed by # and the number of its sense in WordNet.
 """
 
 from __future__ import annotations

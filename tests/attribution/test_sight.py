@@ -56,6 +56,18 @@ def test_a_cat_is_among_the_first_five(net: Net) -> None:
     assert CATS & {each.label for each in see(data.chelsea(), net=net).labels}
 
 
+def test_a_cat_of_no_certain_breed_is_a_cat() -> None:
+    (cat,) = see(data.chelsea(), net="lite-clean").hypernyms
+    assert cat.label in ("cat", "domestic cat", "feline")
+    assert cat.target == f"class:{cat.label}"
+    assert cat.probability > 0.7
+
+
+def test_words_are_told_that_say_more_than_their_labels(cup: Sight, net: Net) -> None:
+    assert not cup.hypernyms  # it is an espresso: beverage would say less
+    assert not see(data.coffee(), net=with_card(pocket.load(), identifiers=("",) * 200)).hypernyms
+
+
 def test_every_kind_falls_from_the_most_to_the_least(cup: Sight) -> None:
     for found in (
         [each.probability for each in cup.labels],

@@ -60,6 +60,13 @@ def test_layers() -> None:
 def test_labels() -> None:
     assert len(json.loads(output("labels", "pocket", "--json"))) == 200
     assert "golden retriever" in output("labels", "pocket", "Retriever")
+    assert len(json.loads(output("labels", "lite", "dog", "--json", "-q"))) == 118
+    assert output("labels", "lite", "--words", "dog").splitlines()[1].split(maxsplit=2) == [
+        "118",
+        "dog,",
+        "domestic dog, Canis familiaris",
+    ]
+    assert "of that kind" in error("labels", "pocket", "zebra")
 
 
 def test_misspelt_names_are_answered_with_the_nearest() -> None:

@@ -65,7 +65,10 @@ def test_every_command_that_makes_something_shows_examples(name: str) -> None:
         assert text.count(f"    phosphene {name} ") >= 3
 
 
-@pytest.mark.parametrize(("words", "found"), [("dream --net po", "pocket"), ("dream --target block1", "block11")])
+@pytest.mark.parametrize(
+    ("words", "found"),
+    [("dream --net po", "pocket"), ("dream --target block1", "block11"), ("dream --target hunting", "hunting dog")],
+)
 def test_the_shell_completes_names(words: str, found: str) -> None:
     words = f"phosphene {words}"
     environment = {

@@ -62,8 +62,8 @@ _places = st.floats(0, 1)
 def leaves() -> st.SearchStrategy[Leaf]:
     """Every leaf that a text can say."""
     return st.one_of(
-        names.map(Word),
-        names.map(Class),
+        st.builds(Word, names, any=st.booleans()),
+        st.builds(Class, names, any=st.booleans()),
         st.builds(Channel, names, _indices),
         st.builds(Neuron, names, _indices, _places, _places),
         st.builds(Guide, names, names),

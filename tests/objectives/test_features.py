@@ -11,8 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
+from phosphene import nets
+from phosphene.errors import ExpressionError, UnknownNameError
 from phosphene.nets.card import ActivationStatistics
-from phosphene.objectives import Channel, Class, Guide, Layer, Leaf, Neuron
+from phosphene.objectives import Channel, Class, Guide, Layer, Leaf, Neuron, parse, resolve
 from phosphene.types import Region
 
 C, H, W = 4, 7, 9
@@ -39,7 +41,7 @@ SPATIAL: list[Leaf] = [
         Guide("g.jpg", "a", statistics=statistics, columns=random(C, 5, dtype=torch.float32, seed=1)),
     )
 ]
-CLASSES: list[Leaf] = [Class("banana", "logits", 2), Class("banana", "logits", 1, USUAL)]
+CLASSES: list[Leaf] = [Class("banana", "logits", (2,)), Class("banana", "logits", (1,), USUAL)]
 NAMED = [pytest.param(leaf, id=f"{leaf}{'-usual' * bool(leaf.statistics)}") for leaf in SPATIAL]
 
 
@@ -85,7 +87,32 @@ def test_a_channel_scores_its_mean_and_a_neuron_its_response() -> None:
 def test_a_class_scores_its_logit_less_half_the_log_sum_exp() -> None:
     logits = random(3, C)
     expected = (logits[:, 2] - 0.5 * logits.exp().sum(dim=1).log()) / 2
-    torch.testing.assert_close(Class("x", "logits", 2, USUAL).score(logits), expected)
+    torch.testing.assert_close(Class("x", "logits", (2,), USUAL).score(logits), expected)
+
+
+def test_a_word_scores_what_its_classes_have_in_common_and_any_of_them_the_one_that_leads() -> None:
+    logits = random(3, C)
+    less, std = 0.5 * logits.exp().sum(dim=1).log(), (USUAL.std[0] + USUAL.std[2]) / 2
+    mean, most = logits[:, [0, 2]].mean(dim=1), logits[:, [0, 2]].exp().sum(dim=1).log()
+    torch.testing.assert_close(Class("x", "logits", (0, 2), USUAL).score(logits), (mean - less) / std)
+    torch.testing.assert_close(Class("x", "logits", (0, 2), USUAL, any=True).score(logits), (most - less) / std)
+
+
+def test_a_word_is_resolved_to_its_labels() -> None:
+    card = nets.describe("pocket")
+    for text, same in (("dog", "class:dog"), ("dog:any", "class:domestic dog:any")):
+        one, other = (resolve(parse(each), card) for each in (text, same))
+        assert isinstance(one, Class)
+        assert isinstance(other, Class)
+        assert one.indices == other.indices == card.find_labels("dog")
+        assert (one.any, other.any) == (text.endswith("any"),) * 2
+        assert parse(str(one)) == Class("dog", any=one.any)
+    with pytest.raises(ExpressionError, match="'entity' stands above every label of net 'pocket'"):
+        resolve(parse("entity"), card)
+    with pytest.raises(ExpressionError, match="'mixed4c' is a layer"):
+        resolve(parse("mixed4c:any"), card)
+    with pytest.raises(UnknownNameError, match="no layer or label named 'zebra' in net 'pocket', nor any label of"):
+        resolve(parse("zebra"), card)
 
 
 @pytest.mark.parametrize("leaf", [Layer("logits", USUAL), Channel("logits", 1, USUAL)])

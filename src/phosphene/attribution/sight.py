@@ -25,6 +25,14 @@ LABEL_SIZES = (1.0, 1.25)
 1.5 on it sees texture instead of things (tried from 0.75 to 2 on photographs of known things)."""
 
 
+HYPERNYMS, HYPERNYM_LEAST, HYPERNYM_GAIN = 3, 0.5, 0.1
+"""The most words above labels that are told, the least probability of one, and how much more probable it must be than
+what is told below it."""
+
+VAGUE_SHARE, VAGUE = 0.5, ("device", "instrumentality")
+"""Words above more than this share of the labels (artifact), and these, say nothing about a picture."""
+
+
 class SeenLabel(NamedTuple):
     """A class: its best known name, the target that asks for it, and its probability, 0 to 1."""
 
@@ -54,8 +62,10 @@ class SeenChannel(NamedTuple):
 class Sight:
     """What a network sees in a picture, strongest first.
 
-    `labels` is empty for a net without classes. `has_statistics` says whether the net's responses to photographs are
-    known; without them there are no `layers`, and `channels` are compared with the other channels of their layer.
+    `labels` is empty for a net without classes. `hypernyms` are words above labels, from the narrowest to the widest,
+    with the sum of their labels' probabilities: a dog is seen where no breed is certain. `has_statistics` says whether
+    the net's responses to photographs are known; without them there are no `layers`, and `channels` are compared with
+    the other channels of their layer.
     """
 
     net: str
@@ -63,6 +73,7 @@ class Sight:
     layers: tuple[SeenLayer, ...]
     channels: tuple[SeenChannel, ...]
     has_statistics: bool
+    hypernyms: tuple[SeenLabel, ...] = ()
 
     def tables(self) -> list[list[dict[str, str]]]:
         """Return what is seen as tables for people: labels, layers and channels, as far as there are any."""
@@ -116,12 +127,14 @@ def see(source: object, *, net: str | Net = nets.RECOGNISES, count: int = 5) -> 
     image = within_reach(picture(source), net)
     names = [name for name, layer in card.layers.items() if layer.receptive and layer.name == name]  # no aliases
     responses = net(_with_mirror(view(image, card)), names)
+    probability = _probability(image, net)
     return Sight(
         net=card.name,
-        labels=_labels(image, net, count),
+        labels=_labels(probability, card, count),
         layers=_layers(responses, card)[:count],
         channels=_channels(responses, card, count),
         has_statistics=any(card.layers[name].statistics for name in names),
+        hypernyms=_hypernyms(probability, card),
     )
 
 
@@ -136,21 +149,44 @@ def _with_mirror(image: Image) -> Float[Tensor, "both 3 h w"]:
     return torch.cat((image, image.flip(3)))
 
 
-def _labels(image: Image, net: Net, count: int) -> tuple[SeenLabel, ...]:
+def _probability(image: Image, net: Net) -> Float[Tensor, " k"]:
+    """Return each label's probability; empty for a net without classes."""
     card = net.card
     if card.classes is None:
-        return ()
+        return torch.zeros(0)
     found = []
     for factor in LABEL_SIZES:
         logits = net(_with_mirror(view(image, card, factor)), [card.classes])[card.classes]
         found.append(logits.float().log_softmax(dim=1).mean(dim=0))
     # Scores beyond the labels, which some nets have, take their share of probability but cannot be named.
-    probability = torch.stack(found).mean(dim=0).softmax(dim=0)[: len(card.labels)]
+    return torch.stack(found).mean(dim=0).softmax(dim=0)[: len(card.labels)].cpu()
+
+
+def _labels(probability: Float[Tensor, " k"], card: Card, count: int) -> tuple[SeenLabel, ...]:
     best = probability.topk(min(count, len(probability)))
     return tuple(
         SeenLabel(card.labels[index][0], _class_target(card, index), each)
         for index, each in zip(best.indices.tolist(), best.values.tolist(), strict=True)
     )
+
+
+def _hypernyms(probability: Float[Tensor, " k"], card: Card) -> tuple[SeenLabel, ...]:
+    if not len(probability):
+        return ()
+    narrowest_first = sorted(
+        {each.synset: each for each in reversed(card.hypernyms.values())}.values(), key=lambda each: len(each.members)
+    )
+    told: list[tuple[float, SeenLabel, frozenset[int]]] = []
+    for each in narrowest_first:
+        if not 1 < len(each.members) <= VAGUE_SHARE * len(probability) or each.word in VAGUE:
+            continue
+        members, own = frozenset(each.members), probability[list(each.members)]
+        below = [seen.probability for _, seen, others in told if others <= members]
+        gain = own.sum().item() - max(own.max().item(), *below, 0.0)
+        if gain >= HYPERNYM_GAIN and own.sum() >= HYPERNYM_LEAST:
+            told.append((gain, SeenLabel(each.word, str(Class(each.word)), own.sum().item()), members))
+    best = sorted(told, key=lambda one: -one[0])[:HYPERNYMS]
+    return tuple(seen for _, seen, _ in told if any(seen is other for _, other, _ in best))
 
 
 def _class_target(card: Card, index: int) -> str:

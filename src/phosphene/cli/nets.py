@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from phosphene.cli.fetch import fetch
-from phosphene.cli.root import Command
+from phosphene.cli.root import Command, is_quiet, printable
 from phosphene.cli.table import json_option, show
 from phosphene.errors import UnknownNameError
 
 if TYPE_CHECKING:
+    from phosphene.nets.card import Card
     from phosphene.nets.zoo.catalogue import Listing
+
+MOST_OTHERS = 5
+"""Labels that are told of when they have a word in their names but are not of its kind."""
 
 
 class Group(Command, click.Group):
@@ -147,22 +151,51 @@ def layers(net: str, as_json: bool) -> None:
 @click.command(cls=Command)
 @click.argument("net")
 @click.argument("word", required=False)
+@click.option("--words", is_flag=True, help="List the words above labels instead.")
 @json_option
-def labels(net: str, word: str | None, as_json: bool) -> None:
-    """List the labels that NET knows, or those with WORD in them.
+def labels(net: str, word: str | None, words: bool, as_json: bool) -> None:
+    """List the labels that NET knows, those under WORD, or those with WORD in them.
 
-    Any of a label's names is a target, as is its index: class:banana, class:12.
+    \b
+      phosphene labels lite dog         118 breeds
+      phosphene labels lite sna         snail, snake fence ...
+      phosphene labels lite --words     animal, dog, vehicle ...
+
+    Any of a label's names is a target, as is its index: class:banana, class:12. So is a word above labels: dog is a dog
+    of no breed, dog:any the breed that comes easiest. These words are WordNet's.
     """
     from phosphene import nets as known
 
     card = known.describe(net)
-    wanted = (word or "").casefold()
-    rows = [
-        {"index": index, "names": list(names)}
-        for index, names in enumerate(card.labels)
-        if any(wanted in name.casefold() for name in names)
-    ]
+    show(_words(card, word or "") if words else _labels(card, word or ""), as_json)
+
+
+def _labels(card: Card, word: str) -> list[dict[str, object]]:
+    from phosphene.nets.wordnet import fold
+
+    wanted = fold(word)
+    named = [i for i, names in enumerate(card.labels) if any(wanted in fold(name) for name in names)]
+    above = card.hypernyms.get(wanted)
+    if above is not None and not any(wanted == fold(name) for names in card.labels for name in names):
+        others = [card.labels[i][0] for i in named if i not in above.members]
+        if others and not is_quiet():
+            shown = ", ".join(others[:MOST_OTHERS]) + (", ..." if len(others) > MOST_OTHERS else "")
+            click.echo(printable(f"also named so, but not of this kind: {shown}"), err=True)
+        named = list(above.members)
+    if not named:
+        raise UnknownNameError("label", word, card.words(), where=card.place_of(word))
+    return [{"index": index, "names": list(card.labels[index])} for index in named]
+
+
+def _words(card: Card, word: str) -> list[dict[str, object]]:
+    from phosphene.nets.wordnet import fold
+
+    found: dict[str, dict[str, Any]] = {}
+    for each in card.hypernyms.values():
+        row = found.setdefault(each.synset, {"labels": len(each.members), "words": []})
+        row["words"].append(each.word)
+    rows = [row for row in found.values() if any(fold(word) in fold(each) for each in row["words"])]
     if not rows:
-        every = [name for names in card.labels for name in names]
-        raise UnknownNameError("label", str(word), every, where=f"net {card.name!r}")
-    show(rows, as_json)
+        every = [each.word for each in card.hypernyms.values()]
+        raise UnknownNameError("word", word, every, where=f"net {card.name!r}")
+    return rows

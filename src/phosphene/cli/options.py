@@ -57,7 +57,7 @@ class Setting(click.ParamType):
 
 
 def _names(parameter: str, net: Any) -> list[str]:
-    """Return the names that a parameter may have: networks, or a network's layers and labels."""
+    """Return the names that a parameter may have: networks, or a network's layers, labels and the words above them."""
     from phosphene import nets
 
     if parameter == "net":
@@ -68,7 +68,7 @@ def _names(parameter: str, net: Any) -> list[str]:
         card = nets.describe(str(net or DEFAULT_NET))
     except PhospheneError:
         return []
-    return [*card.layers, *(name for names in card.labels for name in names)]
+    return [*card.layers, *card.words()]
 
 
 noise = click.option(

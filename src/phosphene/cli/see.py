@@ -43,10 +43,10 @@ def see(
       phosphene see cup.jpg --heatmap where.png --target class:espresso
       phosphene see *.jpg --count 1 --json
 
-    The labels with their probabilities; the layers that respond most, relative to their response to photographs; and
-    the channels with the highest z-scores, each with the place where it is strongest. All are targets: paste one after
-    `phosphene dream PHOTO --target`. With several photos, a folder or a pattern, --json prints a list, and --heatmap
-    names a folder. PHOTO may be - for stdin.
+    The labels with their probabilities; words above them, such as dog, with the sum of theirs; the layers that respond
+    most, relative to their response to photographs; and the channels with the highest z-scores, each with the place
+    where it is strongest. All are targets: paste one after `phosphene dream PHOTO --target`. With several photos, a
+    folder or a pattern, --json prints a list, and --heatmap names a folder. PHOTO may be - for stdin.
     """
     if target is not None and heatmap is None:
         raise click.UsageError("--target says what --heatmap shows: give --heatmap OUT too.")
@@ -108,6 +108,7 @@ def _record(sight: Sight) -> dict[str, object]:
     return {
         "net": sight.net,
         "labels": [each._asdict() for each in sight.labels],
+        "hypernyms": [each._asdict() for each in sight.hypernyms],
         "layers": [each._asdict() for each in sight.layers],
         "channels": [{**each._asdict(), "neuron": each.neuron} for each in sight.channels],
         "has_statistics": sight.has_statistics,

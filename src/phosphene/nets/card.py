@@ -160,7 +160,7 @@ class Card:
     @property
     def synsets(self) -> tuple[str, ...]:
         """The id of each class's synset in WordNet 3.0, empty where it has none."""
-        return self.identifiers or wordnet.match(self.labels)
+        return self.identifiers if len(self.identifiers) == len(self.labels) else wordnet.match(self.labels)
 
     @property
     def hypernyms(self) -> Mapping[str, Hypernym]:

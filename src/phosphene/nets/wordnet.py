@@ -95,7 +95,7 @@ def hypernyms(labelled: tuple[str, ...]) -> Mapping[str, Hypernym]:
     """
     members: dict[str, list[int]] = {}
     for index, id in enumerate(labelled):
-        for each in above(id) if id else ():
+        for each in above(id) if id in synsets() else ():
             members.setdefault(each, []).append(index)
     ranked = sorted(members, key=lambda id: -len(members[id]))
     return {

@@ -53,7 +53,7 @@ class Word(Leaf):
         card = context.card
         if self.name in card.layers:
             if self.any:
-                raise unfit(f"{self.name!r} is a layer: only a word above labels, such as dog, is followed by any", self)
+                raise unfit(f"{self.name!r} is a layer: any follows words above labels, such as dog", self)
             return Layer(self.name).resolved(context)
         if _is_class(self.name, context):
             return Class(self.name, any=self.any).resolved(context)

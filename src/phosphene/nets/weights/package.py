@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 PACKAGE = "phosphene.nets.zoo"
+SYNSET = re.compile("n[0-9]{8}")
 
 
 def path(name: str) -> Path:
@@ -46,8 +48,8 @@ def labels(name: str) -> tuple[tuple[str, ...], ...]:
 
 
 def synsets(name: str) -> tuple[str, ...]:
-    """Return each class's identifier from such a table: that of its WordNet synset, empty for a class without one."""
-    return tuple(identifier for identifier, _ in _classes(name))
+    """Return the id of each class's WordNet synset from such a table, empty for a class without one."""
+    return tuple(identifier if SYNSET.fullmatch(identifier) else "" for identifier, _ in _classes(name))
 
 
 def rows(name: str) -> list[list[str]]:
