@@ -174,7 +174,8 @@ def _hypernyms(probability: Float[Tensor, " k"], card: Card) -> tuple[SeenLabel,
     if not len(probability):
         return ()
     narrowest_first = sorted(
-        {each.synset: each for each in reversed(card.hypernyms.values())}.values(), key=lambda each: len(each.members)
+        {each.synset: each for each in reversed(list(card.hypernyms.values()))}.values(),
+        key=lambda each: len(each.members),
     )
     told: list[tuple[float, SeenLabel, frozenset[int]]] = []
     for each in narrowest_first:
