@@ -31,6 +31,7 @@ BELOW = {
     "learning": {"api", "options", "render"},
     "cli": {
         "measure",
+        "studio",
         "kinds",
         "gradients",
         "api",
@@ -44,6 +45,7 @@ BELOW = {
     },
     "render": {"kinds", "recipe", "training", "loops", "media", *ENGINE},
     "training": {"recipe", "loops", "media", *ENGINE},
+    "studio": {"attribution", "render", "recipe", "media", *ENGINE},
     "attribution": {"media", "loops", *ENGINE},
     "loops": {"recipe", *ENGINE},
     "media": {"types", "errors"},
@@ -68,7 +70,7 @@ CONTRACTS = {
     "phosphene.objectives.base",
 }
 FILES = {"open", "read_bytes", "write_bytes", "read_text", "write_text"}
-MAY_TOUCH_FILES = {"media", "nets", "cli"}
+MAY_TOUCH_FILES = {"media", "nets", "cli", "studio"}
 ASKS_THE_SYSTEM = "phosphene.gradients.allocator"  # how much memory there is: Linux tells it as a file
 
 

@@ -27,6 +27,7 @@ COMMANDS = {
     "measure": ("cli.measure:measure", "Measure pictures and films: dimensions, spectra, fringes, symmetry."),
     "again": ("cli.again:again", "Render again from the recipe inside a file."),
     "show": ("cli.again:show", "Print the recipe inside a file."),
+    "studio": ("cli.studio:studio", "Work in the browser."),
     "work": ("cli.work:work", "List or remove unfinished work."),
     "nets": ("cli.nets:nets", "List the networks; fetch, add or remove them."),
     "layers": ("cli.nets:layers", "List a network's layers."),

@@ -1,0 +1,134 @@
+"""Jobs and sources in SQLite: what the studio must still know after it was killed."""
+
+from __future__ import annotations
+
+import json
+import secrets
+import sqlite3
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+SCHEMA = """
+create table if not exists jobs (
+    id text primary key, kind text not null, title text not null, recipe text not null, state text not null,
+    rank real not null, output text not null, files text not null default '[]', net text not null default '',
+    progress real not null default 0, stage text not null default '', error text not null default '',
+    width integer not null default 0, height integer not null default 0, created real not null, finished real);
+create index if not exists jobs_by_state on jobs (state, rank);
+create index if not exists jobs_by_time on jobs (state, finished);
+create table if not exists sources (
+    sha256 text primary key, file text not null, name text not null, width integer not null, height integer not null,
+    created real not null);
+create table if not exists settings (name text primary key, value text not null);
+"""
+
+STATES = ("waiting", "running", "done", "failed", "cancelled", "deleted")
+ACTIVE = ("waiting", "running")
+
+
+class Records:
+    """The studio's records in the SQLite file at `path`; every change is on the disk when a method returns."""
+
+    def __init__(self, path: Path) -> None:
+        self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+        self._db.row_factory = sqlite3.Row
+        self._db.execute("pragma journal_mode=wal")
+        self._db.execute("pragma synchronous=normal")
+        self._db.executescript(SCHEMA)
+
+    def close(self) -> None:
+        """Close the file."""
+        self._db.close()
+
+    def add_job(self, **fields: Any) -> dict[str, Any]:
+        """Record a new job at the end of the queue and return it."""
+        last = self._db.execute("select coalesce(max(rank), 0) from jobs where state in ('waiting', 'running')")
+        made = {"id": secrets.token_hex(6), "state": "waiting", "rank": last.fetchone()[0] + 1, "created": time.time()}
+        row = {**made, **fields}
+        names = ", ".join(row)
+        self._db.execute(f"insert into jobs ({names}) values ({', '.join('?' * len(row))})", list(row.values()))
+        return self.job(row["id"])  # type: ignore[return-value]  # it is there now
+
+    def job(self, id: str) -> dict[str, Any] | None:
+        """Return a job, or None."""
+        row = self._db.execute("select * from jobs where id = ?", (id,)).fetchone()
+        return None if row is None else _job(row)
+
+    def change(self, id: str, **fields: Any) -> dict[str, Any]:
+        """Change fields of a job and return it."""
+        assignments = ", ".join(f"{name} = ?" for name in fields)
+        values = [json.dumps(each) if isinstance(each, list) else each for each in fields.values()]
+        self._db.execute(f"update jobs set {assignments} where id = ?", [*values, id])
+        return self.job(id)  # type: ignore[return-value]  # jobs are never removed while they are changed
+
+    def forget(self, id: str) -> None:
+        """Remove a job's record."""
+        self._db.execute("delete from jobs where id = ?", (id,))
+
+    def jobs(self, *states: str) -> list[dict[str, Any]]:
+        """Return the jobs in these states in the order of the queue."""
+        marks = ", ".join("?" * len(states))
+        rows = self._db.execute(f"select * from jobs where state in ({marks}) order by rank, created", states)
+        return [_job(row) for row in rows]
+
+    def gallery(
+        self, search: str = "", before: float | None = None, kind: str = "", count: int = 60
+    ) -> list[dict[str, Any]]:
+        """Return finished jobs, newest first, those that finished before a time and match a search."""
+        clauses, values = ["state = 'done'"], list[Any]()
+        if before is not None:
+            clauses.append("finished < ?")
+            values.append(before)
+        if kind:
+            clauses.append("kind = ?")
+            values.append(kind)
+        for word in search.split()[:8]:
+            pattern = f"%{word.replace('!', '!!').replace('%', '!%').replace('_', '!_')}%"
+            clauses.append("(title like ? escape '!' or net like ? escape '!' or output like ? escape '!')")
+            values += [pattern] * 3
+        query = f"select * from jobs where {' and '.join(clauses)} order by finished desc limit ?"
+        return [_job(row) for row in self._db.execute(query, [*values, count])]
+
+    def outputs(self) -> set[str]:
+        """Return the names that jobs write to."""
+        return {row[0] for row in self._db.execute("select output from jobs")}
+
+    def add_source(self, **fields: Any) -> dict[str, Any]:
+        """Record a source, if it is not there yet, and return it."""
+        row = {**fields, "created": time.time()}
+        names = ", ".join(row)
+        self._db.execute(
+            f"insert or ignore into sources ({names}) values ({', '.join('?' * len(row))})", list(row.values())
+        )
+        return self.source(fields["sha256"])  # type: ignore[return-value]  # it is there now
+
+    def source(self, sha256: str) -> dict[str, Any] | None:
+        """Return the source with this hash, or None."""
+        row = self._db.execute("select * from sources where sha256 = ?", (sha256,)).fetchone()
+        return None if row is None else dict(row)
+
+    def sources(self, count: int = 24) -> list[dict[str, Any]]:
+        """Return the newest sources."""
+        return [dict(row) for row in self._db.execute("select * from sources order by created desc limit ?", (count,))]
+
+    def setting(self, name: str, default: str = "") -> str:
+        """Return a setting of the studio itself."""
+        row = self._db.execute("select value from settings where name = ?", (name,)).fetchone()
+        return default if row is None else str(row[0])
+
+    def set(self, name: str, value: str) -> None:
+        """Keep a setting of the studio itself."""
+        self._db.execute("insert or replace into settings values (?, ?)", (name, value))
+
+
+def shown(job: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what pages are told of a job: everything but its recipe, which may be long."""
+    return {name: value for name, value in job.items() if name != "recipe"}
+
+
+def _job(row: sqlite3.Row) -> dict[str, Any]:
+    job = dict(row)
+    job["files"] = json.loads(job["files"])
+    return job

@@ -1,0 +1,161 @@
+"""What the pages and scripts send, and the recipes that it stands for."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from phosphene.errors import OutputError, SettingError, UnknownNameError
+from phosphene.kinds import KINDS
+from phosphene.recipe import (
+    BaseRecipe,
+    FileSource,
+    NetUsed,
+    Noise,
+    Photo,
+    default_of,
+    dumps,
+    loads,
+    override,
+    settings_of,
+    validate,
+)
+from phosphene.recipe.presets import net_of, preset_settings, suited_settings
+from phosphene.recipe.settings import read, received, write
+from phosphene.studio.folder import Folder
+from phosphene.studio.form import OFFERED
+from phosphene.studio.records import Records
+
+
+class NewJob(BaseModel):
+    """A job to add to the queue."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    kind: str = Field(description="dream, imagine, sheet, zoom or morph.")
+    settings: dict[str, Any] = Field(
+        default_factory=dict, description="Settings by name, as numbers or as text; see docs/recipe.md."
+    )
+    preset: str | None = Field(None, description="A preset, to which the settings add.")
+    source: str | None = Field(None, description="The SHA-256 of an uploaded picture to begin with.")
+    noise: str | None = Field(None, description="WIDTHxHEIGHT of noise to begin with instead.")
+    listed: list[str] = Field(default_factory=list, description="The targets of a sheet, the ideas of a morph.")
+    base: dict[str, Any] | None = Field(
+        None, description="A recipe, which is rendered again with the settings given here changed."
+    )
+    now: bool = Field(False, description="Run before all others; what is running goes on afterwards.")
+    replaces: str | None = Field(None, description="A job to drop in favour of this one.")
+    go_on: bool = Field(False, description="Begin with the picture that the replaced job has come to.")
+
+
+class Move(BaseModel):
+    """A new place in the queue."""
+
+    before: str | None = Field(None, description="The job to stand before; null for the end.")
+
+
+class QueueState(BaseModel):
+    """Whether the queue is paused."""
+
+    paused: bool
+
+
+class Form(BaseModel):
+    """The page's last state, which it has when it is opened again."""
+
+    form: dict[str, Any]
+
+
+def recipe_for(request: NewJob, records: Records, folder: Folder) -> BaseRecipe:
+    """Return the recipe that a request stands for; raise a `PhospheneError` if it is wrong."""
+    if request.kind not in OFFERED:
+        raise UnknownNameError("kind of work", request.kind, OFFERED)
+    schema: type[BaseRecipe] = KINDS[request.kind].recipe
+    fixed = _fixed(schema, request, records, folder)
+    if request.base is None:
+        settings = {name: value for name, value in request.settings.items() if value is not None}
+        given = preset_settings(request.kind, request.preset, settings)
+        return validate(schema, {**suited_settings(request.kind, net_of(given)), **given}, **fixed)
+    base = loads(json.dumps(request.base))
+    if not isinstance(base, schema):
+        raise SettingError(f"base must be a recipe of {request.kind}, but is one of {base.kind}", setting="base")
+    fields = {**dict(override(base, request.settings)), **fixed}
+    named = {name: fields.pop(name) for name in settings_of(schema) if name in fields}
+    return validate(schema, named, **fields)
+
+
+def _fixed(schema: type[BaseRecipe], request: NewJob, records: Records, folder: Folder) -> dict[str, Any]:
+    fixed: dict[str, Any] = {}
+    if "source" in schema.model_fields:
+        fixed["source"] = _source(request, records, folder)
+    for name in ("targets", "ideas"):
+        if name in schema.model_fields:
+            fixed[name] = tuple(each for each in request.listed if each.strip())
+    return fixed
+
+
+def _source(request: NewJob, records: Records, folder: Folder) -> Photo | Noise:
+    if request.noise is not None:
+        try:
+            return Noise(noise=read(Noise.model_fields["noise"], request.noise))
+        except ValueError:
+            raise SettingError(
+                f"noise must be WIDTHxHEIGHT, but is {received(request.noise)}", setting="noise", value=request.noise
+            ) from None
+    if request.source is None:
+        raise SettingError(f"{request.kind} needs a picture, or noise", setting="source")
+    source = records.source(request.source)
+    if source is None:
+        raise OutputError("this picture is not in the studio any more: add it again")
+    path = folder.inside(source["file"]).as_posix()
+    return Photo(path=path, sha256=source["sha256"], size=(source["height"], source["width"]))
+
+
+def form_of(text: str, records: Records) -> dict[str, Any] | None:
+    """Return what a page shows of a recipe: its settings that are not the defaults, and its source if it is here.
+
+    None for a recipe of a kind that the pages do not offer.
+    """
+    recipe = loads(text)
+    if recipe.kind not in OFFERED:
+        return None
+    schema = type(recipe)
+    values = {name: getattr(recipe, name) for name in settings_of(schema) if name not in recipe.automatic}
+    settings = {name: _plain(value) for name, value in values.items() if _plain(value) != default_of(schema, name)}
+    source = getattr(recipe, "source", None)
+    known = records.source(source.sha256) if isinstance(source, FileSource) and source.sha256 else None
+    return {
+        "kind": recipe.kind,
+        "settings": settings,
+        "listed": list(getattr(recipe, "targets", getattr(recipe, "ideas", ()))),
+        "source": known,
+        "missing": isinstance(source, FileSource) and known is None,
+        "noise": f"{source.noise[1]}x{source.noise[0]}" if isinstance(source, Noise) else None,
+        "base": json.loads(dumps(recipe)),
+    }
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, NetUsed):
+        return value.name
+    if isinstance(value, tuple) and all(isinstance(each, NetUsed) for each in value):
+        return ",".join(each.name for each in value) or "none"
+    return write(value) if isinstance(value, tuple) else value
+
+
+def title_of(recipe: BaseRecipe, records: Records) -> str:
+    """Return what a job is called: its targets, and the name of its picture."""
+    listed = getattr(recipe, "targets", getattr(recipe, "ideas", ()))
+    target = getattr(recipe, "target", None) or ", ".join(listed[:4]) or recipe.kind
+    name = name_of(recipe, records)
+    return f"{target} · {name}" if name else str(target)
+
+
+def name_of(recipe: BaseRecipe, records: Records) -> str:
+    """Return the name of the picture that a recipe begins with; empty if there is none."""
+    source = getattr(recipe, "source", None)
+    known = records.source(source.sha256) if isinstance(source, FileSource) and source.sha256 else None
+    return "" if known is None else Path(known["name"]).stem

@@ -1,0 +1,262 @@
+// Make: a picture, what to bring out in it, and how; and the work as it goes.
+
+import { html, useEffect, useMemo, useRef, useState } from "./vendor/preact-htm.js";
+import { ask, upload } from "./server.js";
+import { attempt, edit, EMPTY, restore, settingsOf, show, state, tell, useStudio } from "./store.js";
+import { Compare } from "./compare.js";
+import { Field } from "./fields.js";
+
+const LIVE_DELAY = 350;
+
+export const picture = (source, small = false) => `/api/sources/${source.sha256}/picture${small ? "?small=true" : ""}`;
+
+export async function addPicture(file) {
+  const found = await attempt(() => upload(file));
+  if (!found) return;
+  state.sources = [found.source, ...state.sources.filter((each) => each.sha256 !== found.source.sha256)];
+  if (!found.recipe) {
+    edit({ source: found.source, noise: null, base: null });
+    show(null);
+    return;
+  }
+  const own = { label: "Use the picture itself", action: () => { edit({ ...EMPTY, source: found.source }); show(null); } };
+  restore(found.recipe, { picture: null });
+  show(null);
+  const missing = found.recipe.missing ? " Its picture is not in the studio: add that too." : "";
+  tell(`All settings are those that ${found.source.name} was made with.${missing}`, own);
+}
+
+async function dream({ replaces = null, now = false } = {}) {
+  const form = state.form;
+  const kind = state.kinds.find((each) => each.name === form.kind);
+  const settings = Object.fromEntries(Object.entries(settingsOf(form)).filter(([, value]) => value !== undefined));
+  const base = form.base?.kind === form.kind ? form.base : null;
+  const body = {
+    kind: form.kind, settings, preset: base ? null : form.preset, base, now, replaces, go_on: replaces !== null && form.goOn,
+    source: kind.source && !form.noise ? form.source?.sha256 ?? null : null,
+    noise: kind.source ? form.noise : null,
+    listed: kind.listed ? (form.listed[form.kind] ?? "").split("\n").map((each) => each.trim()).filter(Boolean) : [],
+  };
+  const job = await attempt(() => ask("POST", "jobs", body));
+  if (job) {
+    state.jobs.set(job.id, { ...job, ...state.jobs.get(job.id) });
+    show(job.id);
+  }
+}
+
+export function Make() {
+  const studio = useStudio();
+  const { form, shown } = studio;
+  const kind = studio.kinds.find((each) => each.name === form.kind);
+  const job = shown ? studio.jobs.get(shown) : null;
+  const busy = job && ["waiting", "running"].includes(job.state);
+  const live = useRef(0);
+
+  useEffect(() => {
+    if (!shown || studio.jobs.has(shown)) return;
+    ask("GET", `jobs/${shown}`).then(
+      (found) => { studio.jobs.set(found.id, found); show(found.id); },
+      () => show(null),
+    );
+  }, [shown]);
+
+  useEffect(() => {
+    const pasted = (event) => {
+      const file = [...(event.clipboardData?.files ?? [])].find((each) => each.type.startsWith("image/"));
+      if (file) addPicture(file);
+    };
+    const pressed = (event) => {
+      if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) dream();
+      if (event.key === "Escape" && busy) attempt(() => ask("POST", `jobs/${shown}/cancel`));
+    };
+    addEventListener("paste", pasted);
+    addEventListener("keydown", pressed);
+    return () => { removeEventListener("paste", pasted); removeEventListener("keydown", pressed); };
+  }, [shown, busy]);
+
+  const change = (changes) => {
+    edit(changes);
+    clearTimeout(live.current);
+    if (state.form.live && (state.form.source || state.form.noise || !kind.source))
+      live.current = setTimeout(() => {
+        const running = state.jobs.get(state.shown);
+        const replaces = running && ["waiting", "running"].includes(running.state) ? running.id : null;
+        dream({ replaces, now: true });
+      }, LIVE_DELAY);
+  };
+  const set = (name, value) => {
+    const own = { ...settingsOf(state.form), [name]: value };
+    if (value === undefined) delete own[name];
+    change({ settings: { ...state.form.settings, [form.kind]: own } });
+  };
+
+  return html`<main class="make">
+    <section class="stage" aria-label="Picture">
+      <${Stage} studio=${studio} kind=${kind} job=${job} />
+      <${Progress} job=${job} preview=${studio.previews.get(shown)} />
+      <div class="row">
+        <button class="main" onClick=${() => dream()} title="Ctrl+Enter">${kind.source ? "Dream" : "Imagine"}</button>
+        ${busy && html`<button onClick=${() => attempt(() => ask("POST", `jobs/${shown}/cancel`))} title="Escape">Cancel</button>`}
+        ${job && ["cancelled", "failed"].includes(job.state) && html`<button onClick=${() => attempt(() => ask("POST", `jobs/${shown}/retry`))}>Go on</button>`}
+        ${job?.state === "done" && html`<a class="button" href=${`/api/jobs/${shown}/file?download=true`} download>Download</a>`}
+        ${job?.state === "done" && !kind.film && html`<button onClick=${() => onward(shown)}>Dream on from this</button>`}
+        ${job && html`<button class="plain" onClick=${() => show(null)}>Show the original</button>`}
+        <label class="check"><input type="checkbox" checked=${form.live} onChange=${(e) => edit({ live: e.target.checked })} /> Live</label>
+        ${form.live && html`<select aria-label="What a change does" value=${form.goOn ? "on" : "again"} style=${{ width: "auto" }}
+            onChange=${(e) => edit({ goOn: e.target.value === "on" })}>
+          <option value="again" selected=${!form.goOn}>each change begins again</option>
+          <option value="on" selected=${form.goOn}>each change goes on from the picture so far</option></select>`}
+      </div>
+    </section>
+    <section class="panel" aria-label="Settings">
+      <div class="tabs" role="tablist" aria-label="Kind of work">
+        ${studio.kinds.map((each) => html`<button role="tab" key=${each.name} aria-selected=${each.name === form.kind} title=${each.about}
+          onClick=${() => edit({ kind: each.name, preset: null, base: null })}>${each.name}</button>`)}
+      </div>
+      ${form.base?.kind === form.kind && html`<div class="card row"><p class="small soft space">Restored from a recipe; what you do not change stays as it was.</p>
+        <button class="plain" onClick=${() => edit({ base: null, settings: { ...form.settings, [form.kind]: {} } })}>Start afresh</button></div>`}
+      ${kind.source && html`<${Sources} studio=${studio} change=${change} />`}
+      <${Wanted} studio=${studio} kind=${kind} set=${set} change=${change} />
+      ${kind.presets.length > 0 && html`<div class="card"><h2>Presets</h2><div class="presets">
+        ${kind.presets.map((each) => html`<button key=${each.name} aria-pressed=${form.preset === each.name}
+          onClick=${() => change({ preset: form.preset === each.name ? null : each.name, base: null })}>
+          <strong>${each.name}</strong><small>${each.about}</small></button>`)}</div></div>`}
+      <div class="card">
+        <h2>Settings</h2>
+        <div class="fields">${kind.fields.filter((each) => each.first && each.name !== "target").map((each) => field(each, studio, set))}</div>
+        <details><summary>More settings</summary>
+          <div class="fields">${kind.fields.filter((each) => !each.first).map((each) => field(each, studio, set))}</div></details>
+      </div>
+    </section>
+  </main>`;
+}
+
+function field(each, studio, set) {
+  const { form } = studio;
+  const kind = studio.kinds.find((one) => one.name === form.kind);
+  const net = settingsOf(form).net ?? kind.fields.find((one) => one.name === "net").default;
+  const preset = kind.presets.find((one) => one.name === form.preset);
+  const suited = { ...kind.suited[net], ...preset?.settings };
+  const of = !form.base && each.name in suited ? { ...each, default: suited[each.name] } : each;
+  return html`<${Field} key=${`${form.kind}-${each.name}`} field=${of} nets=${studio.nets} value=${settingsOf(form)[each.name]}
+    onChange=${(value) => set(each.name, value)} />`;
+}
+
+async function onward(id) {
+  const found = await attempt(() => ask("POST", `jobs/${id}/source`));
+  if (!found) return;
+  state.sources = [found.source, ...state.sources.filter((each) => each.sha256 !== found.source.sha256)];
+  edit({ source: found.source, noise: null, base: null, kind: "dream" });
+  show(null);
+}
+
+function Stage({ studio, kind, job }) {
+  const { form } = studio;
+  const [over, hover] = useState(false);
+  const [side, compare] = useState(false);
+  const chooser = useRef(null);
+  const drop = (event) => {
+    event.preventDefault();
+    hover(false);
+    const file = event.dataTransfer.files[0];
+    if (file) addPicture(file);
+  };
+  const number = job ? studio.previews.get(job.id) : null;
+  const result = job?.state === "done" ? `/api/jobs/${job.id}/file` : number ? `/api/jobs/${job.id}/preview?number=${number}` : null;
+  const film = job?.state === "done" && job.output.endsWith(".mp4");
+  const source = kind.source && form.source && !form.noise ? form.source : null;
+  const comparable = source && job?.state === "done" && !film && Math.abs(source.width / source.height - job.width / job.height) < 0.02;
+  return html`<div class=${`picture ${over ? "over" : ""}`} onDrop=${drop}
+      onDragOver=${(e) => { e.preventDefault(); hover(true); }} onDragLeave=${() => hover(false)}>
+    ${film ? html`<video src=${result} controls loop></video>`
+      : result && side && comparable ? html`<${Compare} before=${picture(source)} after=${result} title=${job.title} />`
+      : result ? html`<img class="result" src=${result} alt=${`${job.title}, ${job.state === "done" ? "finished" : "so far"}`} />`
+      : source ? html`<img class="source" src=${picture(source)} alt=${source.name} />`
+      : html`<${Invite} kind=${kind} form=${form} choose=${() => chooser.current.click()} />`}
+    <input type="file" accept="image/*" ref=${chooser} class="unseen" tabindex="-1" aria-label="Choose a picture"
+      onChange=${(e) => { if (e.target.files[0]) addPicture(e.target.files[0]); e.target.value = ""; }} />
+    ${comparable && html`<button style=${{ position: "absolute", top: "10px", right: "10px" }} aria-pressed=${side} onClick=${() => compare(!side)}>Compare</button>`}
+  </div>
+  ${kind.source && (source || result) && html`<div class="row tight"><button class="plain" onClick=${() => chooser.current.click()}>Choose another picture</button>
+    <span class="small soft">or drop or paste one; a result restores all its settings</span></div>`}`;
+}
+
+function Invite({ kind, form, choose }) {
+  if (!kind.source) return html`<div class="invite"><h2>${kind.about}</h2><p class="soft">Say what on the right, and press Imagine.</p></div>`;
+  if (form.noise) return html`<div class="invite"><h2>Noise, ${form.noise}</h2><p class="soft">The dream begins with noise instead of a picture.</p>
+    <button onClick=${() => edit({ noise: null })}>Use a picture</button></div>`;
+  return html`<div class="invite"><h2>Drop a picture here</h2>
+    <p class="soft">or paste one. A picture that phosphene made brings its settings with it.</p>
+    <div class="row"><button class="main" onClick=${choose}>Choose a picture</button>
+    <button onClick=${() => edit({ noise: "512x384", source: null })}>Begin with noise</button></div></div>`;
+}
+
+function Progress({ job }) {
+  if (!job) return html`<p class="told"></p>`;
+  const share = Math.round((job.progress ?? 0) * 100);
+  const left = job.seconds_left > 1 && job.state === "running" ? `, about ${clock(job.seconds_left)} left` : "";
+  const words = {
+    waiting: "waiting in the queue", running: `${job.stage}${left}`, done: `done: ${job.files?.[0] ?? ""}${job.width ? `, ${job.width} × ${job.height}` : ""}`,
+    cancelled: "cancelled; “Go on” continues where it was", failed: job.error, deleted: "deleted",
+  };
+  return html`<div><div class="bar" role="progressbar" aria-label="Progress" aria-valuemin="0" aria-valuemax="100" aria-valuenow=${share}>
+    <i style=${{ width: `${share}%` }}></i></div><p class="told small" data-state=${job.state}>${words[job.state]}</p></div>`;
+}
+
+export function clock(seconds) {
+  const whole = Math.round(seconds);
+  return whole < 60 ? `${whole} s` : `${Math.floor(whole / 60)}:${String(whole % 60).padStart(2, "0")} min`;
+}
+
+function Sources({ studio, change }) {
+  if (studio.sources.length < 2) return null;
+  return html`<div class="sources" role="group" aria-label="Pictures used before">
+    ${studio.sources.map((each) => html`<button key=${each.sha256} aria-pressed=${each.sha256 === studio.form.source?.sha256} title=${each.name}
+      onClick=${() => { change({ source: each, noise: null }); show(null); }}><img loading="lazy" src=${picture(each, true)} alt=${each.name} /></button>`)}
+  </div>`;
+}
+
+function Wanted({ studio, kind, set, change }) {
+  const { form } = studio;
+  const own = settingsOf(form);
+  const net = studio.nets.find((each) => each.name === (own.net ?? kind.fields.find((each) => each.name === "net")?.default)) ?? studio.nets[0];
+  const target = own.target ?? "";
+  const add = (text, more) => {
+    if (kind.listed) {
+      const lines = (form.listed[form.kind] ?? "").split("\n").filter(Boolean);
+      change({ listed: { ...form.listed, [form.kind]: [...lines, text].join("\n") } });
+    } else set("target", more && target ? `${target} + ${text}` : text);
+  };
+  const about = kind.fields.find((each) => each.name === "target")?.help ?? "One target a line: a label, a layer such as mixed4c, a channel such as mixed4c:13.";
+  return html`<div class="card">
+    <div class="row"><h2 class="space">What to bring out</h2></div>
+    ${kind.listed ? html`<textarea rows="4" aria-label="Targets, one a line" value=${form.listed[form.kind] ?? ""}
+        onChange=${(e) => change({ listed: { ...form.listed, [form.kind]: e.target.value } })}></textarea>`
+      : html`<input type="text" aria-label="Target" list="names" value=${target} placeholder=${kind.source ? net.default : "banana"} spellcheck="false"
+        onChange=${(e) => set("target", e.target.value.trim() || undefined)} />`}
+    <datalist id="names">${[...net.layers, ...net.labels].map((each) => html`<option value=${each} />`)}</datalist>
+    <p class="small soft">${about}</p>
+    <${Seen} studio=${studio} net=${net} kind=${kind} add=${add} target=${target} />
+  </div>`;
+}
+
+function Seen({ studio, net, kind, add, target }) {
+  const source = kind.source && !studio.form.noise ? studio.form.source : null;
+  const [sight, look] = useState(null);
+  useEffect(() => {
+    look(null);
+    if (!source) return;
+    let current = true;
+    ask("GET", `sources/${source.sha256}/see?net=${encodeURIComponent(net.name)}`).then((found) => current && look(found), () => {});
+    return () => { current = false; };
+  }, [source?.sha256, net.name]);
+  const groups = useMemo(() => sight ? [
+    ["It sees", sight.labels.map((each) => [each.label, each.target, `${Math.round(each.probability * 100)} %`])],
+    ["Layers", sight.layers.map((each) => [each.target, each.target, `× ${each.relative_response.toFixed(1)}`])],
+    ["Channels", sight.channels.map((each) => [each.target, each.target, `${each.z_score.toFixed(1)} σ`])],
+  ] : source ? [] : [["Layers", net.layers.map((each) => [each, each, ""])]], [sight, source, net]);
+  if (source && !sight) return html`<p class="small soft" role="status">Looking at the picture…</p>`;
+  return html`${groups.filter(([, list]) => list.length).map(([title, list]) => html`<div key=${title}><h3 class="small soft">${title}</h3><div class="chips">
+    ${list.map(([name, text, note]) => html`<button key=${text} aria-pressed=${target === text} title=${`${text}; with Shift it is added`}
+      onClick=${(e) => add(text, e.shiftKey)}>${name} ${note && html`<small>${note}</small>`}</button>`)}</div></div>`)}`;
+}
