@@ -68,3 +68,24 @@ def test_mistakes(args: list[str], code: int, said: str, folder: Path) -> None:
         assert result.stderr.count("\n") == 1
     assert said in " ".join(result.stderr.split())
     assert list(folder.iterdir()) == []
+
+
+def test_labels_are_imagined_by_an_ensemble_that_the_recipe_names() -> None:
+    quick = [each for each in QUICK if each not in ("--ensemble", "none")]
+    run("imagine", "banana", *quick, "-o", "two.png")
+    run("imagine", "banana", *QUICK, "-o", "one.png")
+    run("imagine", "block3:13", *quick, "-o", "channel.png")
+    recipe = json.loads(run("show", "two.png").stdout)
+    assert [each["name"] for each in recipe["ensemble"]] == ["lite-clean"]
+    assert json.loads(run("show", "one.png").stdout)["ensemble"] == []
+    assert json.loads(run("show", "channel.png").stdout)["ensemble"] == []  # another network has other channels
+    two, one = (read_image(name).image for name in ("two.png", "one.png"))
+    assert not two.equal(one)
+    assert run("again", "two.png", "-o", "again.png").exit_code == 0
+    assert read_image("again.png").image.equal(two)
+
+
+def test_every_network_has_the_defaults_that_suit_it() -> None:
+    run("imagine", "banana", "--net", "pocket", "--size", "40", "--steps", "1", "--sketches", "1", "-o", "pocket.png")
+    recipe = json.loads(run("show", "pocket.png").stdout)
+    assert (recipe["views"], recipe["channel_dropout"], recipe["focus"], recipe["ensemble"]) == (8, 0.1, 0.0, [])
