@@ -119,7 +119,8 @@ def test_imports_point_downward(path: Path) -> None:
 def test_modules_are_small_and_silent(path: Path) -> None:
     text = path.read_text(encoding="utf-8")
     written = NAMES[path] == "phosphene.options"  # by scripts/docs, of all kinds of work
-    assert len(text.splitlines()) <= 500 or written, "split it by concept"
+    longest = 500 if path == PACKAGE / "api.py" else 400  # the signatures of every kind of work
+    assert len(text.splitlines()) <= longest or written, "split it by concept"
     assert path.stem not in ("utils", "helpers", "misc", "common")
     tree = ast.parse(text)
     for node in ast.walk(tree):
