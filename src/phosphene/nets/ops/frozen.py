@@ -118,12 +118,17 @@ class _Convolution(torch.autograd.Function):
         return found, None, None, None, None, None
 
 
-def masked(x: Tensor, mask: Tensor) -> Tensor:
-    """Return a new tensor with the values of `x` where `mask` is set, and zero elsewhere."""
+def masked(x: Tensor, mask: Tensor, into: Tensor | None = None) -> Tensor:
+    """Return the values of `x` where `mask` is set, and zero elsewhere, in a new tensor or written to `into`."""
     if x.device.type != "cpu":
-        return torch.where(mask, x, 0)
+        found = torch.where(mask, x, 0)
+        return found if into is None else into.copy_(found)
     # Multiplying the bits, as integers, by 0 or 1 is ten times as fast as torch.where on a CPU, and turns NaN into 0.
-    return (x.view(INTEGERS[x.element_size()]) * mask).view(x.dtype)
+    integers = INTEGERS[x.element_size()]
+    if into is None:
+        return (x.view(integers) * mask).view(x.dtype)
+    torch.mul(x.view(integers), mask, out=into.view(integers))
+    return into
 
 
 def flipped(weight: Tensor) -> Tensor:

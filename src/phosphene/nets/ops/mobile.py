@@ -8,6 +8,7 @@ each of the four phases of the input's pixels at stride 2.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -66,7 +67,7 @@ def convolve(
     wants_grad = x.requires_grad or (residual is not None and residual.requires_grad)
     if torch.is_grad_enabled() and wants_grad:
         return _Convolution.apply(x, residual, weight, bias, stride, relu6)
-    return _forward(x, residual, weight, bias, stride, relu6)
+    return forward(x, residual, weight, bias, stride, relu6)
 
 
 def _is_known(given: int, weight: Tensor, stride: int) -> bool:
@@ -89,23 +90,41 @@ def _plain(x: Tensor, weight: Tensor, bias: Tensor | None, stride: int) -> Tenso
     return F.conv2d(F.pad(x, (left, right, top, bottom)), weight, bias, stride, groups=_groups(x, weight))
 
 
-def _forward(
+def forward(
     x: Tensor, residual: Tensor | None, weight: Tensor, bias: Tensor | None, stride: int, relu6: bool
 ) -> Tensor:
-    groups, margin = _groups(x, weight), [side // 2 for side in weight.shape[2:]]
-    weight = _evenly_padded(weight, x.shape, stride)
+    """Return the convolution, as `convolve`, of which nothing is kept."""
+    margin = [side // 2 for side in weight.shape[2:]]
+    return _convolution(x, _evenly_padded(weight, x.shape, stride), bias, stride, margin, relu6, residual)
+
+
+def _convolution(
+    x: Tensor,
+    weight: Tensor,
+    bias: Tensor | None = None,
+    stride: int = 1,
+    margin: Sequence[int] = (0, 0),
+    relu6: bool = False,
+    residual: Tensor | None = None,
+) -> Tensor:
+    """Return a convolution with `margin` zeros on both sides of rows and columns, clamped or with an addend."""
+    groups = _groups(x, weight)
     if x.device.type == "cpu" and x.dtype in FUSED and torch.backends.mkldnn.is_available():
-        strides, dilation, ops = [stride] * 2, [1, 1], torch.ops.mkldnn
+        ops, common = torch.ops.mkldnn, (margin, [stride] * 2, [1, 1], groups)
+        packed = derived(weight, ("packed", *margin, stride), partial(_pack, weight, *common, list(x.shape)))
         if residual is not None:
-            return ops._convolution_pointwise.binary(
-                x, residual, weight, bias, margin, strides, dilation, groups, "add", 1.0, None, [], None
-            )
+            return ops._convolution_pointwise.binary(x, residual, packed, bias, *common, "add", 1.0, None, [], None)
         clamp = ("hardtanh", [0.0, TOP], "") if relu6 else ("none", [], "")
-        return ops._convolution_pointwise(x, weight, bias, margin, strides, dilation, groups, *clamp)
+        return ops._convolution_pointwise(x, packed, bias, *common, *clamp)
     y = F.conv2d(x, weight, bias, stride, margin, groups=groups)
     if residual is not None:
         y += residual
     return F.hardtanh_(y, 0.0, TOP) if relu6 else y
+
+
+def _pack(weight: Tensor, *how: Any) -> Tensor:
+    """Return the weights in the order in which oneDNN wants them, which it would otherwise bring about each time."""
+    return torch.ops.mkldnn._reorder_convolution_weight(weight.detach(), *how)
 
 
 def _evenly_padded(weight: Tensor, shape: torch.Size, stride: int) -> Tensor:
@@ -128,8 +147,8 @@ class _Convolution(torch.autograd.Function):
     def forward(
         ctx: Any, x: Tensor, residual: Tensor | None, weight: Tensor, bias: Tensor | None, stride: int, relu6: bool
     ) -> Tensor:
-        y = _forward(x, residual, weight, bias, stride, relu6)
-        ctx.save_for_backward(weight, *([_inside(y) if is_sparing() else y] if relu6 else []))
+        y = forward(x, residual, weight, bias, stride, relu6)
+        ctx.save_for_backward(weight, *([to_keep(y)] if relu6 else []))
         ctx.shape, ctx.stride = x.shape, stride
         return y
 
@@ -137,20 +156,15 @@ class _Convolution(torch.autograd.Function):
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
         weight, *kept = ctx.saved_tensors
         gradient = gradient.contiguous(memory_format=torch.channels_last)
-        found = _through_relu6(gradient, kept[0]) if kept else gradient
-        found = _towards_input(found, weight, ctx.shape, ctx.stride)
+        found = through_relu6(gradient, kept[0]) if kept else gradient
+        found = towards_input(found, weight, ctx.shape, ctx.stride)
         return found, gradient if ctx.needs_input_grad[1] else None, None, None, None, None
 
 
-def _through_relu6(gradient: Tensor, kept: Tensor) -> Tensor:
-    """Return the gradient before a ReLU6, of which its result or where that is between 0 and 6 was kept."""
-    if kept.dtype == torch.bool:
-        return frozen.masked(gradient, kept)
-    return torch.ops.aten.hardtanh_backward(gradient, kept, 0.0, TOP)
-
-
-def _inside(y: Tensor) -> Tensor:
-    """Return where a clamped `y` is between 0 and 6."""
+def to_keep(y: Tensor) -> Tensor:
+    """Return what to keep of a ReLU6's result for `through_relu6`: itself, or where memory is short, one byte each."""
+    if not is_sparing():
+        return y
     if y.device.type != "cpu":
         return (y > 0) & (y < TOP)
     # As integers: comparing 16-bit floats is five times as slow.
@@ -158,23 +172,50 @@ def _inside(y: Tensor) -> Tensor:
     return bits.bool().logical_and_((bits - TOP_BITS[y.dtype]).bool())
 
 
-def _towards_input(gradient: Tensor, weight: Tensor, shape: torch.Size, stride: int) -> Tensor:
+def through_relu6(gradient: Tensor, kept: Tensor, into: Tensor | None = None) -> Tensor:
+    """Return the gradient before a ReLU6 of which `kept` was kept, written to `into` if given."""
+    if kept.dtype == torch.bool:
+        return frozen.masked(gradient, kept, into)
+    if into is None:
+        return torch.ops.aten.hardtanh_backward(gradient, kept, 0.0, TOP)
+    return torch.ops.aten.hardtanh_backward.grad_input(gradient, kept, 0.0, TOP, grad_input=into)
+
+
+def towards_input(
+    gradient: Tensor,
+    weight: Tensor,
+    shape: torch.Size,
+    stride: int,
+    *,
+    kept: Tensor | None = None,
+    residual: Tensor | None = None,
+) -> Tensor:
+    """Return the gradient with respect to a convolution's input of this shape.
+
+    It is taken through the ReLU6 of which `kept` was kept, if any; or `residual` is added, after a 1x1 convolution.
+    """
     kernel, groups = weight.shape[-1], shape[1] // weight.shape[1]
     if kernel == 1 and groups == 1:
-        return F.conv2d(gradient, frozen.flipped(weight))
+        return _convolution(gradient, frozen.flipped(weight), residual=residual)
     before = (padding(shape[2], kernel, stride)[0], padding(shape[3], kernel, stride)[0])
     if groups == 1:
         return frozen.towards_colours(gradient, weight, shape, stride, before)
     if stride == 1:
         turned = derived(weight, "turned", lambda: weight.flip(2, 3).contiguous(memory_format=torch.channels_last))
-        return F.conv2d(gradient, turned, None, 1, kernel // 2, groups=groups)
+        found = _convolution(gradient, turned, None, 1, [kernel // 2] * 2)
+        return found if kept is None else through_relu6(found, kept, found)
     found = torch.empty(shape, dtype=gradient.dtype, device=gradient.device, memory_format=torch.channels_last)
     for row in range(min(2, shape[2])):
         rows = _Phase.of(row, shape[2], gradient.shape[2], kernel, before[0])
         for column in range(min(2, shape[3])):
             columns = _Phase.of(column, shape[3], gradient.shape[3], kernel, before[1])
             part = derived(weight, ("phase", rows, columns), partial(_phase_weight, weight, rows, columns))
-            found[:, :, row::2, column::2] = F.conv2d(gradient, part, None, 1, (rows.zeros, columns.zeros), 1, groups)
+            part = _convolution(gradient, part, None, 1, (rows.zeros, columns.zeros))
+            into = found[:, :, row::2, column::2]
+            if kept is None:
+                into.copy_(part)
+            else:
+                through_relu6(part, kept[:, :, row::2, column::2], into)
     return found
 
 

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from phosphene.nets.ops import mobile
+from phosphene.nets.ops import inverted, mobile
 from phosphene.nets.ops.batch_norm import Normalisable
 from phosphene.nets.ops.modules import Operation, draw
 from phosphene.nets.receptive import Field
@@ -49,6 +49,34 @@ class SameConvolution(Operation, Normalisable):
         y = F.relu6(y) if self.relu6 else y
         return y if residual is None else y + residual
 
+    @property
+    def layer(self) -> inverted.Layer:
+        """The weight and the bias."""
+        return self.weight, self.bias
+
     def field(self, seen: Sequence[Field], axis: int) -> Field:
         field = seen[0].through_same(self.kernel, self.stride)
         return field.union(seen[1]) if len(seen) > 1 else field
+
+
+class InvertedBlock(Operation):
+    """The convolutions of an inverted residual block at once, with or without the first one; the input may be added.
+
+    It has no parameters of its own: `parts` are steps of a network.
+    """
+
+    def __init__(self, *parts: SameConvolution, residual: bool) -> None:
+        super().__init__()
+        self.parts, self.residual = parts, residual  # a tuple: its modules are not registered twice
+        self.channels = parts[-1].channels
+
+    def forward(self, inputs: Sequence[Tensor], spare: bool) -> Tensor:
+        (x,) = inputs
+        *expand, depthwise, project = self.parts
+        if all(part.norm is None and not part.weight.requires_grad for part in self.parts):
+            first = expand[0].layer if expand else None
+            return inverted.block(x, first, depthwise.layer, project.layer, depthwise.stride, self.residual)
+        inner = x
+        for part in (*expand, depthwise):
+            inner = part([inner], False)
+        return project([inner, x] if self.residual else [inner], False)

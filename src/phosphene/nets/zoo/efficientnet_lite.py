@@ -14,9 +14,9 @@ from torch import Tensor
 
 from phosphene.nets.ops.batch_norm import folded, plain
 from phosphene.nets.ops.modules import Dense
-from phosphene.nets.ops.same import SameConvolution
+from phosphene.nets.ops.same import InvertedBlock, SameConvolution
 from phosphene.nets.weights.fit import TensorSource
-from phosphene.nets.zoo.graph import Structure, Table
+from phosphene.nets.zoo.graph import Fusion, Structure, Table
 
 STAGES = ((1, 3, 1, 1, 16), (2, 3, 2, 6, 24), (2, 5, 2, 6, 40), (3, 3, 2, 6, 80), (3, 5, 1, 6, 112), (4, 5, 2, 6, 192),
           (1, 3, 1, 6, 320))  # fmt: skip
@@ -45,12 +45,19 @@ def structure(classes: int = CLASSES) -> Structure:
 
 def _block(table: Table, block: str, source: str, kernel: int, stride: int, expansion: int, channels: int) -> str:
     given = table.channels(source)
-    wide, inner = source, given * expansion
-    if expansion > 1:
-        wide = table.add(f"{block}/expand", SameConvolution(given, inner, 1), source)
-    table.add(f"{block}/depthwise", SameConvolution(inner, inner, kernel, stride, depthwise=True), wide)
-    residual = [source] if stride == 1 and given == channels else []
-    return table.add(block, SameConvolution(inner, channels, 1, relu6=False), f"{block}/depthwise", *residual)
+    inner = given * expansion
+    parts = {
+        **({f"{block}/expand": SameConvolution(given, inner, 1)} if expansion > 1 else {}),
+        f"{block}/depthwise": SameConvolution(inner, inner, kernel, stride, depthwise=True),
+        block: SameConvolution(inner, channels, 1, relu6=False),
+    }
+    residual = stride == 1 and given == channels
+    deep = source
+    for name, part in parts.items():
+        deep = table.add(name, part, deep, *([source] if residual and name == block else []))
+    operation = InvertedBlock(*parts.values(), residual=residual)
+    table.fusions[block] = Fusion(operation, source, tuple(name for name in parts if name != block))
+    return deep
 
 
 def own_weights(structure: Structure, source: TensorSource) -> Mapping[str, Tensor]:

@@ -24,6 +24,18 @@ INPUT = "image"
 """The name of the image as an input of steps."""
 
 
+@dataclass(frozen=True)
+class Fusion:
+    """An operation that computes a step from `source` in place of the steps `inner`, which nothing else needs.
+
+    It is used unless one of those is asked for.
+    """
+
+    operation: Operation
+    source: str
+    inner: tuple[str, ...]
+
+
 @dataclass
 class Table:
     """A network's steps in order.
@@ -40,6 +52,7 @@ class Table:
     inputs: dict[str, tuple[str, ...]] = field(default_factory=dict)
     aliases: dict[str, str] = field(default_factory=dict)
     given: int = 3
+    fusions: dict[str, Fusion] = field(default_factory=dict)
     _last: str = INPUT
 
     def add(self, name: str, operation: Operation, *inputs: str) -> str:
@@ -91,9 +104,12 @@ def needed(inputs: Mapping[str, tuple[str, ...]], names: Collection[str]) -> lis
 
 @dataclass(frozen=True)
 class _Move:
-    """One step of a run: its inputs, whether it may overwrite the first, and the values not needed after it."""
+    """One step of a run: its operation and inputs, whether it may overwrite the first, and the values not needed
+    after it.
+    """
 
     name: str
+    operation: Operation
     inputs: tuple[str, ...]
     spare: bool
     done_with: tuple[str, ...]
@@ -107,6 +123,7 @@ class GraphNet(Net):
         self._index = {name: index for index, name in enumerate(table.steps)}
         self._operations = nn.ModuleList(table.steps.values())
         self._inputs = dict(table.inputs)
+        self._fusions = dict(table.fusions)
         self._plans: dict[frozenset[str], list[_Move]] = {}
 
     def tensors(self) -> dict[str, Tensor]:
@@ -133,7 +150,7 @@ class GraphNet(Net):
         x = self.card.normalise(image).to(self.dtype, memory_format=torch.channels_last)
         values = {INPUT: x}
         for move in self._plan(frozenset(wanted.values())):
-            values[move.name] = self.operation(move.name)([values[each] for each in move.inputs], move.spare)
+            values[move.name] = move.operation([values[each] for each in move.inputs], move.spare)
             for name in move.done_with:
                 del values[name]
         return {name: values[step] for name, step in wanted.items()}
@@ -154,16 +171,30 @@ class GraphNet(Net):
 
     def _plan(self, wanted: frozenset[str]) -> list[_Move]:
         if wanted not in self._plans:
-            steps = needed(self._inputs, wanted)
-            last_use = {source: name for name in steps for source in self._inputs[name]}
-            self._plans[wanted] = [self._move(name, last_use, wanted) for name in steps]
+            fusions = {name: each for name, each in self._fusions.items() if wanted.isdisjoint(each.inner)}
+            inside = {inner for each in fusions.values() for inner in each.inner}
+            inputs = {
+                name: (fusions[name].source,) if name in fusions else given
+                for name, given in self._inputs.items()
+                if name not in inside
+            }
+            steps = needed(inputs, wanted)
+            last_use = {source: name for name in steps for source in inputs[name]}
+            operations = {name: fusions[name].operation if name in fusions else self.operation(name) for name in steps}
+            self._plans[wanted] = [self._move(name, operations[name], inputs[name], last_use, wanted) for name in steps]
         return self._plans[wanted]
 
-    def _move(self, name: str, last_use: Mapping[str, str], wanted: frozenset[str]) -> _Move:
-        inputs = self._inputs[name]
+    def _move(
+        self,
+        name: str,
+        operation: Operation,
+        inputs: tuple[str, ...],
+        last_use: Mapping[str, str],
+        wanted: frozenset[str],
+    ) -> _Move:
         done_with = tuple(each for each in dict.fromkeys(inputs) if last_use[each] == name and each not in wanted)
         spare = inputs[0] in done_with and inputs.count(inputs[0]) == 1 and inputs[0] != INPUT
-        return _Move(name, inputs, spare, done_with)
+        return _Move(name, operation, inputs, spare, done_with)
 
 
 @dataclass(frozen=True)
