@@ -1,0 +1,221 @@
+"""The studio's pages in a real browser.
+
+Debian's chromium is used where it is installed, or what PHOSPHENE_TEST_BROWSER names; without one they are skipped.
+With PHOSPHENE_TEST_BROWSER set, as in CI, a missing browser is a failure.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image
+from skimage import data
+
+from tests.studio.program import PATIENCE, Program
+
+pytest.importorskip("playwright", reason="the pages are tested with playwright: pip install 'phosphene[dev]'")
+from playwright.sync_api import Browser, Page, expect, sync_playwright
+
+ASKED_FOR = os.environ.get("PHOSPHENE_TEST_BROWSER")
+CHROMIUM = shutil.which(ASKED_FOR or "chromium")
+AXE = Path(__file__).parent / "axe" / "axe.min.js"
+MILLISECONDS = PATIENCE * 1000
+WIDE, PHONE = {"width": 1280, "height": 800}, {"width": 390, "height": 844}
+
+pytestmark = pytest.mark.skipif(
+    CHROMIUM is None and ASKED_FOR is None, reason="no chromium here: apt-get install chromium tests the pages too"
+)
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    assert CHROMIUM is not None, f"PHOSPHENE_TEST_BROWSER={ASKED_FOR} is not installed"
+    with sync_playwright() as play:
+        browser = play.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="module")
+def studio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[Program]]:
+    """The studio as the only item of a list, so that a test can put its successor there."""
+    holder = [Program(tmp_path_factory.mktemp("studio"))]
+    yield holder
+    holder[0].stop()
+
+
+@pytest.fixture(scope="module")
+def picture(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("pictures") / "astronaut.jpg"
+    Image.fromarray(data.astronaut()).resize((96, 72)).save(path)
+    return path
+
+
+@pytest.fixture
+def page(browser: Browser, studio: list[Program]) -> Iterator[Page]:
+    """A page of the studio; what the browser complains about fails the test."""
+    complaints: list[str] = []
+    page = browser.new_page(viewport=WIDE)  # type: ignore[arg-type]
+    page.set_default_timeout(MILLISECONDS)
+    expect.set_options(timeout=MILLISECONDS)
+    page.on("pageerror", lambda problem: complaints.append(str(problem)))
+    page.on("console", lambda told: complaints.append(told.text) if "Security Policy" in told.text else None)
+    page.goto(studio[0].link)
+    page.wait_for_selector("main.make")
+    yield page
+    page.close()
+    assert complaints == []
+
+
+def drop(page: Page, path: Path) -> None:
+    """Drop a file on the picture, as a hand does."""
+    transfer = page.evaluate_handle(
+        """async ([name, bytes]) => {
+            const transfer = new DataTransfer();
+            transfer.items.add(new File([new Uint8Array(bytes)], name));
+            return transfer;
+        }""",
+        [path.name, list(path.read_bytes())],
+    )
+    page.dispatch_event(".picture", "drop", {"dataTransfer": transfer})
+
+
+def fill(page: Page, **settings: object) -> None:
+    for name, value in settings.items():
+        page.fill(f"#field-{name}", str(value))
+        page.press(f"#field-{name}", "Tab")
+
+
+def look_for_violations(page: Page) -> list[str]:
+    """What axe-core finds that is serious."""
+    page.evaluate(AXE.read_text(encoding="utf-8"))  # in the page's own world, past its content security policy
+    found: Any = page.evaluate("axe.run()")
+    assert len(found["passes"]) > 10, "axe-core has looked"
+    return [
+        f"{each['id']}: {each['nodes'][0]['html'][:200]}"
+        for each in found["violations"]
+        if each["impact"] in ("serious", "critical")
+    ]
+
+
+def _weight(reply: Any) -> int:
+    return int(reply.headers.get("content-length", 0)) if "/static/" in reply.url else 0
+
+
+def test_a_photo_is_dropped_and_dreams(page: Page, studio: list[Program], picture: Path) -> None:
+    drop(page, picture)
+    page.wait_for_selector("img.source")
+    expect(page.locator(".chips button").first).to_be_visible()  # what the network sees
+    page.select_option("#field-net", "pocket")
+    fill(page, size=96, octaves=1, steps=30)
+    page.click("button.main")
+    with page.expect_response(lambda reply: "preview?number=" in reply.url):
+        pass
+    with page.expect_response(lambda reply: "preview?number=" in reply.url):
+        pass  # and another one
+    page.wait_for_selector("[data-state=done]")
+    assert page.locator("img.result").evaluate("each => each.decode().then(() => each.naturalWidth)") == 96
+    page.reload()
+    page.wait_for_selector("[data-state=done]")  # the last state on start
+    assert page.input_value("#field-steps") == "30"
+
+
+def test_a_reload_in_the_middle_loses_nothing_and_cancel_stops(page: Page, picture: Path) -> None:
+    drop(page, picture)
+    page.wait_for_selector("img.source")
+    page.select_option("#field-net", "pocket")
+    fill(page, size=96, octaves=1, steps=9999)
+    page.click("button.main")
+    page.wait_for_selector("img.result")
+    page.reload()
+    page.wait_for_selector("img.result")
+    page.wait_for_selector("[data-state=running]")
+    page.keyboard.press("Escape")
+    page.wait_for_selector("[data-state=cancelled]")
+    page.goto(page.url.split("#")[0] + "#/queue")
+    page.click(".job button:text('Remove')")
+    expect(page.locator(".job")).to_have_count(0)
+
+
+def test_a_dropped_result_restores_everything(page: Page, studio: list[Program], picture: Path) -> None:
+    source = studio[0].add(picture)
+    settings = {"net": "pocket", "size": 64, "octaves": 1, "steps": 3, "target": "mixed3b", "seed": 11}
+    job = studio[0].ask("POST", "jobs", json={"kind": "dream", "source": source, "settings": settings})
+    made = studio[0].wait(job["id"], "done")
+    drop(page, studio[0].folder / made["files"][0])
+    page.wait_for_selector("text=All settings are those")
+    assert page.input_value("[aria-label=Target]") == "mixed3b"
+    assert page.input_value("#field-seed") == "11"
+    assert page.input_value("#field-steps") == "3"
+    assert source in str(page.get_attribute("img.source", "src"))
+
+
+def test_ten_are_queued_and_survive_a_power_cut(page: Page, studio: list[Program], picture: Path) -> None:
+    program = studio[0]
+    source = program.add(picture)
+    program.ask("PUT", "queue", json={"paused": True})
+    settings = {"net": "pocket", "size": 64, "octaves": 1, "steps": 1}
+    for seed in range(10):
+        body = {"kind": "dream", "source": source, "settings": {**settings, "seed": seed, "target": "mixed3a"}}
+        program.ask("POST", "jobs", json=body)
+    page.goto(program.link + "#/queue")
+    expect(page.locator(".job")).to_have_count(10)
+    second = page.locator(".job").nth(1).get_attribute("data-id")
+    page.locator(".job").nth(1).get_by_label("up").click()
+    expect(page.locator(".job").first).to_have_attribute("data-id", str(second))
+    program.kill()
+    expect(page.locator(".away")).to_be_visible()
+    studio[0] = Program(program.folder, program.port)
+    expect(page.locator(".away")).to_have_count(0)  # the page has come back by itself
+    expect(page.locator(".job")).to_have_count(10)
+    page.click("button:text('Go on')")
+    expect(page.locator(".job")).to_have_count(0)
+    page.goto(studio[0].link + "#/gallery")
+    page.fill("#search", "mixed3a")
+    expect(page.locator(".grid button")).to_have_count(10)
+
+
+def test_the_gallery_compares_zooms_deletes_and_makes_again(page: Page, studio: list[Program], picture: Path) -> None:
+    source = studio[0].add(picture)
+    settings = {"net": "pocket", "size": 64, "octaves": 1, "steps": 2, "target": "conv2"}
+    job = studio[0].ask("POST", "jobs", json={"kind": "dream", "source": source, "settings": settings})
+    studio[0].wait(job["id"], "done")
+    page.goto(studio[0].link + "#/gallery")
+    page.fill("#search", "conv2")
+    expect(page.locator(".grid button")).to_have_count(1)
+    page.click(".grid button")
+    page.click("dialog button:text('Compare')")
+    slider = page.get_by_label("Compare before and after")
+    slider.focus()
+    page.keyboard.press("Home")
+    assert slider.input_value() == "0"
+    page.click("dialog button:text('Zoom')")
+    page.wait_for_selector(".zoom canvas")
+    page.click("dialog button:text('Delete')")
+    page.click(".toast button:text('Undo')")
+    expect(page.locator(".grid button")).to_have_count(1)
+    page.click(".grid button")
+    page.click("dialog button:text('Again with')")
+    page.wait_for_selector("main.make")
+    assert page.input_value("[aria-label=Target]") == "conv2"
+
+
+@pytest.mark.parametrize("colours", ["dark", "light"])
+def test_every_page_can_be_read_and_fits_a_phone(browser: Browser, studio: list[Program], colours: Any) -> None:
+    for size in (WIDE, PHONE):
+        page = browser.new_page(viewport=size, color_scheme=colours)  # type: ignore[arg-type]
+        page.set_default_timeout(MILLISECONDS)
+        sent: list[int] = []
+        page.on("response", lambda reply, sent=sent: sent.append(_weight(reply)))
+        for name in ("make", "queue", "gallery"):
+            page.goto(f"{studio[0].link}#/{name}")
+            page.wait_for_selector(f"nav a[aria-current=page]:text-is('{name.title()}')")
+            assert page.evaluate("document.documentElement.scrollWidth") <= size["width"]
+            assert look_for_violations(page) == []
+        assert sum(sent) < 400_000
+        page.close()
