@@ -58,7 +58,7 @@ def options_module() -> str:
         fields = {name: [kind.recipe.model_fields[name]] for name in own if name not in OWN}
         about = f"The settings of `{kind.name}` besides its own parameters."
         base = "CommonOptions" if whole else "TypedDict"
-        parts.append(_class(f"{kind.name.capitalize()}Options", base, about, fields))
+        parts.append(_class(f"{kind.name.title().replace('-', '')}Options", base, about, fields))
     del every["count"], every["target"]
     about = "The settings of any kind of work; which of them a kind has, its own options say."
     parts.append(_class("AnyOptions", "CommonOptions", about, every, documented=False))

@@ -27,10 +27,13 @@ if TYPE_CHECKING:
     from phosphene.recipe import (
         Dataset,
         DreamRecipe,
+        DreamSoundRecipe,
         ImagineRecipe,
+        ImagineSoundRecipe,
         IterateRecipe,
         LearnRecipe,
         MorphRecipe,
+        MorphSoundRecipe,
         Noise,
         RecallRecipe,
         SheetRecipe,
@@ -63,7 +66,10 @@ _HOMES = {
     **{name: f"objectives:{name}" for name in ("Channel", "Class", "Guide", "Layer", "Neuron", "Style", "parse")},
     **{
         f"{kind}Recipe": f"recipe:{kind}Recipe"
-        for kind in ("Dream", "Imagine", "Iterate", "Learn", "Morph", "Recall", "Sheet", "Video", "Zoom")
+        for kind in (
+            *("Dream", "DreamSound", "Imagine", "ImagineSound", "Iterate", "Learn", "Morph", "MorphSound", "Recall"),
+            *("Sheet", "Video", "Zoom"),
+        )
     },
     "Dataset": "recipe:Dataset",
     "Learnt": "render.learning:Learnt",
@@ -81,16 +87,19 @@ __all__ = [
     "Class",
     "Dataset",
     "DreamRecipe",
+    "DreamSoundRecipe",
     "Event",
     "FilmFile",
     "Guide",
     "ImagineRecipe",
+    "ImagineSoundRecipe",
     "IterateRecipe",
     "Job",
     "Layer",
     "LearnRecipe",
     "Learnt",
     "MorphRecipe",
+    "MorphSoundRecipe",
     "Neuron",
     "Noise",
     "PhospheneError",

@@ -67,7 +67,8 @@ def dream(
         ph.dream(["one.jpg", "two.jpg"])                                  # a list of two; the network is loaded once
 
     Args:
-        source: a path, PIL image, NumPy array (h w 3) or tensor (3 h w); or `Noise(noise=(h, w))`; or a list of them.
+        source: a path, PIL image, NumPy array (h w 3) or tensor (3 h w); or `Noise(noise=(h, w))`; or a list of them. A
+            sound's path gives a `Job`, to be saved.
         target: what to bring out, as text or an expression; None for what suits the network.
         preset: a preset of dreams, to which other settings add.
         on_event: called with each `Event`, for example to show progress; in a notebook that is shown by default.
@@ -134,7 +135,11 @@ def imagine(
     """
     if count is not None:
         settings["count"] = count
-    pictures = _pictures(job("imagine", target=target, preset=preset, **settings), on_event)
+    work = job("imagine", target=target, preset=preset, **settings)
+    if work.work.streams:
+        sound: Any = work
+        return sound
+    pictures = _pictures(work, on_event)
     return pictures[0] if count is None and len(pictures) == 1 else pictures
 
 
@@ -354,7 +359,10 @@ def job(
     return work
 
 
-def _only(work: Job, on_event: OnEvent | None) -> Picture:
+def _only(work: Job, on_event: OnEvent | None) -> Any:
+    """Return the picture of a job; the job itself for a sound, which has to go somewhere."""
+    if work.work.streams:
+        return work
     (picture,) = _pictures(work, on_event)
     return picture
 

@@ -20,6 +20,8 @@ class Kind:
     schema: str
     builder: str
     command: str
+    heard_as: str | None = None
+    """The kind that the same command asks for where the source is a sound, or the network hears."""
 
     @property
     def recipe(self) -> Any:
@@ -46,6 +48,7 @@ KINDS = {
             schema="recipe.stills:DreamRecipe",
             builder="render.stills:build_dream",
             command="cli.dream:dream",
+            heard_as="dream-sound",
         ),
         Kind(
             "imagine",
@@ -53,6 +56,7 @@ KINDS = {
             schema="recipe.stills:ImagineRecipe",
             builder="render.stills:build_imagine",
             command="cli.imagine:imagine",
+            heard_as="imagine-sound",
         ),
         Kind(
             "sheet",
@@ -74,6 +78,7 @@ KINDS = {
             schema="recipe.films:MorphRecipe",
             builder="render.films:build_morph",
             command="cli.morph:morph",
+            heard_as="morph-sound",
         ),
         Kind(
             "video",
@@ -103,5 +108,29 @@ KINDS = {
             builder="render.recall:build_recall",
             command="cli.recall:recall",
         ),
+        Kind(
+            "dream-sound",
+            "Dream on a sound.",
+            schema="recipe.sounds:DreamSoundRecipe",
+            builder="render.sounds:build_dream",
+            command="cli.dream:dream",
+        ),
+        Kind(
+            "imagine-sound",
+            "Make a sound of what a tag, a layer or a channel stands for.",
+            schema="recipe.sounds:ImagineSoundRecipe",
+            builder="render.sounds:build_imagine",
+            command="cli.imagine:imagine",
+        ),
+        Kind(
+            "morph-sound",
+            "Make a sound: turn one idea into the next.",
+            schema="recipe.sounds:MorphSoundRecipe",
+            builder="render.sounds:build_morph",
+            command="cli.morph:morph",
+        ),
     )
 }
+
+HEARD = frozenset(kind.heard_as for kind in KINDS.values() if kind.heard_as is not None)
+"""The kinds that have no command of their own."""

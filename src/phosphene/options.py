@@ -340,31 +340,67 @@ class LearnOptions(TypedDict, total=False):
     """Where the network runs; auto uses a graphics card if there is one."""
 
 
-class RecallOptions(TypedDict, total=False):
-    """The settings of `recall` besides its own parameters."""
+class DreamSoundOptions(CommonOptions, total=False):
+    """The settings of `dream-sound` besides its own parameters."""
 
-    size: tuple[int, int] | int | str
-    """Size of each picture: a square's side, or WIDTHxHEIGHT."""
     steps: int
-    """Steps that the pictures take in each frame; more follow the network more closely."""
+    """Steps of ascent on each stretch of sound."""
+    step_size: float
+    """How far a step goes, where 1 is as loud as the sound itself."""
+    sketches: int
+    """Sketches that are played to the network, the best of which is continued; 0 for none."""
     views: int
-    """Random views of a picture that each step scores."""
-    rate: float
-    """How far a step goes, where 1 is the contrast of a photograph."""
-    fade: float
-    """How much the pictures fade with each step, so that what the network no longer means leaves."""
-    most: int
-    """The most classes that are shown."""
-    fps: str | float
-    """Frames per second of the film."""
-    captions: bool
-    """Write the classes, the step and the accuracy beside the pictures."""
-    seed: int
-    """Seed of all randomness: the same seed gives the same result."""
-    precision: Literal["auto", "bfloat16", "float16", "float32"]
-    """Number format of the network; auto uses 16 bits where the hardware is faster with them."""
-    device: Literal["auto", "cpu", "cuda", "mps"]
-    """Where the network runs; auto uses a graphics card if there is one."""
+    """Random excerpts of three seconds that each step scores."""
+    speed: float
+    """Largest random change of an excerpt's speed and pitch."""
+    channel_dropout: float
+    """Share of the network's channels that each step drops at random."""
+    natural: float
+    """Weight of the prior that every layer responds as it does to music."""
+    strength: float
+    """Loudness of a sketch, relative to the sound that it joins."""
+
+
+class ImagineSoundOptions(CommonOptions, total=False):
+    """The settings of `imagine-sound` besides its own parameters."""
+
+    seconds: float
+    """Length of the sound."""
+    steps: int
+    """Steps of ascent on each stretch of sound."""
+    step_size: float
+    """How far a step goes, where 1 is as loud as the sound itself."""
+    sketches: int
+    """Sketches that are played to the network, the best of which is continued."""
+    views: int
+    """Random excerpts of three seconds that each step scores."""
+    speed: float
+    """Largest random change of an excerpt's speed and pitch."""
+    channel_dropout: float
+    """Share of the network's channels that each step drops at random."""
+    natural: float
+    """Weight of the prior that every layer responds as it does to music."""
+
+
+class MorphSoundOptions(CommonOptions, total=False):
+    """The settings of `morph-sound` besides its own parameters."""
+
+    seconds: float
+    """Length of the transition from one idea to the next."""
+    steps: int
+    """Steps of ascent on each stretch of sound."""
+    step_size: float
+    """How far a step goes, where 1 is as loud as the sound itself."""
+    sketches: int
+    """Sketches that are played to the network, the best of which is continued; 0 for none."""
+    views: int
+    """Random excerpts of three seconds that each step scores."""
+    speed: float
+    """Largest random change of an excerpt's speed and pitch."""
+    channel_dropout: float
+    """Share of the network's channels that each step drops at random."""
+    natural: float
+    """Weight of the prior that every layer responds as it does to music."""
 
 
 class AnyOptions(CommonOptions, total=False):
@@ -448,6 +484,4 @@ class AnyOptions(CommonOptions, total=False):
     patience: int
     frames: int
     licence: str
-    fade: float
-    most: int
-    captions: bool
+    strength: float

@@ -18,6 +18,7 @@ from phosphene.errors import ImageError, OutputError, PhospheneError
 if TYPE_CHECKING:
     from phosphene.cli.output import Output
 
+SOUND = ".flac"
 PICTURES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".avif", ".gif"})
 """Suffixes of the files that are taken from a folder."""
 
@@ -66,11 +67,13 @@ def place(photos: list[Path], folder: Path, name: str, suffix: str) -> dict[Path
     places: dict[Path, Path] = {}
     stems = Counter(photo.stem for photo in photos)
     names = Counter(photo.name for photo in photos)
+    from phosphene.media.sound.read import is_sound
+
     for photo in photos:
         own = photo.stem if stems[photo.stem] == 1 else photo.name
         if names[photo.name] > 1:
             own = f"{photo.parent.name}-{own}"
-        places[photo] = folder / f"{own}-{name}{suffix}"
+        places[photo] = folder / f"{own}-{name}{SOUND if is_sound(photo) and name == 'dream' else suffix}"
     return places
 
 

@@ -12,7 +12,7 @@ from phosphene.cli.root import Command
 
 @click.command(cls=Command)
 @click.argument("words", metavar="TEXT...", nargs=-1, required=True)
-@options.settings("imagine", without=("target",))
+@options.settings("imagine", "imagine-sound", without=("target",))
 @output.options(still=True)
 def imagine(words: tuple[str, ...], preset: str | None, output: output.Output, **settings: Any) -> None:
     """Make a picture of what TEXT stands for in the network: a label, a layer, a channel, or a sum of them.
@@ -21,9 +21,11 @@ def imagine(words: tuple[str, ...], preset: str | None, output: output.Output, *
       phosphene imagine golden retriever
       phosphene imagine "goldfish + chihuahua" --count 4
       phosphene imagine mixed4c:13 --symmetry p4m
+      phosphene imagine choir --net ear --seconds 8 -o choir.flac
 
-    Without -o the result is TEXT.png in the current folder. With --count, OUT-1.png, OUT-2.png and so on. The result
-    carries its recipe: `phosphene again` renders it again. If it is stopped, the same command continues.
+    With a network that hears, it is a sound. Without -o the result is TEXT.png, or TEXT.flac, in the current folder.
+    With --count, OUT-1.png, OUT-2.png and so on. The result carries its recipe: `phosphene again` renders it again. If
+    it is stopped, the same command continues.
     """
     text = " ".join(words)
     options.run("imagine", None, output, options.stem_of(text), None, target=text, preset=preset, **settings)

@@ -100,7 +100,7 @@ def settings(*kinds: str, without: tuple[str, ...] = (), defaults: bool = True) 
         for name, new in old.items():
             hidden = click.option(f"--{_dashed(name)}", new, type=_type(fields[new]), hidden=True)
             command = hidden(command)
-        if len(kinds) == 1 and (kinds[0] in PRESETS or kinds[0] in config.read().presets):
+        if defaults and (kinds[0] in PRESETS or kinds[0] in config.read().presets):
             command = _preset(kinds[0])(command)
         return command
 
@@ -209,11 +209,13 @@ def _option(name: str, fields: list[FieldInfo], defaults: bool) -> Callable[[F],
     field = fields[0]
     notes = []
     words = describe.must_be(field)
-    if "number" in words and len(fields) == 1:  # the metavar says that it is one
+    if (
+        "number" in words and all(describe.must_be(each) == words for each in fields) and defaults
+    ):  # the metavar says that it is one
         notes.append(re.sub("a (whole )?number (from )?", "", words))
-    default = _default(field)
-    if defaults and default is not None:
-        notes.append(f"default: {_shown(default)}")
+    shown = dict.fromkeys(_shown(each) for each in map(_default, fields) if each is not None)
+    if defaults and shown:
+        notes.append(f"default: {', for sound '.join(shown)}")
     about = f"{field.description} [{'; '.join(notes)}]" if notes else field.description
     dashed = _dashed(name)
     if field.annotation is bool:

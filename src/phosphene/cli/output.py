@@ -50,7 +50,7 @@ class Output:
             _check_picture(self.preview)
             _check_apart(self.preview, source)
         if self.path is None:
-            suffix = FILM if job.work.streams else self.suffix
+            suffix = job.work.suffix or (FILM if job.work.streams else self.suffix)
             for number in itertools.count(1):
                 path = Path(f"{stem}{'' if number == 1 else f'-{number}'}{suffix}")
                 if not any(each.exists() for each in job.work.paths(path)):

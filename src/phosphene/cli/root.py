@@ -18,10 +18,10 @@ import click
 
 from phosphene import __version__
 from phosphene.errors import PhospheneError, nearest
-from phosphene.kinds import KINDS, load
+from phosphene.kinds import HEARD, KINDS, load
 
 COMMANDS = {
-    **{kind.name: (kind.command, kind.about) for kind in KINDS.values()},
+    **{kind.name: (kind.command, kind.about) for kind in KINDS.values() if kind.name not in HEARD},
     "see": ("cli.see:see", "Tell what a network believes it sees in a picture."),
     "hear": ("cli.hear:hear", "Tell what a network believes it hears in a sound."),
     "measure": ("cli.measure:measure", "Measure pictures and films: dimensions, spectra, fringes, symmetry."),

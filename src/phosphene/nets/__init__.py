@@ -74,6 +74,13 @@ def is_here(name: str) -> bool:
     return name not in catalogue.ENTRIES or catalogue.is_here(name)
 
 
+def hears(name: str) -> bool:
+    """Return whether the network of this name is a known one that takes sound."""
+    from phosphene.nets.zoo import catalogue
+
+    return name in catalogue.ENTRIES and catalogue.ENTRIES[name].structure == "ear"
+
+
 def describe(name: str) -> Card:
     """Return the card of the network of this name; a famous one is not downloaded for it."""
     from phosphene.nets.zoo import catalogue

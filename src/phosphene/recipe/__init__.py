@@ -20,6 +20,7 @@ from phosphene.recipe.films import MorphRecipe, VideoRecipe, ZoomRecipe
 from phosphene.recipe.iterate import IterateRecipe, IterateSettings
 from phosphene.recipe.learning import Dataset, LearnRecipe
 from phosphene.recipe.recall import RecallRecipe, RecallSettings, Run
+from phosphene.recipe.sounds import DreamSoundRecipe, ImagineSoundRecipe, MorphSoundRecipe
 from phosphene.recipe.stills import DreamRecipe, DreamSettings, ImagineRecipe, ImagineSettings, SheetRecipe
 from phosphene.recipe.text import default_of, dumps, loads, override, relative_to, resolved, validate
 
@@ -30,14 +31,17 @@ __all__ = [
     "Dataset",
     "DreamRecipe",
     "DreamSettings",
+    "DreamSoundRecipe",
     "EnsembleRecipe",
     "FileSource",
     "ImagineRecipe",
     "ImagineSettings",
+    "ImagineSoundRecipe",
     "IterateRecipe",
     "IterateSettings",
     "LearnRecipe",
     "MorphRecipe",
+    "MorphSoundRecipe",
     "NetUsed",
     "NetworkRecipe",
     "Noise",

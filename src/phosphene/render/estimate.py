@@ -10,6 +10,7 @@ import torch
 
 from phosphene.gradients.engine import prepared
 from phosphene.nets.base import Net
+from phosphene.types import Size
 
 TRIAL_SIDE = 192
 """Side in pixels of the canvas that is timed after one of the network's input size, unless that is slow already."""
@@ -46,19 +47,23 @@ def seconds(net: Net, load: Load) -> float:
     if not load.pixels:
         return 0.0
     net = prepared(net, load.dtype)
+    if (sound := net.card.input.sound) is not None:
+        size = (sound.frames, sound.bands)
+        _step(net, load, size)
+        return load.pixels * min(_step(net, load, size) for _ in range(TRIALS)) / (size[0] * size[1]) * BESIDES
     side = net.card.input.size
-    _step(net, load, side)  # loads libraries, and compiles kernels
-    taken = _step(net, load, side)
+    _step(net, load, (side, side))  # loads libraries, and compiles kernels
+    taken = _step(net, load, (side, side))
     if side < TRIAL_SIDE and taken < SLOW:
         side = TRIAL_SIDE
-        taken = min(_step(net, load, side) for _ in range(TRIALS))
+        taken = min(_step(net, load, (side, side)) for _ in range(TRIALS))
     return load.pixels * taken / side**2 * BESIDES
 
 
-def _step(net: Net, load: Load, side: int) -> float:
-    """Return the seconds of one step forward and back on a canvas of this side."""
+def _step(net: Net, load: Load, size: Size) -> float:
+    """Return the seconds of one step forward and back on a canvas of this size."""
     device = next(net.parameters()).device
-    image = torch.rand(1, net.card.input.channels, side, side, generator=torch.Generator().manual_seed(0)).to(device)
+    image = torch.rand(1, net.card.input.channels, *size, generator=torch.Generator().manual_seed(0)).to(device)
     began = time.perf_counter()
     with torch.enable_grad():
         leaf = image.requires_grad_()

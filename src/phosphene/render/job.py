@@ -151,6 +151,8 @@ class Work(ABC):
     """How much the network has to do; None, or missing, where that is not known."""
     streams: ClassVar[bool] = False
     """Whether the result is written while it is made, because it is too large to be held."""
+    suffix: ClassVar[str | None] = None
+    """How the name of a result ends that is given none; None for what the way in chooses."""
 
     @abstractmethod
     def steps(self, state: State | None) -> Iterator[Step]:

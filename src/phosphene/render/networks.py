@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from functools import partial
 from pathlib import Path
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -12,7 +14,10 @@ from phosphene import nets
 from phosphene.errors import RecipeError, SettingError
 from phosphene.gradients.device import choose_device
 from phosphene.media.image import read_image
+from phosphene.media.sound.read import read_sound
+from phosphene.media.sound.resample import mixed_down
 from phosphene.nets.base import Net
+from phosphene.nets.ops.log_mel import LogMel
 from phosphene.objectives.base import Objective, resolve
 from phosphene.objectives.expr import parse
 from phosphene.objectives.features import Class, Layer
@@ -35,6 +40,9 @@ IMAGINE = tuple(ImagineSettings.model_fields)
 
 GUIDE_SIDE = 512
 """Longest side in pixels that a guide is shrunk to: every position of the canvas is compared with all of its own."""
+
+GUIDE_SECONDS = 30.0
+"""The most of a guide that is a sound."""
 
 
 def check_allowed(recipe: NetworkRecipe, path: Path | None, *, fetch: bool) -> None:
@@ -150,6 +158,8 @@ class Targets:
 
     def _read(self, path: str, layer: str) -> Tensor:
         """Return a guide's features, `c k`."""
+        if self._net.card.input.sound is not None:
+            return self._hear(path, layer)
         photo = sources.find(
             FileSource(path=path, sha256=self._known.get(path)),
             self._path,
@@ -163,3 +173,18 @@ class Targets:
         with torch.no_grad():
             guide = resize(photo.image, size, clamp=True).to(next(self._net.parameters()).device)
             return self._net(guide, [layer])[layer][0].flatten(1)
+
+    def _hear(self, path: str, layer: str) -> Tensor:
+        """Return the features of a guide that is a sound, of its first `GUIDE_SECONDS`, `c k`."""
+        spec = self._net.card.input.sound
+        assert spec is not None
+        known = FileSource(path=path, sha256=self._known.get(path))
+        reads = partial(read_sound, most_seconds=GUIDE_SECONDS)
+        sound, samples = sources.find(known, self._path, self._look_in, reads, "guide", lambda found: found[0].sha256)
+        self.guides[path] = sound.sha256
+        wave = np.concatenate(list(mixed_down([samples], sound.rate, spec.rate)))
+        wave = wave if len(wave) >= spec.samples else np.resize(wave, spec.samples)
+        device = next(self._net.parameters()).device
+        with torch.no_grad():
+            heard = LogMel(spec)(torch.from_numpy(wave)[None]).to(device)
+            return self._net(heard, [layer])[layer][0].flatten(1)

@@ -7,12 +7,14 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from phosphene import nets
 from phosphene.errors import SettingError, UnknownNameError
 from phosphene.kinds import KINDS
+from phosphene.media.sound.read import is_sound
 from phosphene.nets.base import Net
 from phosphene.objectives.base import Objective
 from phosphene.objectives.name import spread
-from phosphene.recipe import BaseRecipe, FileSource, Photo, override, validate
+from phosphene.recipe import BaseRecipe, FileSource, NetUsed, Photo, override, validate
 from phosphene.recipe.presets import net_of, preset_settings, suited_settings
 from phosphene.render import networks, sources
 from phosphene.render.job import Given, Job
@@ -34,7 +36,7 @@ def open_job(
     settings, net = _own_net(settings)
     folders = tuple(map(Path, look_in))
     if isinstance(what, str) and what in KINDS:
-        request = _request(what, source, preset, settings)
+        request = _request(what, source, preset, settings, net)
         return Job(request, Given(source=source, net=net, look_in=folders, fetch=True))
     known, path = _known(what)
     if "target" in settings:
@@ -47,10 +49,13 @@ def open_job(
     return Job(request, Given(path, source, net, folders, fetch))
 
 
-def _request(kind: str, source: object, preset: str | None, settings: dict[str, Any]) -> BaseRecipe:
+def _request(
+    kind: str, source: object, preset: str | None, settings: dict[str, Any], net: Net | None = None
+) -> BaseRecipe:
     """Return the recipe for these settings; what is wrong with them is found before a file is read."""
-    schema = KINDS[kind].recipe
     given = preset_settings(kind, preset, settings)
+    kind = _heard(kind, source, given.get("net"), net)
+    schema = KINDS[kind].recipe
     chosen = {**suited_settings(kind, net_of(given)), **given}
     fixed: dict[str, Any] = {}
     if "source" in schema.model_fields:
@@ -67,6 +72,19 @@ def _request(kind: str, source: object, preset: str | None, settings: dict[str, 
     if "target" in chosen:
         chosen["target"] = str(chosen["target"])
     return validate(schema, chosen, **fixed)
+
+
+def _heard(kind: str, source: object, named: object, net: Net | None) -> str:
+    """Return the kind that is meant: another one for a source that is a sound, or a network that hears."""
+    heard = KINDS[kind].heard_as
+    if heard is None:
+        return kind
+    if "source" in KINDS[kind].recipe.model_fields:
+        return heard if isinstance(source, str | os.PathLike) and is_sound(source) else kind
+    if net is not None:
+        return kind if net.card.input.sound is None else heard
+    name = named.name if isinstance(named, NetUsed) else named
+    return heard if isinstance(name, str) and nets.hears(name) else kind
 
 
 def _placeholder(schema: type[BaseRecipe]) -> FileSource:

@@ -13,10 +13,12 @@ from typing import TypeVar
 import torch
 from torch import Tensor
 
-from phosphene.errors import ImageError, RecipeError, SettingError, VideoError
+from phosphene.errors import ImageError, RecipeError, SettingError, SoundError, VideoError
 from phosphene.loops.arithmetic import Arithmetic
 from phosphene.media import memory
 from phosphene.media.image import MAX_PIXELS, Photograph, as_photograph, read_image, read_recipe_text
+from phosphene.media.sound.read import is_sound
+from phosphene.media.sound.write import read_sound_recipe
 from phosphene.media.video.identify import hash_of, is_film, read_film_recipe
 from phosphene.nets import learnt
 from phosphene.recipe import BaseRecipe, Clip, FileSource, Noise, Photo, loads
@@ -133,7 +135,7 @@ def find(
     for candidate in candidates(source.path, path, look_in):
         try:
             found = read(candidate)
-        except (ImageError, VideoError) as problem:
+        except (ImageError, VideoError, SoundError) as problem:
             if path is None and not look_in:  # the user's own name for it
                 raise
             reasons.append(str(problem))
@@ -197,7 +199,12 @@ def read_recipe(path: str | os.PathLike[str]) -> BaseRecipe:
     if Path(path).suffix == NETWORK:
         return loads(json.dumps(learnt.facts_of(Path(path)).get("recipe")), path=path)
     first = Path(path) / FIRST_PICTURE
-    text = read_film_recipe(path) if is_film(path) else read_recipe_text(first if first.is_file() else path)
+    if is_film(path):
+        text = read_film_recipe(path)
+    elif is_sound(path):
+        text = read_sound_recipe(path)
+    else:
+        text = read_recipe_text(first if first.is_file() else path)
     if text is None:
         raise RecipeError(
             f"{path} carries no recipe: it was not written by phosphene, or something has removed it",

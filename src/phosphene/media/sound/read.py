@@ -135,6 +135,14 @@ def read_sound(path: StrPath, most_seconds: float = 3600.0) -> tuple[SoundFile, 
     return file, np.concatenate(blocks)
 
 
+def _check_there(path: Path) -> None:
+    """Raise `SoundError` for a path where no file can be read."""
+    try:
+        open_file(path).close()
+    except ImageError as problem:
+        raise SoundError(str(problem).replace("picture", "sound"), path=path) from None
+
+
 def _hash(path: Path) -> str:
     try:
         with open_file(path) as file:
@@ -194,6 +202,7 @@ def _open_by_ffmpeg(path: Path, digest: str) -> SoundFile:
 def container_of(path: Path) -> Any:
     """Return PyAV's container for a sound file, to be closed by the caller; raise `SoundError` if there is none."""
     av = package("av")
+    _check_there(path)
     allowed = {"format_whitelist": _FORMATS, "protocol_whitelist": "file"}
     try:
         return av.open(f"file:{path}", options=allowed, metadata_errors="replace")

@@ -1,0 +1,1 @@
+"""Loops that change sound: mono at the rate at which the network hears."""
