@@ -340,6 +340,33 @@ class LearnOptions(TypedDict, total=False):
     """Where the network runs; auto uses a graphics card if there is one."""
 
 
+class RecallOptions(TypedDict, total=False):
+    """The settings of `recall` besides its own parameters."""
+
+    size: tuple[int, int] | int | str
+    """Size of each picture: a square's side, or WIDTHxHEIGHT."""
+    steps: int
+    """Steps that the pictures take in each frame; more follow the network more closely."""
+    views: int
+    """Random views of a picture that each step scores."""
+    rate: float
+    """How far a step goes, where 1 is the contrast of a photograph."""
+    fade: float
+    """How much the pictures fade with each step, so that what the network no longer means leaves."""
+    most: int
+    """The most classes that are shown."""
+    fps: str | float
+    """Frames per second of the film."""
+    captions: bool
+    """Write the classes, the step and the accuracy beside the pictures."""
+    seed: int
+    """Seed of all randomness: the same seed gives the same result."""
+    precision: Literal["auto", "bfloat16", "float16", "float32"]
+    """Number format of the network; auto uses 16 bits where the hardware is faster with them."""
+    device: Literal["auto", "cpu", "cuda", "mps"]
+    """Where the network runs; auto uses a graphics card if there is one."""
+
+
 class DreamSoundOptions(CommonOptions, total=False):
     """The settings of `dream-sound` besides its own parameters."""
 
@@ -484,4 +511,7 @@ class AnyOptions(CommonOptions, total=False):
     patience: int
     frames: int
     licence: str
+    fade: float
+    most: int
+    captions: bool
     strength: float
