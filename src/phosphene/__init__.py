@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from phosphene.api import again, dream, imagine, iterate, job, morph, sheet, video, zoom
     from phosphene.attribution import Sight, hear, see
     from phosphene.errors import PhospheneError as PhospheneError
-    from phosphene.learning import learn, recall
+    from phosphene.learning import gibbs, learn, recall
     from phosphene.nets import load as load_net
     from phosphene.nets.foreign.wrap import wrap
     from phosphene.objectives import Channel, Class, Guide, Layer, Neuron, Style, parse
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
         Dataset,
         DreamRecipe,
         DreamSoundRecipe,
+        GibbsRecipe,
         ImagineRecipe,
         ImagineSoundRecipe,
         IterateRecipe,
@@ -54,6 +55,7 @@ _HOMES = {
     "learn": "learning:learn",
     "morph": "api:morph",
     "recall": "learning:recall",
+    "gibbs": "learning:gibbs",
     "sheet": "api:sheet",
     "video": "api:video",
     "zoom": "api:zoom",
@@ -67,7 +69,18 @@ _HOMES = {
     **{
         f"{kind}Recipe": f"recipe:{kind}Recipe"
         for kind in (
-            *("Dream", "DreamSound", "Imagine", "ImagineSound", "Iterate", "Learn", "Morph", "MorphSound", "Recall"),
+            *(
+                "Dream",
+                "DreamSound",
+                "Gibbs",
+                "Imagine",
+                "ImagineSound",
+                "Iterate",
+                "Learn",
+                "Morph",
+                "MorphSound",
+                "Recall",
+            ),
             *("Sheet", "Video", "Zoom"),
         )
     },
@@ -90,6 +103,7 @@ __all__ = [
     "DreamSoundRecipe",
     "Event",
     "FilmFile",
+    "GibbsRecipe",
     "Guide",
     "ImagineRecipe",
     "ImagineSoundRecipe",
@@ -114,6 +128,7 @@ __all__ = [
     "ZoomRecipe",
     "again",
     "dream",
+    "gibbs",
     "hear",
     "imagine",
     "iterate",

@@ -129,6 +129,13 @@ KINDS = {
             builder="render.sounds:build_morph",
             command="cli.morph:morph",
         ),
+        Kind(
+            "gibbs",
+            "Let a Boltzmann machine dream.",
+            schema="recipe.gibbs:GibbsRecipe",
+            builder="render.boltzmann:build_gibbs",
+            command="cli.gibbs:gibbs",
+        ),
     )
 }
 

@@ -1,4 +1,4 @@
-"""The public functions of networks that learn: `learn` and `recall`."""
+"""The public functions of networks that learn: `learn`, `recall` and `gibbs`."""
 
 from __future__ import annotations
 
@@ -6,11 +6,14 @@ from typing import Unpack
 
 from phosphene import options
 from phosphene.api import OnEvent, StrPath, job
+from phosphene.render.boltzmann import LearntMachine
 from phosphene.render.job import Job
 from phosphene.render.learning import Learnt
 
 
-def learn(dataset: object, *, on_event: OnEvent | None = None, **settings: Unpack[options.LearnOptions]) -> Learnt:
+def learn(
+    dataset: object, *, on_event: OnEvent | None = None, **settings: Unpack[options.LearnOptions]
+) -> Learnt | LearntMachine:
     """Train a network on labelled pictures; its `net` dreams at once, and `save` writes it.
 
         ph.learn("photos/", epochs=10).save("mynet.pt2")
@@ -28,8 +31,25 @@ def learn(dataset: object, *, on_event: OnEvent | None = None, **settings: Unpac
     Source: Engstrom et al., "Adversarial Robustness as a Prior for Learned Representations" (2019).
     """
     result = job("learn", dataset, **settings).run(on_event)
-    assert isinstance(result, Learnt), "learning gives a network"
+    assert isinstance(result, Learnt | LearntMachine), "learning gives a network"
     return result
+
+
+def gibbs(machine: StrPath, **settings: Unpack[options.GibbsOptions]) -> Job:
+    """Let a Boltzmann machine dream: a sheet of fantasies, or with `seconds` a film of the chains as they wander.
+
+        ph.gibbs("digits.rbm", seconds=10).save("wander.mp4")
+
+    Everything is checked before this returns; the work is done when the job is saved or iterated.
+
+    Args:
+        machine: a .rbm file that `learn` with `model="rbm"` has saved.
+        settings: those of `GibbsRecipe`, such as `count`, `sweeps` or `known`.
+
+    Raises:
+        PhospheneError: a subclass, for a file or setting that is wrong.
+    """
+    return job("gibbs", net=str(machine), **settings)
 
 
 def recall(run: StrPath, **settings: Unpack[options.RecallOptions]) -> Job:

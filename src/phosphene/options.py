@@ -430,6 +430,29 @@ class MorphSoundOptions(CommonOptions, total=False):
     """Weight of the prior that every layer responds as it does to music."""
 
 
+class GibbsOptions(TypedDict, total=False):
+    """The settings of `gibbs` besides its own parameters."""
+
+    net: str | Net
+    """The machine, a .rbm file."""
+    size: tuple[int, int] | int | str
+    """Size of each picture: a square's side, or WIDTHxHEIGHT."""
+    seconds: float | None
+    """Length of a film of the chains as they wander; by default a picture of where they are."""
+    sweeps: int
+    """Sweeps before the picture, or before the first frame."""
+    every: int
+    """Sweeps from frame to frame."""
+    known: str | None
+    """A picture, half of which is given; the chains complete the rest."""
+    half: Literal["left", "right", "top", "bottom"]
+    """The half that is given."""
+    fps: str | float
+    """Frames per second of a film."""
+    seed: int
+    """Seed of all randomness: the same seed gives the same result."""
+
+
 class AnyOptions(CommonOptions, total=False):
     """The settings of any kind of work; which of them a kind has, its own options say."""
 
@@ -466,7 +489,7 @@ class AnyOptions(CommonOptions, total=False):
     calm: float
     columns: int | Literal["auto"]
     gap: int
-    seconds: float
+    seconds: float | None
     fps: str | float
     speed: str | float
     spin: str | float
@@ -515,3 +538,6 @@ class AnyOptions(CommonOptions, total=False):
     most: int
     captions: bool
     strength: float
+    sweeps: int
+    known: str | None
+    half: Literal["left", "right", "top", "bottom"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import click
@@ -11,7 +12,7 @@ from phosphene.cli.root import Command
 
 
 @click.command(cls=Command)
-@click.argument("words", metavar="TEXT...", nargs=-1, required=True)
+@click.argument("words", metavar="TEXT...", nargs=-1)
 @options.settings("imagine", "imagine-sound", without=("target",))
 @output.options(still=True)
 def imagine(words: tuple[str, ...], preset: str | None, output: output.Output, **settings: Any) -> None:
@@ -28,4 +29,12 @@ def imagine(words: tuple[str, ...], preset: str | None, output: output.Output, *
     it is stopped, the same command continues.
     """
     text = " ".join(words)
+    machine = str(settings.get("net") or "")
+    machine = getattr(settings.get("net"), "name", machine)
+    if machine.endswith(".rbm"):
+        given = {name: settings.get(name) for name in ("size", "count", "seed")}
+        options.run("gibbs", None, output, options.stem_of(Path(machine).stem), None, net=machine, **given)
+        return
+    if not words:
+        raise click.UsageError("Missing argument 'TEXT...'.")
     options.run("imagine", None, output, options.stem_of(text), None, target=text, preset=preset, **settings)

@@ -18,7 +18,7 @@ from phosphene.cli.root import Command
 if TYPE_CHECKING:
     from phosphene.render.job import Event
 
-SUFFIX = ".pt2"
+SUFFIX, MACHINE = ".pt2", ".rbm"
 
 LOG_EVERY = 5.0
 """Seconds between writes of the log and the plot."""
@@ -69,7 +69,10 @@ def learn(
         raise click.UsageError("--font is for --letters only.")
     source: object = dataset if own is None else Dataset(own=own, font=font)
     stem = str(own) if dataset is None else options.stem_of(dataset.resolve().stem)
-    output = replace(output, suffix=SUFFIX)
+    suffix = MACHINE if settings.get("model") in ("rbm", "stack") else SUFFIX
+    output = replace(output, suffix=suffix)
+    if film is not None and suffix == MACHINE:
+        raise click.UsageError("--film is for networks; phosphene gibbs films the chains of a machine.")
     if film is not None and output.path is None:
         output = replace(output, path=Path(f"{stem}{SUFFIX}"))
     if film is not None and settings.get("frames") is None:

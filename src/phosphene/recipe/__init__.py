@@ -17,6 +17,7 @@ from phosphene.recipe.base import (
     settings_of,
 )
 from phosphene.recipe.films import MorphRecipe, VideoRecipe, ZoomRecipe
+from phosphene.recipe.gibbs import GibbsRecipe
 from phosphene.recipe.iterate import IterateRecipe, IterateSettings
 from phosphene.recipe.learning import Dataset, LearnRecipe
 from phosphene.recipe.recall import RecallRecipe, RecallSettings, Run
@@ -34,6 +35,7 @@ __all__ = [
     "DreamSoundRecipe",
     "EnsembleRecipe",
     "FileSource",
+    "GibbsRecipe",
     "ImagineRecipe",
     "ImagineSettings",
     "ImagineSoundRecipe",
