@@ -12,8 +12,8 @@ from pydantic import BeforeValidator
 from pydantic.fields import FieldInfo
 
 from phosphene.kinds import KINDS
-from phosphene.recipe import NetUsed, NetworkRecipe, settings_of
-from phosphene.recipe.base import read_nets
+from phosphene.recipe import FileSource, NetUsed, NetworkRecipe, settings_of
+from phosphene.recipe.base import read_file, read_nets
 from phosphene.recipe.fields import read_size, read_span
 from phosphene.recipe.iterate import read_trap
 
@@ -27,7 +27,7 @@ COMMON = tuple(name for name in NetworkRecipe.model_fields if name not in Networ
 OWN = {"target", "count", "formula"}
 """Those that are parameters of their own where a function takes them."""
 
-TEXTS = {read_size: "str", read_span: "str", read_trap: "str", read_nets: "str"}
+TEXTS = {read_size: "str", read_span: "str", read_trap: "str", read_nets: "str", read_file: "str"}
 """What fields are read from besides their own type."""
 
 HEAD = '''"""The keyword arguments of the public functions: the settings of each kind of recipe, with their types.
@@ -102,6 +102,8 @@ def _parts(annotation: Any) -> list[str]:
         return [f"Literal[{', '.join(map(_quoted, inside))}]"]
     if origin is tuple:
         return [f"tuple[{', '.join('...' if each is ... else _parts(each)[0] for each in inside)}]"]
+    if annotation is FileSource:
+        return []
     if annotation is NetUsed:
         return ["str", "Net"]
     return ["None" if annotation is NoneType else annotation.__name__]

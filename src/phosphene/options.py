@@ -52,6 +52,9 @@ class DreamOptions(CommonOptions, total=False):
     """How octaves are resized: bicubic with antialiasing, or linear (the 2015 behaviour)."""
     symmetry: str | None
     """Kaleidoscope: mirror left and right, rotate:N for N equal sectors, or the wallpaper groups p4m and p6m."""
+    mask: str | None
+    """Picture that says where to dream and how strongly: white fully, grey less, black not at all; it has the
+    photo's proportions."""
     tileable: bool
     """Make a wallpaper tile: opposite edges join without a seam, so that the picture repeats."""
     tile: int | Literal["auto"]
@@ -468,6 +471,7 @@ class AnyOptions(CommonOptions, total=False):
     equalise: bool
     resampling: Literal["bicubic", "linear"]
     symmetry: str | None
+    mask: str | None
     tileable: bool
     tile: int | Literal["auto"]
     ensemble: tuple[str, ...] | Literal["auto"] | str

@@ -72,6 +72,7 @@ def dream_steps(
     state: State | None = None,
     canvas: Callable[[Image], Canvas] | None = None,
     transform: Callable[[Draw], Transform] | None = None,
+    mask: Tensor | None = None,
 ) -> Iterator[Step]:
     """Dream on `photo`, step by step; the last step's image is the dream at full size.
 
@@ -86,6 +87,8 @@ def dream_steps(
         canvas: makes a canvas that shows an image; by default a `PixelCanvas`, symmetric if the settings say so.
         transform: makes the transform through which the network sees a step's image, from a source of random
             numbers; by default the jitter of the settings.
+        mask: how much of each step is taken where, `1 1 h w`, from 0 to 1; None for all of it. A step is as long where
+            the mask is 1 as it would be without one, however small that place is.
 
     Yields:
         A `Step` after each step; none for 0 steps, where the dream is the photo. From the state of the last step, that
@@ -96,7 +99,7 @@ def dream_steps(
     """
     make = canvas or partial(canvas_for, settings)
     bases = PhotoBases(photo.to(engine.device), settings, make)
-    surface = InMemory(engine, bases, settings, arithmetic, make, transform or jitter_of(settings))
+    surface = InMemory(engine, bases, settings, arithmetic, make, transform or jitter_of(settings), mask)
     yield from octave_steps(surface, settings.steps, state)
 
 

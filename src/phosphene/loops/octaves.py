@@ -111,6 +111,7 @@ class InMemory(Surface):
         arithmetic: the RNGs.
         make: makes a canvas that shows an image.
         look: makes the transform through which the network sees a step's image.
+        mask: how much of each step is taken where, `1 1 h w`, from 0 to 1, at full size; None for all of it.
     """
 
     def __init__(
@@ -121,10 +122,12 @@ class InMemory(Surface):
         arithmetic: Arithmetic,
         make: Callable[[Image], Canvas],
         look: Callable[[Draw], Transform],
+        mask: Tensor | None = None,
     ) -> None:
         self.sizes = bases.sizes
         self._engine, self._bases, self._settings, self._arithmetic = engine, bases, settings, arithmetic
         self._make, self._look = make, look
+        self._whole_mask, self._mask = mask, mask
         self._canvas: Canvas | None = None
         self._base: Tensor | None = None
 
@@ -132,6 +135,8 @@ class InMemory(Surface):
         detail = None if self._canvas is None else self.detail()
         self._canvas = None  # one image less while the next one is made
         self._base = base = self._bases[octave]
+        if self._whole_mask is not None:
+            self._mask = resize(self._whole_mask, (base.shape[-2], base.shape[-1]), clamp=True).to(base.device)
         if state is not None:
             self._canvas = _resumed(self._make(base), state)
         elif detail is None:
@@ -150,6 +155,8 @@ class InMemory(Surface):
         scores, gradient = gradient_through(self._engine, canvas().detach(), self._look(draw))
         direction = self.shaped(canvas.uphill(gradient))
         del gradient  # one image less while the canvas moves
+        if self._mask is not None:
+            direction = direction * self._mask
         self._canvas = canvas.moved(direction, self._settings.step_size)
         yield 1, scores
 

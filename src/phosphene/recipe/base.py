@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, ClassVar, Final, Literal
 
@@ -83,6 +84,21 @@ class Noise(Model):
 
 class Clip(FileSource):
     """A video file."""
+
+
+def read_file(value: object) -> object:
+    """Read the path of a file; return other values unchanged."""
+    return FileSource(path=os.fspath(value)) if isinstance(value, str | os.PathLike) else value
+
+
+Mask = Annotated[
+    Annotated[FileSource, meant("the path of a picture", "FILE")] | None,
+    BeforeValidator(read_file),
+    Field(
+        description="Picture that says where to dream and how strongly: white fully, grey less, black not at all; it "
+        "has the photo's proportions."
+    ),
+]
 
 
 def _which_source(value: object) -> str:

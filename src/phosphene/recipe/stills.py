@@ -8,7 +8,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
-from phosphene.recipe.base import BaseRecipe, EnsembleRecipe, Model, NetworkRecipe, PhotoOrNoise
+from phosphene.recipe.base import BaseRecipe, EnsembleRecipe, Mask, Model, NetworkRecipe, PhotoOrNoise
 from phosphene.recipe.fields import (
     Auto,
     Equalise,
@@ -109,6 +109,7 @@ class _DreamBase(NetworkRecipe):
 class DreamRecipe(DreamSettings, _DreamBase):
     """How a photograph, or noise, was dreamt on."""
 
+    mask: Mask = None
     tileable: Tileable = False
     tile: TileField = "auto"
 

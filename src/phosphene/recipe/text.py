@@ -112,16 +112,18 @@ def dumps(recipe: BaseRecipe) -> str:
 
 
 def relative_to(recipe: R, folder: str | os.PathLike[str]) -> R:
-    """Return the recipe with its source's path as seen from `folder`, where the file that carries it will be.
+    """Return the recipe with the paths of its source and mask as seen from `folder`, where the file that carries it is.
 
-    A source outside of `folder` is named by its base name only, so that a recipe does not tell about private folders.
+    A file outside of `folder` is named by its base name only, so that a recipe does not tell about private folders.
     """
-    source = getattr(recipe, "source", None)  # not every kind of recipe has one
-    if not isinstance(source, FileSource) or source.path is None:
-        return recipe
-    inside = Path(os.path.abspath(source.path)).is_relative_to(os.path.abspath(folder))
-    path = os.path.relpath(source.path, folder) if inside else PurePath(source.path).name
-    return recipe.model_copy(update={"source": source.model_copy(update={"path": PurePath(path).as_posix()})})
+    found = {}
+    for name in ("source", "mask"):
+        file = getattr(recipe, name, None)  # not every kind of recipe has one
+        if isinstance(file, FileSource) and file.path is not None:
+            inside = Path(os.path.abspath(file.path)).is_relative_to(os.path.abspath(folder))
+            path = os.path.relpath(file.path, folder) if inside else PurePath(file.path).name
+            found[name] = file.model_copy(update={"path": PurePath(path).as_posix()})
+    return recipe.model_copy(update=found) if found else recipe
 
 
 def _renamed(kind: type[BaseRecipe], fields: Mapping[str, object]) -> dict[str, object]:

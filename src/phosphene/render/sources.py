@@ -21,7 +21,7 @@ from phosphene.media.sound.read import is_sound
 from phosphene.media.sound.write import read_sound_recipe
 from phosphene.media.video.identify import hash_of, is_film, read_film_recipe
 from phosphene.nets import learnt
-from phosphene.recipe import BaseRecipe, Clip, FileSource, Noise, Photo, loads
+from phosphene.recipe import BaseRecipe, Clip, DreamRecipe, FileSource, Noise, Photo, loads
 from phosphene.resampling import resize
 from phosphene.types import Image, Size
 
@@ -29,6 +29,9 @@ NOISE_STD = 0.1
 """Of the noise around mid-grey: strong enough to choose what grows, weak enough to leave it room."""
 
 NETWORK = ".pt2"
+
+MASK_TOLERANCE = 0.03
+"""By how much the proportions of a mask may differ from those of the picture, which small sizes round."""
 
 FIRST_PICTURE = "00000.png"
 """Of a film that is a folder of pictures."""
@@ -85,6 +88,35 @@ def start(source: Photo | Noise, given: object, path: Path | None, look_in: Sequ
     where = None if photo.path is None else Path(os.path.abspath(photo.path)).as_posix()
     name = Photo(path=where, sha256=photo.sha256, size=photo.size)
     return Start(name, photo.size, lambda: photo.image, photo.alpha)
+
+
+def mask_for(
+    recipe: DreamRecipe, size: Size, path: Path | None, look_in: Sequence[Path]
+) -> tuple[dict[str, FileSource], Tensor | None]:
+    """Return the field of a recipe that names its mask, and the mask itself at `size`, 1 1 h w; nothing without one.
+
+    Raises:
+        RecipeError: if the mask is not found, or has changed.
+        ImageError: for a file that is not a picture.
+        SettingError: for other proportions than the canvas has, or a recipe that no mask goes with.
+    """
+    if recipe.mask is None:
+        return {}, None
+    for name in ("symmetry", "tileable"):
+        if getattr(recipe, name):
+            raise SettingError(f"mask and {name} exclude each other: leave out one of them", setting="mask")
+    photo = find(recipe.mask, path, look_in, read_image, "mask", _sha256)
+    height, width = photo.size
+    if abs(math.log(width / height * size[0] / size[1])) > MASK_TOLERANCE:
+        raise SettingError(
+            f"mask must have the proportions of the picture, {size[1]}x{size[0]}, but is {width}x{height}",
+            setting="mask",
+            value=photo.size,
+        )
+    grey = photo.image.mean(dim=1, keepdim=True)
+    mask = grey if photo.alpha is None else grey * photo.alpha
+    where = None if photo.path is None else Path(os.path.abspath(photo.path)).as_posix()
+    return {"mask": FileSource(path=where, sha256=photo.sha256)}, resize(mask, size, clamp=True)
 
 
 def photograph(source: object) -> Photograph:

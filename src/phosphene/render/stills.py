@@ -139,6 +139,7 @@ def build_dream(recipe: DreamRecipe, net: Net, given: Given) -> StillWork:
     size = sources.size_for(recipe.size, start.size)
     memory.check(size)
     image = start.at(size)
+    found, mask = sources.mask_for(recipe, size, given.path, given.look_in)
     if recipe.tileable:
         whole = image
         image = lambda: torus.seamless(whole())  # noqa: E731
@@ -151,11 +152,13 @@ def build_dream(recipe: DreamRecipe, net: Net, given: Given) -> StillWork:
         guides=targets.guides,
         size=size,
         octaves=octaves_of(recipe, size),
+        **found,
     )
 
     def begin(state: State | None) -> Iterator[Step]:
-        steps = torus.dream_steps if recipe.tileable else dream.dream_steps
-        return steps(engine, image(), recipe, arithmetic=arithmetic, state=state)
+        if recipe.tileable:
+            return torus.dream_steps(engine, image(), recipe, arithmetic=arithmetic, state=state)
+        return dream.dream_steps(engine, image(), recipe, arithmetic=arithmetic, state=state, mask=mask)
 
     def finished(now: Tensor) -> Tensor:
         return dream.laid_on(image(), now, recipe)
