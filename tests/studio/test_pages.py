@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from PIL import Image
 from skimage import data
@@ -153,6 +154,46 @@ def test_a_dropped_result_restores_everything(page: Page, studio: list[Program],
     assert page.input_value("#field-seed") == "11"
     assert page.input_value("#field-steps") == "3"
     assert source in str(page.get_attribute("img.source", "src"))
+
+
+def test_a_mask_is_painted_undone_and_dreamt_in(page: Page, studio: list[Program], picture: Path) -> None:
+    drop(page, picture)
+    page.wait_for_selector("img.source")
+    page.click("button:text('Paint where to dream')")
+    canvas = page.locator("canvas.mask")
+    box = canvas.bounding_box()
+    assert box is not None
+    page.get_by_label("Softness").fill("0")
+    for y in (0.2, 0.4, 0.6):
+        page.mouse.move(box["x"] + box["width"] * 0.3, box["y"] + box["height"] * y)
+        page.mouse.down()
+        page.mouse.move(box["x"] + box["width"] * 0.36, box["y"] + box["height"] * y, steps=3)
+        page.mouse.up()
+    page.click("button:text('Undo')")
+    canvas.focus()
+    page.keyboard.press("Space")
+    assert look_for_violations(page) == []
+    if folder := os.environ.get("PHOSPHENE_TEST_PICTURES"):  # to be looked at
+        page.screenshot(path=f"{folder}/mask.png")
+        page.set_viewport_size(PHONE)  # type: ignore[arg-type]
+        page.screenshot(path=f"{folder}/mask-phone.png")
+        page.set_viewport_size(WIDE)  # type: ignore[arg-type]
+    page.click("button:text('Use mask')")
+    page.wait_for_selector("button:text('Dream everywhere')")
+    page.select_option("#field-net", "pocket")
+    fill(page, size=96, octaves=1, steps=3)
+    with page.expect_response(lambda reply: reply.url.endswith("/api/jobs")) as answer:
+        page.click("button.main")
+    made = studio[0].wait(answer.value.json()["id"], "done")
+    change = np.abs(pixels(studio[0].folder / made["files"][0]) - pixels(picture)).max(axis=2)
+    assert change[:, 60:].max() <= 1  # not painted
+    assert change[10:40, 25:35].mean() > 5
+    assert made["form"]["mask"] is not None  # so that it is restored with the rest
+    assert all(each["name"] != "mask" for each in studio[0].ask("GET", "state")["sources"])
+
+
+def pixels(path: Path) -> Any:
+    return np.asarray(Image.open(path).convert("RGB")).astype(int)
 
 
 def test_ten_are_queued_and_survive_a_power_cut(page: Page, studio: list[Program], picture: Path) -> None:

@@ -42,7 +42,8 @@ def _kind(name: str, nets: list[str]) -> dict[str, Any]:
         "source": "source" in recipe.model_fields,
         "listed": listed[0] if listed else None,
         "film": name in ("zoom", "morph"),
-        "fields": [_field(recipe, each) for each in settings_of(recipe)],
+        "mask": "mask" in recipe.model_fields,
+        "fields": [_field(recipe, each) for each in settings_of(recipe) if each != "mask"],
         "suited": {net: {key: _plain(value) for key, value in suited_settings(name, net).items()} for net in nets},
         "presets": [
             {"name": each, "about": preset.about, "settings": dict(preset.settings), "targets": dict(preset.targets)}

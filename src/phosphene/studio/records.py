@@ -25,6 +25,9 @@ create table if not exists settings (name text primary key, value text not null)
 """
 
 STATES = ("waiting", "running", "done", "failed", "cancelled", "deleted")
+MASK = "mask"
+"""The name of the masks that the page paints."""
+
 ACTIVE = ("waiting", "running")
 
 
@@ -110,8 +113,9 @@ class Records:
         return None if row is None else dict(row)
 
     def sources(self, count: int = 24) -> list[dict[str, Any]]:
-        """Return the newest sources."""
-        return [dict(row) for row in self._db.execute("select * from sources order by created desc limit ?", (count,))]
+        """Return the newest sources, without masks."""
+        query = "select * from sources where name != ? order by created desc limit ?"
+        return [dict(row) for row in self._db.execute(query, (MASK, count))]
 
     def setting(self, name: str, default: str = "") -> str:
         """Return a setting of the studio itself."""

@@ -42,6 +42,9 @@ class NewJob(BaseModel):
     preset: str | None = Field(None, description="A preset, to which the settings add.")
     source: str | None = Field(None, description="The SHA-256 of an uploaded picture to begin with.")
     noise: str | None = Field(None, description="WIDTHxHEIGHT of noise to begin with instead.")
+    mask: str | None = Field(
+        None, description="The SHA-256 of an uploaded picture that says where to dream: white fully, black not at all."
+    )
     listed: list[str] = Field(default_factory=list, description="The targets of a sheet, the ideas of a morph.")
     base: dict[str, Any] | None = Field(
         None, description="A recipe, which is rendered again with the settings given here changed."
@@ -91,6 +94,9 @@ def _fixed(schema: type[BaseRecipe], request: NewJob, records: Records, folder: 
     fixed: dict[str, Any] = {}
     if "source" in schema.model_fields:
         fixed["source"] = _source(request, records, folder)
+    if "mask" in schema.model_fields:
+        photo = None if request.mask is None else _file(request.mask, records, folder)
+        fixed["mask"] = None if photo is None else FileSource(path=photo.path, sha256=photo.sha256)
     for name in ("targets", "ideas"):
         if name in schema.model_fields:
             fixed[name] = tuple(each for each in request.listed if each.strip())
@@ -107,11 +113,15 @@ def _source(request: NewJob, records: Records, folder: Folder) -> Photo | Noise:
             ) from None
     if request.source is None:
         raise SettingError(f"{request.kind} needs a picture, or noise", setting="source")
-    source = records.source(request.source)
-    if source is None:
+    return _file(request.source, records, folder)
+
+
+def _file(sha256: str, records: Records, folder: Folder) -> Photo:
+    found = records.source(sha256)
+    if found is None:
         raise OutputError("this picture is not in the studio any more: add it again")
-    path = folder.inside(source["file"]).as_posix()
-    return Photo(path=path, sha256=source["sha256"], size=(source["height"], source["width"]))
+    path = folder.inside(found["file"]).as_posix()
+    return Photo(path=path, sha256=sha256, size=(found["height"], found["width"]))
 
 
 def form_of(text: str, records: Records) -> dict[str, Any] | None:
@@ -123,19 +133,25 @@ def form_of(text: str, records: Records) -> dict[str, Any] | None:
     if recipe.kind not in OFFERED:
         return None
     schema = type(recipe)
-    values = {name: getattr(recipe, name) for name in settings_of(schema) if name not in recipe.automatic}
+    values = {name: getattr(recipe, name) for name in settings_of(schema) if name not in (*recipe.automatic, "mask")}
     settings = {name: _plain(value) for name, value in values.items() if _plain(value) != default_of(schema, name)}
     source = getattr(recipe, "source", None)
-    known = records.source(source.sha256) if isinstance(source, FileSource) and source.sha256 else None
+    known = _known(source, records)
     return {
         "kind": recipe.kind,
         "settings": settings,
         "listed": list(getattr(recipe, "targets", getattr(recipe, "ideas", ()))),
         "source": known,
+        "mask": _known(getattr(recipe, "mask", None), records),
         "missing": isinstance(source, FileSource) and known is None,
         "noise": f"{source.noise[1]}x{source.noise[0]}" if isinstance(source, Noise) else None,
         "base": json.loads(dumps(recipe)),
     }
+
+
+def _known(file: object, records: Records) -> dict[str, Any] | None:
+    """Return the source that a recipe's file is, if the studio has it."""
+    return records.source(file.sha256) if isinstance(file, FileSource) and file.sha256 else None
 
 
 def _plain(value: Any) -> Any:
@@ -157,5 +173,5 @@ def title_of(recipe: BaseRecipe, records: Records) -> str:
 def name_of(recipe: BaseRecipe, records: Records) -> str:
     """Return the name of the picture that a recipe begins with; empty if there is none."""
     source = getattr(recipe, "source", None)
-    known = records.source(source.sha256) if isinstance(source, FileSource) and source.sha256 else None
+    known = _known(source, records)
     return "" if known is None else Path(known["name"]).stem

@@ -5,6 +5,7 @@ import { ask, upload } from "./server.js";
 import { attempt, edit, EMPTY, restore, settingsOf, show, state, tell, useStudio } from "./store.js";
 import { Compare } from "./compare.js";
 import { Field } from "./fields.js";
+import { Brush, MaskState } from "./mask.js";
 
 const LIVE_DELAY = 350;
 
@@ -35,6 +36,7 @@ async function dream({ replaces = null, now = false } = {}) {
     kind: form.kind, settings, preset: base ? null : form.preset, base, now, replaces, go_on: replaces !== null && form.goOn,
     source: kind.source && !form.noise ? form.source?.sha256 ?? null : null,
     noise: kind.source ? form.noise : null,
+    mask: kind.mask && !form.noise ? form.mask?.sha256 ?? null : null,
     listed: kind.listed ? (form.listed[form.kind] ?? "").split("\n").map((each) => each.trim()).filter(Boolean) : [],
   };
   const job = await attempt(() => ask("POST", "jobs", body));
@@ -154,6 +156,7 @@ function Stage({ studio, kind, job }) {
   const { form } = studio;
   const [over, hover] = useState(false);
   const [side, compare] = useState(false);
+  const [paints, paint] = useState(false);
   const chooser = useRef(null);
   const drop = (event) => {
     event.preventDefault();
@@ -168,17 +171,20 @@ function Stage({ studio, kind, job }) {
   const comparable = source && job?.state === "done" && !film && Math.abs(source.width / source.height - job.width / job.height) < 0.02;
   return html`<div class=${`picture ${over ? "over" : ""}`} onDrop=${drop}
       onDragOver=${(e) => { e.preventDefault(); hover(true); }} onDragLeave=${() => hover(false)}>
-    ${film ? html`<video src=${result} controls loop></video>`
+    ${paints && source ? html`<img class="source" src=${picture(source)} alt=${source.name} />
+        <${Brush} key=${source.sha256} source=${source} mask=${form.mask} close=${() => paint(false)} />`
+      : film ? html`<video src=${result} controls loop></video>`
       : result && side && comparable ? html`<${Compare} before=${picture(source)} after=${result} title=${job.title} />`
       : result ? html`<img class="result" src=${result} alt=${`${job.title}, ${job.state === "done" ? "finished" : "so far"}`} />`
       : source ? html`<img class="source" src=${picture(source)} alt=${source.name} />`
       : html`<${Invite} kind=${kind} form=${form} choose=${() => chooser.current.click()} />`}
     <input type="file" accept="image/*" ref=${chooser} class="unseen" tabindex="-1" aria-label="Choose a picture"
       onChange=${(e) => { if (e.target.files[0]) addPicture(e.target.files[0]); e.target.value = ""; }} />
-    ${comparable && html`<button style=${{ position: "absolute", top: "10px", right: "10px" }} aria-pressed=${side} onClick=${() => compare(!side)}>Compare</button>`}
+    ${comparable && !paints && html`<button style=${{ position: "absolute", top: "10px", right: "10px" }} aria-pressed=${side} onClick=${() => compare(!side)}>Compare</button>`}
   </div>
   ${kind.source && (source || result) && html`<div class="row tight"><button class="plain" onClick=${() => chooser.current.click()}>Choose another picture</button>
-    <span class="small soft">or drop or paste one; a result restores all its settings</span></div>`}`;
+    <span class="small soft">or drop or paste one; a result restores all its settings</span><span class="space"></span>
+    ${kind.mask && source && html`<${MaskState} paints=${paints} paint=${() => paint(!paints)} />`}</div>`}`;
 }
 
 function Invite({ kind, form, choose }) {

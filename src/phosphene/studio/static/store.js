@@ -45,11 +45,13 @@ export async function attempt(work) {
 }
 
 export const EMPTY = {
-  kind: "dream", settings: {}, preset: null, source: null, noise: null, listed: {}, base: null, live: false, goOn: false,
+  kind: "dream", settings: {}, preset: null, source: null, noise: null, listed: {}, base: null, mask: null, live: false, goOn: false,
 };
 
 let keeping = 0;
 export function edit(changes) {
+  // A mask is of one picture.
+  if ("source" in changes && !("mask" in changes) && changes.source?.sha256 !== state.form.source?.sha256) changes = { ...changes, mask: null };
   state.form = { ...state.form, ...changes };
   changed();
   clearTimeout(keeping);
@@ -64,9 +66,9 @@ export function show(id) {
 export const settingsOf = (form) => form.settings[form.kind] ?? {};
 
 export function restore(found, { picture = null } = {}) {
-  const { kind, settings, listed, source, noise, base } = found;
+  const { kind, settings, listed, source, noise, base, mask } = found;
   edit({
-    kind, preset: null, base, noise,
+    kind, preset: null, base, noise, mask,
     settings: { ...state.form.settings, [kind]: settings },
     listed: listed.length ? { ...state.form.listed, [kind]: listed.join("\n") } : state.form.listed,
     source: source ?? picture ?? state.form.source,
