@@ -29,6 +29,16 @@ class DreamOptions(CommonOptions, total=False):
 
     size: tuple[int, int] | int | str | None
     """Size to dream at: the longest side, or WIDTHxHEIGHT; by default the photo's own."""
+    print: str | None
+    """Carry the picture on to a print of this paper: 60x90cm@200, 8x10in, A3@300; at 200 dots per inch if not
+    given."""
+    bleed: str
+    """Print beyond the paper's edges by this much, to be cut off."""
+    placement: Literal["auto", "crop", "fit"]
+    """crop fills the paper and crops the picture; fit shows all of it, on white; auto crops pictures and fits
+    sheets."""
+    safe: str
+    """With fit: the distance that the picture keeps from the paper's edges."""
     octaves: int | Literal["auto"]
     """Sizes to dream at, from small to full; auto uses as many as fit the size."""
     octave_scale: float
@@ -71,6 +81,16 @@ class ImagineOptions(CommonOptions, total=False):
     alone."""
     method: Literal["robust", "lucid"]
     """How to imagine; lucid is as published in 2017, and uses only steps, rate and decay."""
+    print: str | None
+    """Carry the picture on to a print of this paper: 60x90cm@200, 8x10in, A3@300; at 200 dots per inch if not
+    given."""
+    bleed: str
+    """Print beyond the paper's edges by this much, to be cut off."""
+    placement: Literal["auto", "crop", "fit"]
+    """crop fills the paper and crops the picture; fit shows all of it, on white; auto crops pictures and fits
+    sheets."""
+    safe: str
+    """With fit: the distance that the picture keeps from the paper's edges."""
     diversity: float
     """How strongly pictures that are made together are kept unlike one another."""
     steps: int
@@ -117,6 +137,16 @@ class SheetOptions(CommonOptions, total=False):
     ensemble: tuple[str, ...] | Literal["auto"] | str
     """Further networks that score pictures of labels together with net; auto for those that suit it, none for net
     alone."""
+    print: str | None
+    """Carry the picture on to a print of this paper: 60x90cm@200, 8x10in, A3@300; at 200 dots per inch if not
+    given."""
+    bleed: str
+    """Print beyond the paper's edges by this much, to be cut off."""
+    placement: Literal["auto", "crop", "fit"]
+    """crop fills the paper and crops the picture; fit shows all of it, on white; auto crops pictures and fits
+    sheets."""
+    safe: str
+    """With fit: the distance that the picture keeps from the paper's edges."""
     columns: int | Literal["auto"]
     """Pictures in a row; auto for a sheet that is about square."""
     gap: int
@@ -460,6 +490,10 @@ class AnyOptions(CommonOptions, total=False):
     """The settings of any kind of work; which of them a kind has, its own options say."""
 
     size: tuple[int, int] | int | str | None
+    print: str | None
+    bleed: str
+    placement: Literal["auto", "crop", "fit"]
+    safe: str
     octaves: int | Literal["auto"]
     octave_scale: float
     steps: int

@@ -96,8 +96,8 @@ def _weights(length: int, wanted: int, span: Span, resampling: str, along: Inter
     scale = (along[1] - along[0]) / wanted
     places = torch.arange(*span, dtype=torch.float64)
     if resampling == "linear":
-        step = (length - 1) / (wanted - 1) if wanted > 1 else 0.0
-        centres = places * step
+        step = (along[1] - along[0] - 1) / (wanted - 1) if wanted > 1 else 0.0
+        centres = (along[0] + places * step).clamp(0, length - 1)
         first = centres.floor().clamp(max=length - 1).long()
         share = centres - first
         return first, torch.stack((1 - share, share), dim=1).float()

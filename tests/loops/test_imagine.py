@@ -104,8 +104,11 @@ def test_a_run_resumes_after_any_step_to_the_same_bytes(
         assert (ours.stage, ours.step, ours.progress) == (theirs.stage, theirs.step, theirs.progress)
 
 
-def test_after_the_last_step_nothing_is_left_to_do() -> None:
-    assert steps_of("dog", state=steps_of("dog")[-1].state) == []
+def test_from_the_last_step_there_is_its_image() -> None:
+    last = steps_of("dog")[-1]
+    (again,) = steps_of("dog", state=last.state)
+    assert torch.equal(again.image, last.image)
+    assert again.progress == last.progress
 
 
 def test_steps_are_never_changed_by_later_ones() -> None:

@@ -65,6 +65,18 @@ def test_a_job_goes_on_from_its_state(kind: str) -> None:
         assert torch.equal(rest[-1], whole[-1])
 
 
+@pytest.mark.parametrize("kind", ["dream", "imagine", "sheet"])
+def test_what_was_killed_when_all_was_done_is_the_result(kind: str) -> None:
+    first, second = start(kind), start(kind)
+    for _ in first:
+        pass
+    second.restore(first.state())
+    for _ in second:
+        pass
+    for one, other in zip(first.result(), second.result(), strict=True):  # type: ignore[call-overload]
+        assert torch.equal(one.image, other.image)
+
+
 @pytest.mark.parametrize("kind", WORK)
 @pytest.mark.usefixtures("quick_checkpoints")
 def test_what_was_stopped_is_continued_to_the_same_bytes(kind: str, tmp_path: Path) -> None:

@@ -88,6 +88,8 @@ def run(kind: str, photos: list[Path], output: Output, suffix: str, **settings: 
 
     keep_memory()
     given = options.chosen(kind, settings)
+    if output.also:
+        raise click.UsageError("Several photos have one output, a folder.")
     places = place(photos, output.path or Path(), kind, suffix)
     wanted = {photo: path for photo, path in places.items() if output.force or not path.exists()}
     skipped, done = len(places) - len(wanted), 0

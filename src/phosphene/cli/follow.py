@@ -96,7 +96,7 @@ def _make(job: Job, output: Output, stem: str, source: Path | None, alike: int, 
             interrupted = False
     if interrupted:
         _stopped(job, path)
-    return job.work.paths(path)
+    return output.all_paths(job, path)
 
 
 def _expect(job: Job, alike: int, *, yes: bool) -> None:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-PICTURE, FILM = ".png", ".mp4"
+PICTURE = ".png"
 
 STDOUT = Path("-")
 
@@ -29,7 +29,8 @@ _KEPT = ("path", "force", "fresh", "yes", "preview", "no_recipe", "depth")
 class Output:
     """Where a result goes and how it is stored, and where a picture of the work so far is kept.
 
-    Without `path`, the result is named after the work, with `stem`. With `yes`, long work begins without a question.
+    Without `path`, the result is named after the work, with `stem`. `also` are more files of the same picture. With
+    `yes`, long work begins without a question.
     """
 
     path: Path | None
@@ -38,6 +39,7 @@ class Output:
     fresh: bool
     suffix: str = PICTURE
     yes: bool = False
+    also: tuple[Path, ...] = ()
     format: dict[str, Any] = field(default_factory=dict)
 
     def place(self, job: Job, stem: str, source: Path | None = None) -> Path:
@@ -50,17 +52,24 @@ class Output:
             _check_picture(self.preview)
             _check_apart(self.preview, source)
         if self.path is None:
-            suffix = job.work.suffix or (FILM if job.work.streams else self.suffix)
+            suffix = job.work.suffix or self.suffix
             for number in itertools.count(1):
                 path = Path(f"{stem}{'' if number == 1 else f'-{number}'}{suffix}")
                 if not any(each.exists() for each in job.work.paths(path)):
                     return path
         assert self.path is not None, "numbers do not end"
-        for each in job.work.paths(self.path):
-            _check_apart(each, source)
-            if each.is_file() and not self.force:
-                raise OutputError(f"{each} is there already: give --force to replace it, or another name", path=each)
+        for given in (self.path, *self.also):
+            for each in job.work.paths(given):
+                _check_apart(each, source)
+                if (each.is_file() or (each / "picture.dzi").is_file()) and not self.force:
+                    raise OutputError(
+                        f"{each} is there already: give --force to replace it, or another name", path=each
+                    )
         return self.path
+
+    def all_paths(self, job: Job, path: Path) -> list[Path]:
+        """Return all files of the result, of which `path` is the first."""
+        return [each for given in (path, *self.also) for each in job.work.paths(given)]
 
 
 def _say_json(ctx: click.Context, _: click.Parameter, value: bool) -> None:
@@ -88,14 +97,20 @@ def options(*, still: bool = False, film: bool = False) -> Callable[[F], F]:
     def decorate(command: F) -> F:
         def gathered(*args: Any, **given: Any) -> Any:
             kept = {name: given.pop(name, None) for name in _KEPT}
-            format = {name: value for name in ("codec", "crf") if (value := given.pop(name, None)) is not None}
+            names = ("codec", "crf", "profile")
+            format = {name: value for name in names if (value := given.pop(name, None)) is not None}
             if kept["depth"] == "16":
                 format["depth"] = 16
             if kept["no_recipe"]:
                 format["with_recipe"] = False
             suffix = f".{given.pop('suffix', None) or PICTURE[1:]}"
             said = {name: bool(kept[name]) for name in ("force", "fresh", "yes")}
-            output = Output(kept["path"], kept["preview"], suffix=suffix, format=format, **said)
+            first, *also = kept["path"] or [None]
+            if also:
+                if STDOUT in (first, *also) or len({*kept["path"]}) < len(kept["path"]):
+                    raise click.UsageError("Several outputs must be different files.")
+                format["also"] = tuple(also)
+            output = Output(first, kept["preview"], suffix=suffix, also=tuple(also), format=format, **said)
             return command(*args, output=output, **given)
 
         gathered.__name__, gathered.__doc__ = command.__name__, command.__doc__
@@ -110,7 +125,7 @@ def options(*, still: bool = False, film: bool = False) -> Callable[[F], F]:
 
 
 def _added(*, still: bool, film: bool) -> list[Callable[[F], F]]:
-    suffixes = [*([".png, .jpg, .webp, .tif, .avif"] if still else [])]
+    suffixes = [*([".png, .jpg, .webp, .tif, .avif, .dz for a folder to zoom into"] if still else [])]
     suffixes += [".mp4, .webm, .gif, .mkv, .mov; a folder or NAME-%05d.png for pictures"] if film else []
     deep = " and ".join([*(["PNG and TIFF"] if still else []), *(["FFV1 and PNG films"] if film else [])])
     suffixes += [".pt2"] if not still and not film else []
@@ -120,9 +135,10 @@ def _added(*, still: bool, film: bool) -> list[Callable[[F], F]]:
             "--output",
             "path",
             type=PATH,
+            multiple=True,
             metavar="OUT",
             help=f"Where to write; the suffix chooses the format ({'; '.join(suffixes)}). By default a new file in the "
-            "current folder; - is stdout.",
+            f"current folder; - is stdout.{' A picture may have several.' if still else ''}",
         ),
         click.option("--force", is_flag=True, help="Replace an output that is there already."),
         click.option("--fresh", is_flag=True, help="Start over instead of continuing unfinished work."),
@@ -143,6 +159,13 @@ def _added(*, still: bool, film: bool) -> list[Callable[[F], F]]:
         ),
     ]
     if still:
+        added.append(
+            click.option(
+                "--profile",
+                type=click.Choice(["srgb", "p3", "adobergb"]),
+                help="Colours of a picture's file, which is tagged with them; by default srgb.",
+            )
+        )
         added.append(
             click.option(
                 "--format",

@@ -89,7 +89,7 @@ class Ascent:
 def ascend(
     course: Course, *, count: int, size: Size, arithmetic: Arithmetic, state: State | None = None
 ) -> Iterator[Step]:
-    """Move a canvas uphill, stage by stage, yielding after every step.
+    """Move a canvas uphill, stage by stage, yielding after every step; from the last step's state, that step again.
 
     Args:
         course: the stages, the canvas, how it is scored, and the optimizer's constants.
@@ -104,25 +104,30 @@ def ascend(
     ascent = Ascent(course.canvas(stages[index].size, stages[index].pictures), course.betas, arithmetic)
     if state is not None:
         ascent.resume(state)
+
+    def report(scores: Scores) -> Step:
+        stage, best = stages[index], best_of_each(scores, count)
+        is_finished = is_last and ascent.steps == stage.steps
+        image = ascent.canvas.resized(size) if is_finished else ascent.canvas().detach()
+        before = sum(each.cost * each.steps for each in stages[:index])
+        return Step(
+            stage=stage.name,
+            step=ascent.steps,
+            steps=stage.steps,
+            progress=(before + stage.cost * ascent.steps) / work,
+            image=image[best],
+            scores=scores[best],
+            state={"stage": number(index), **ascent.state()},
+        )
+
     while True:
         stage = stages[index]
         is_last = index == len(stages) - 1
-        before = sum(each.cost * each.steps for each in stages[:index])
+        if is_last and ascent.steps == stage.steps:  # so that there is always a last image
+            yield report(torch.full((stage.pictures,), math.nan))
         for step in range(ascent.steps, stage.steps):
             rate = stage.rate * cosine(step / stage.steps, course.last_rate)
-            scores = ascent.step(partial(_look_at, course, index, step), rate)
-            best = best_of_each(scores, count)
-            is_finished = is_last and step + 1 == stage.steps
-            image = ascent.canvas.resized(size) if is_finished else ascent.canvas().detach()
-            yield Step(
-                stage=stage.name,
-                step=step + 1,
-                steps=stage.steps,
-                progress=(before + stage.cost * (step + 1)) / work,
-                image=image[best],
-                scores=scores[best],
-                state={"stage": number(index), **ascent.state()},
-            )
+            yield report(ascent.step(partial(_look_at, course, index, step), rate))
         if is_last:
             return
         index += 1

@@ -52,6 +52,10 @@ class Surface(ABC):
     def state(self) -> State:
         """Return what `enter` goes on from, besides the octave and the step."""
 
+    def place(self) -> State | None:
+        """Return the state that the canvas is in by itself, if it outlives the process."""
+        return None
+
 
 def octave_steps(surface: Surface, steps: int, state: State | None = None) -> Iterator[Step]:
     """Take `steps` steps in each octave of `surface`.
@@ -69,7 +73,7 @@ def octave_steps(surface: Surface, steps: int, state: State | None = None) -> It
             stage=f"octave {octave + 1} of {len(costs)}",
             step=step + 1,
             steps=steps,
-            progress=min(1.0, done / (sum(costs) * steps)),
+            progress=min(1.0, done / (sum(costs) * steps)) if steps else 1.0,
             image=surface.image,
             scores=scores,
             state={"octave": number(octave), "step": number(step + (share == 1)), **surface.state()},
@@ -96,7 +100,7 @@ class Bases(ABC):
     def __getitem__(self, octave: int) -> Image:
         """Return the photograph at the size of an octave."""
 
-    def carried(self, octave: int, detail: Image) -> Image:
+    def carried(self, octave: int, detail: Tensor) -> Tensor:
         """Return the part of the octave before that this octave shows; all of it, unless it is said otherwise."""
         return detail
 
@@ -172,6 +176,10 @@ class InMemory(Surface):
     def image(self) -> Image:
         assert self._canvas is not None, "an octave is entered first"
         return self._canvas().detach()
+
+    def leave(self) -> None:
+        """Let go of the canvas."""
+        self._canvas = self._base = None
 
     def detail(self) -> Image:
         """Return what has been dreamt: the difference to the photograph."""

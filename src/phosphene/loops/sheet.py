@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -72,9 +72,13 @@ def sheet_steps(
     check("columns", columns, columns >= 1, "1 or more")
     settings = settings.model_copy(update={"diversity": 0.0})
     batches = _batches(net, objectives)
-    first, sheet, inner = 0, blank(len(objectives), size, columns, gap), None
+    grid = Grid(len(objectives), size, columns, gap)
+    first, sheet, inner = 0, grid.blank(), None
     if state is not None:
         first, sheet, inner = int(state["batch"]), state["sheet"], part(state, "inner.") or None
+    if first == len(batches):  # so that there is always a last image
+        scores = torch.full((1,), math.nan)
+        yield Step("sheet", 1, 1, 1.0, sheet, scores, {"batch": number(first), "sheet": sheet})
     for number_of, batch in list(enumerate(batches))[first:]:
         steps = imagine_steps(
             net,
@@ -90,7 +94,7 @@ def sheet_steps(
         inner = None
         before = sum(map(len, batches[:number_of]))
         for step in steps:
-            sheet = _placed(sheet, batch, resize(step.image, size, clamp=True), columns, gap)
+            sheet = grid.placed(sheet, batch, resize(step.image, size, clamp=True))
             yield replace(
                 step,
                 stage=f"batch {number_of + 1} of {len(batches)}, {step.stage}",
@@ -157,12 +161,51 @@ def _batches(net: Net, objectives: Sequence[Objective]) -> list[list[int]]:
     return [places[first : first + BATCH] for places in alike.values() for first in range(0, len(places), BATCH)]
 
 
-def _placed(sheet: Image, places: Sequence[int], pictures: Tensor, columns: int, gap: int) -> Image:
-    """Return a copy of the sheet with these pictures in their places."""
-    sheet = sheet.clone()
-    height, width = pictures.shape[-2:]
-    for index, picture in zip(places, pictures, strict=True):
-        row, column = divmod(index, columns)
-        top, left = row * (height + gap), column * (width + gap)
-        sheet[0, :, top : top + height, left : left + width] = picture
-    return sheet
+@dataclass(frozen=True)
+class Grid:
+    """Where the pictures of a sheet are: `count` of `size` (height, width), row by row, with `gap` pixels between."""
+
+    count: int
+    size: Size
+    columns: int
+    gap: int
+
+    @property
+    def whole(self) -> Size:
+        """The size of the sheet."""
+        return sheet_size(self.count, self.size, self.columns, self.gap)
+
+    def blank(self) -> Image:
+        """Return the empty sheet, `1 3 h w`."""
+        return blank(self.count, self.size, self.columns, self.gap)
+
+    def within(self, room: Size) -> Grid:
+        """Return the same grid with pictures as large as there is room for, in the same proportions."""
+        columns, rows = min(self.count, self.columns), math.ceil(self.count / self.columns)
+        scale = min(room[0] / self.whole[0], room[1] / self.whole[1])
+        gap = round(self.gap * scale)
+        room = (round(self.whole[0] * scale), round(self.whole[1] * scale))
+        size = (max(1, (room[0] - (rows - 1) * gap) // rows), max(1, (room[1] - (columns - 1) * gap) // columns))
+        return Grid(self.count, size, self.columns, gap)
+
+    def cells(self, sheet: Tensor) -> Tensor:
+        """Cut a sheet into its pictures, `count 3 h w`."""
+        height, width = self.size
+        found = []
+        for index in range(self.count):
+            top, left = self._corner(index)
+            found.append(sheet[0, :, top : top + height, left : left + width])
+        return torch.stack(found)
+
+    def placed(self, sheet: Tensor, places: Sequence[int], pictures: Tensor) -> Tensor:
+        """Return a copy of a sheet with these pictures in their places."""
+        sheet = sheet.clone()
+        height, width = self.size
+        for index, picture in zip(places, pictures, strict=True):
+            top, left = self._corner(index)
+            sheet[0, :, top : top + height, left : left + width] = picture
+        return sheet
+
+    def _corner(self, index: int) -> tuple[int, int]:
+        row, column = divmod(index, self.columns)
+        return row * (self.size[0] + self.gap), column * (self.size[1] + self.gap)

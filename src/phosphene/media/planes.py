@@ -159,3 +159,8 @@ def _take_room(descriptor: int, count: int) -> None:
 def free(folder: Path) -> int:
     """Return the bytes that are free on the disk of a folder."""
     return shutil.disk_usage(folder).free
+
+
+def taken(folder: Path) -> int:
+    """Return the bytes that a folder and those in it take on the disk."""
+    return sum(each.stat().st_blocks * 512 for each in folder.rglob("*") if each.is_file())

@@ -31,6 +31,7 @@ from phosphene.recipe.fields import (
     Views,
     Zoom,
 )
+from phosphene.recipe.prints import PrintSettings
 from phosphene.recipe.settings import meant
 
 MOST_ON_SHEET = 1024
@@ -106,7 +107,7 @@ class _DreamBase(NetworkRecipe):
     )
 
 
-class DreamRecipe(DreamSettings, _DreamBase):
+class DreamRecipe(DreamSettings, PrintSettings, _DreamBase):
     """How a photograph, or noise, was dreamt on."""
 
     mask: Mask = None
@@ -128,7 +129,7 @@ class _ImagineBase(EnsembleRecipe):
     )
 
 
-class ImagineRecipe(ImagineSettings, _ImagineBase):
+class ImagineRecipe(ImagineSettings, PrintSettings, _ImagineBase):
     """How a picture of something was made from noise."""
 
     old_names: ClassVar[Mapping[str, str]] = {"thin": "channel_dropout"}
@@ -151,7 +152,7 @@ class ImagineRecipe(ImagineSettings, _ImagineBase):
         return self
 
 
-class SheetRecipe(EnsembleRecipe):
+class SheetRecipe(PrintSettings, EnsembleRecipe):
     """How pictures of many things were made from noise, side by side."""
 
     not_settings: ClassVar[frozenset[str]] = BaseRecipe.not_settings | {"targets"}

@@ -47,6 +47,7 @@ class FilmWork(Work):
     """
 
     streams: ClassVar[bool] = True
+    suffix: ClassVar[str | None] = ".mp4"
 
     recipe: BaseRecipe
     load: Load | None
@@ -112,7 +113,7 @@ class FilmOutput(Output):
     """A film that is being written."""
 
     def __init__(self, work: FilmWork, path: Path, format: Format, *, fresh: bool) -> None:
-        format.refuse("quality", kind="films")
+        format.refuse("quality", "profile", "also", kind="films")
         settings = FilmSettings(work.size, work.fps, work.time_base, format.codec, format.crf, format.depth)
         there = relative_to(work.recipe, Path(os.path.abspath(path)).parent)
         self.film = Film(

@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING
 from torch import Tensor
 
 from phosphene.errors import OutputError
-from phosphene.media.image import to_array, to_pil, write_image
+from phosphene.media.image import holds_depth, to_array, to_pil, write_image
 from phosphene.recipe import BaseRecipe, dumps, relative_to
+from phosphene.recipe.prints import read_paper
+from phosphene.render.job import Format
 from phosphene.render.notebook import picture_html, shrunk
 from phosphene.types import Image, Size
 
@@ -39,17 +41,39 @@ class Picture:
         """(height, width) in pixels."""
         return self.image.shape[-2], self.image.shape[-1]
 
+    @property
+    def dpi(self) -> float | None:
+        """The dots per inch of a print; None for what is none."""
+        paper = self.recipe.model_dump().get("print")
+        return None if paper is None else read_paper(paper).dpi
+
     def save(
-        self, path: str | os.PathLike[str], depth: int = 8, quality: int | None = None, *, with_recipe: bool = True
+        self,
+        path: str | os.PathLike[str],
+        depth: int = 8,
+        quality: int | None = None,
+        *,
+        profile: str | None = None,
+        with_recipe: bool = True,
     ) -> None:
         """Write the picture, with its recipe inside, in the format that the suffix names.
 
-        `depth` is bits per sample: 8, or 16 for PNG and TIFF; `quality` is 1 to 100 where the format has one. The file
-        appears whole or not at all. Raises `OutputError` where nothing can be written, and `SettingError` for what the
+        `depth` is bits per sample: 8, or 16 for PNG and TIFF; `quality` is 1 to 100 where the format has one; `profile`
+        is "srgb", "p3" or "adobergb". The dots per inch of a print are kept. The file appears whole or not at all.
+        Raises `OutputError` where nothing can be written, and `SettingError` for what the
         format cannot hold.
         """
         text = recipe_text(self.recipe, path) if with_recipe else None
-        write_image(path, self.image, alpha=self.alpha, depth=depth, recipe=text, quality=quality)
+        write_image(
+            path,
+            self.image,
+            alpha=self.alpha,
+            depth=depth,
+            recipe=text,
+            quality=quality,
+            dpi=self.dpi,
+            profile=profile or "srgb",
+        )
 
     def pil(self) -> PIL.Image.Image:
         """Return a PIL image, RGB, or RGBA where there is alpha; 8 bits per sample."""
@@ -69,11 +93,17 @@ class Pictures(list[Picture]):
     """The pictures of a job, one or several; in a notebook they show themselves."""
 
     def save(
-        self, path: str | os.PathLike[str], depth: int = 8, quality: int | None = None, *, with_recipe: bool = True
+        self,
+        path: str | os.PathLike[str],
+        depth: int = 8,
+        quality: int | None = None,
+        *,
+        profile: str | None = None,
+        with_recipe: bool = True,
     ) -> None:
         """Write each picture as `Picture.save` does, several of them as NAME-1, NAME-2 and so on."""
         for picture, place in zip(self, paths(Path(path), len(self)), strict=True):
-            picture.save(place, depth, quality, with_recipe=with_recipe)
+            picture.save(place, depth, quality, profile=profile, with_recipe=with_recipe)
 
     def _repr_html_(self) -> str:
         return "".join(picture_html(each.image) for each in self)
@@ -89,6 +119,11 @@ def paths(path: Path, count: int, part: str = "") -> list[Path]:
         raise OutputError(f"cannot write {path}: it is a folder; name a file in it", path=path)
     stems = [path.stem] if count == 1 else [f"{path.stem}-{i + 1}" for i in range(count)]
     return [path.with_name(f"{stem}{part}{path.suffix}") for stem in stems]
+
+
+def depth_of(format: Format, path: Path) -> int:
+    """Return the bits per sample of one of the files of a picture: of several, each as many as it can hold."""
+    return format.depth if not format.also or holds_depth(path, format.depth) else 8
 
 
 def recipe_text(recipe: BaseRecipe, path: str | os.PathLike[str]) -> str:

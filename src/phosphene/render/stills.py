@@ -30,11 +30,11 @@ from phosphene.recipe import (
     dumps,
     resolved,
 )
-from phosphene.render import networks, sources
+from phosphene.render import networks, prints, sources
 from phosphene.render.environment import about, environment
 from phosphene.render.estimate import Load
 from phosphene.render.job import Format, Given, Output, Work
-from phosphene.render.picture import Picture, Pictures, paths
+from phosphene.render.picture import Picture, Pictures, depth_of, paths
 from phosphene.resampling import resize
 from phosphene.types import Image, Size
 
@@ -99,7 +99,9 @@ class StillOutput(Output):
         format.refuse("codec", "crf", kind="pictures")
         self._work, self._path, self._format = work, path, format
         text = dumps(work.recipe)
-        check_writable(path, format.depth, size=work.size, recipe=text if format.with_recipe else None)
+        for each in (path, *format.also):
+            depth = depth_of(format, each)
+            check_writable(each, depth, size=work.size, recipe=text if format.with_recipe else None)
         atomic.check(work.paths(path)[0])
         facts = {"recipe": hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()}
         self._folder = WorkFolder(path, facts, environment(work.device), about=about(work.recipe), fresh=fresh)
@@ -121,7 +123,10 @@ class StillOutput(Output):
     def finish(self, step: Step | None) -> None:
         """Write the pictures and remove the work folder."""
         how = self._format
-        self._work.result(step).save(self._path, how.depth, how.quality, with_recipe=how.with_recipe)
+        pictures = self._work.result(step)
+        for path in (self._path, *how.also):
+            depth = depth_of(how, path)
+            pictures.save(path, depth, how.quality, profile=how.profile, with_recipe=how.with_recipe)
         self._folder.remove()
 
     def close(self) -> None:
@@ -129,7 +134,7 @@ class StillOutput(Output):
         self._folder.close()
 
 
-def build_dream(recipe: DreamRecipe, net: Net, given: Given) -> StillWork:
+def build_dream(recipe: DreamRecipe, net: Net, given: Given) -> Work:
     """Return the work of a dream on the recipe's photograph, or on noise."""
     arithmetic = arithmetic_for(recipe.version, recipe.seed)
     targets = networks.Targets(net, given.path, given.look_in, recipe.guides, equalise=recipe.equalise)
@@ -163,12 +168,13 @@ def build_dream(recipe: DreamRecipe, net: Net, given: Given) -> StillWork:
     def finished(now: Tensor) -> Tensor:
         return dream.laid_on(image(), now, recipe)
 
-    alpha = None if start.alpha is None else resize(start.alpha, size, clamp=True)
     load = Load.of(dream.pixels_seen(size, recipe), engine.layers, engine.dtype)
-    return StillWork(recipe, load, size, image, begin, finished, engine.device, alpha)
+    alpha = None if start.alpha is None else resize(start.alpha, size, clamp=True)
+    work = StillWork(recipe, load, size, image, begin, finished, engine.device, alpha)
+    return work if recipe.print is None else prints.dream_print(recipe, work, engine, start, arithmetic)
 
 
-def build_imagine(recipe: ImagineRecipe, net: Net, given: Given) -> StillWork:
+def build_imagine(recipe: ImagineRecipe, net: Net, given: Given) -> Work:
     """Return the work of imagining what the recipe's target stands for."""
     arithmetic = arithmetic_for(recipe.version, recipe.seed)
     targets = networks.Targets(net, given.path, given.look_in, recipe.guides)
@@ -221,10 +227,11 @@ def build_imagine(recipe: ImagineRecipe, net: Net, given: Given) -> StillWork:
         "robust": imagine.pixels_seen(net, objective, recipe, others=companions, count=recipe.count, size=size),
         "lucid": recipe.steps * recipe.count * math.prod(size),
     }[recipe.method]
-    return StillWork(recipe, Load.of(seen, objective.layers(), dtype), size, grey, begin, finished, device)
+    work = StillWork(recipe, Load.of(seen, objective.layers(), dtype), size, grey, begin, finished, device)
+    return work if recipe.print is None else prints.imagined_print(recipe, work, net, objective, arithmetic)
 
 
-def build_sheet(recipe: SheetRecipe, net: Net, given: Given) -> StillWork:
+def build_sheet(recipe: SheetRecipe, net: Net, given: Given) -> Work:
     """Return the work of imagining everything that the recipe lists."""
     recipe = recipe.model_copy(update={"targets": networks.spread_all(net, recipe.targets)})
     targets = networks.Targets(net, given.path, given.look_in, recipe.guides)
@@ -271,7 +278,8 @@ def build_sheet(recipe: SheetRecipe, net: Net, given: Given) -> StillWork:
     seen = sum(imagine.pixels_seen(net, each, settings, others=companions, count=1, size=size) for each in objectives)
     load = Load.of(seen, {name for each in objectives for name in each.layers()}, dtype)
     whole = sheet.sheet_size(len(objectives), size, columns, recipe.gap)
-    return StillWork(recipe, load, whole, blank, begin, lambda image: image, device)
+    work = StillWork(recipe, load, whole, blank, begin, lambda image: image, device)
+    return work if recipe.print is None else prints.sheet_print(recipe, work, net, objectives, arithmetic)
 
 
 def octaves_of(recipe: DreamSettings, size: Size) -> int:

@@ -9,24 +9,23 @@ import hashlib
 import os
 from io import BufferedReader
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from torch import Tensor
 
-from phosphene.errors import ImageError, OutputError, SettingError
+from phosphene.errors import ImageError, SettingError
 from phosphene.media import atomic
 from phosphene.media.image import metadata
 from phosphene.media.image.decode import header, open_file, pixels, understood
-from phosphene.media.image.formats import PNG, TIFF, WEBP, Format, for_writing
+from phosphene.media.image.encode import RECIPE, Storage, check_folder, encode, of_planes, of_samples, working_depth
+from phosphene.media.image.formats import DEEP_ZOOM, check_large, for_writing
 from phosphene.media.image.photograph import Photograph, from_array, from_pil, from_tensor
 from phosphene.media.image.pixels import check_single, quantise
-from phosphene.media.image.vips import complaint, vips
 from phosphene.types import Image, Size
 
 if TYPE_CHECKING:
     import PIL.Image
-    import pyvips
 
 StrPath = str | os.PathLike[str]
 
@@ -91,10 +90,13 @@ def check_writable(path: StrPath, depth: int = 8, *, size: Size | None = None, r
     bits and a picture of `size` (height, width) and the `recipe` fits. Raises `OutputError` and
     `SettingError`.
     """
-    for_writing(path, depth, size)
+    if for_writing(path, depth, size) is DEEP_ZOOM:
+        check_folder(Path(path))
+        atomic.check(Path(path).with_suffix(".page"))
+    else:
+        atomic.check(path)
     if recipe is not None:
         metadata.packet(recipe)
-    atomic.check(path)
 
 
 def write_image(
@@ -105,34 +107,52 @@ def write_image(
     depth: int = 8,
     recipe: str | None = None,
     quality: int | None = None,
+    dpi: float | None = None,
+    profile: str = "srgb",
 ) -> None:
     """Write one picture (1 3 h w, sRGB in [0, 1]; beyond it is clipped) in the format that the suffix names.
 
         write_image("dream.png", image, depth=16, recipe=text)
 
-    .png, .jpg, .jpeg, .webp, .tif, .tiff, .avif. `depth` is bits a sample: 8, or 16 for PNG and TIFF. `alpha`
-    (1 1 h w) is kept; a JPEG has none and is laid on white. `quality` is 1 to 100 for JPEG and WebP (95 by
-    default) and AVIF (90); a WebP of quality 100 is lossless. The file is tagged as sRGB and carries
-    `recipe`, which `read_recipe_text` reads.
+    .png, .jpg, .jpeg, .webp, .tif, .tiff, .avif, and .dz for a Deep Zoom folder with a page. `depth` is bits a sample:
+    8, or 16 for PNG and TIFF. `alpha` (1 1 h w) is kept; a JPEG has none and is laid on white. `quality` is 1 to 100
+    for JPEG and WebP (95 by default) and AVIF (90); a WebP of quality 100 is lossless. `dpi` is kept by PNG, TIFF and
+    JPEG. The colours are converted to `profile`, "srgb", "p3" or "adobergb", at 16 bits, and the file is tagged so. It
+    carries `recipe`, which `read_recipe_text` reads.
 
     The file appears whole or not at all, and until then an old one of that name stays. Raises `OutputError`
     where nothing can be written, and `SettingError` for a setting that the format cannot hold.
     """
     check_single(image, alpha)
     chosen = for_writing(path, depth, (image.shape[-2], image.shape[-1]))
-    options = _options(chosen, depth, quality)
-    packet = None if recipe is None else metadata.packet(recipe)
-    samples = quantise(image, alpha, depth=depth, flatten=not chosen.alpha)
-    picture = _tagged(samples, packet)
-    if chosen is TIFF:
-        options["bigtiff"] = samples.nbytes > 2**31  # offsets in a plain TIFF are of 32 bits
-    pyvips = vips()
-    with atomic.replacing(path) as file:
-        target = pyvips.Target.new_to_descriptor(file.fileno())
-        try:
-            getattr(picture, f"{chosen.vips}save_target")(target, **options)
-        except pyvips.Error as problem:
-            raise _refused(problem, path) from None
+    storage = Storage(depth, quality, recipe, dpi, profile)
+    storage.check()
+    samples = quantise(image, alpha, depth=working_depth(storage), flatten=not chosen.alpha)
+    encode(of_samples(samples), path, chosen, storage)
+
+
+def write_planes(
+    path: StrPath,
+    planes: np.ndarray,
+    storage: Storage,
+    *,
+    sheet: Size | None = None,
+    at: tuple[int, int] = (0, 0),
+) -> None:
+    """Write a picture that is not in memory, as `write_image` does: planes of floats, 3 h w, mapped from a disk.
+
+    It lies on a white `sheet` (height, width) with its upper left corner `at`; by default it is the sheet. Raises what
+    `write_image` does; and `SettingError` for a large picture in a format that is encoded as a whole in memory.
+    """
+    height, width = sheet or planes.shape[1:]
+    chosen = check_large(path, storage.depth, (height, width))
+    storage.check()
+    depth = working_depth(storage)
+    picture = of_planes(planes, depth)
+    if sheet is not None and (picture.height, picture.width) != sheet:
+        white = [255 if depth == 8 else 65_535] * 3
+        picture = picture.embed(at[1], at[0], width, height, extend="background", background=white)
+    encode(picture, path, chosen, storage)
 
 
 def read_recipe_text(path: StrPath) -> str | None:
@@ -141,6 +161,8 @@ def read_recipe_text(path: StrPath) -> str | None:
     No pixels are decoded. Raises `ImageError` for what is neither.
     """
     path = Path(path)
+    if path.is_dir() and (path / RECIPE).is_file():  # a Deep Zoom picture
+        path = path / RECIPE
     with open_file(path) as file:
         if path.suffix.lower() == ".json":
             return _text(file, path)
@@ -159,35 +181,3 @@ def _text(file: BufferedReader, path: Path) -> str:
         return data.decode("utf-8")
     except UnicodeDecodeError as problem:
         raise ImageError(f"{path} is not UTF-8 text ({problem.reason} at byte {problem.start})", path=path) from None
-
-
-def _options(chosen: Format, depth: int, quality: int | None) -> dict[str, Any]:
-    if quality is not None and not 1 <= quality <= 100:
-        raise SettingError(f"the quality must be 1 to 100, not {quality}", setting="quality", value=quality)
-    options: dict[str, Any] = {**chosen.options, "keep": "icc:xmp"}
-    if chosen.lossy is not None:
-        options["Q"] = chosen.lossy if quality is None else quality
-    if chosen is PNG:
-        options["bitdepth"] = depth
-    if chosen is WEBP:
-        options["lossless"] = quality == 100
-    return options
-
-
-def _tagged(samples: np.ndarray, packet: bytes | None) -> pyvips.Image:
-    """Return `samples` (h w bands, not copied) as a picture tagged as sRGB."""
-    pyvips = vips()
-    height, width, bands = samples.shape
-    kind, colours = ("uchar", "srgb") if samples.dtype == np.uint8 else ("ushort", "rgb16")
-    picture = pyvips.Image.new_from_memory(samples.data, width, height, bands, kind).copy(interpretation=colours)
-    picture.set_type(pyvips.GValue.blob_type, "icc-profile-data", pyvips.Image.profile_load("srgb"))
-    if packet is not None:
-        picture.set_type(pyvips.GValue.blob_type, "xmp-data", packet)
-    return picture
-
-
-def _refused(problem: Exception, path: StrPath) -> OutputError:
-    """Return the error for a libvips failure, whose reason is given only in words."""
-    said = complaint(problem)
-    why = "the disk is full; make room or choose another folder" if "No space left" in str(problem) else said
-    return OutputError(f"cannot write {path}: {why}", path=path)

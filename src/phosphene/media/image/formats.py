@@ -6,12 +6,16 @@ A name's suffix decides what is written, but says nothing about what is read: a 
 from __future__ import annotations
 
 import codecs
+import math
 import os
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from phosphene.errors import ImageError, OutputError, SettingError
 from phosphene.types import Size
+
+MOST_IN_MEMORY = 100_000_000
+"""Pixels of a picture from the disk that a format may hold in memory while it is encoded."""
 
 HEAD = 64
 """How many of a file's first bytes `recognise` wants."""
@@ -22,7 +26,7 @@ class Format:
     """One format: libvips' name for it, and what a file of it can hold.
 
     `side` is the most pixels that a written side may have; `lossy` is the default quality of a format that
-    has one.
+    has one. `streams` says that a picture is written strip by strip, and need not be in memory as a whole.
     """
 
     name: str
@@ -32,6 +36,7 @@ class Format:
     alpha: bool = True
     side: int = 10_000_000
     lossy: int | None = None
+    streams: bool = True
     options: dict[str, object] = field(default_factory=dict)
 
 
@@ -41,16 +46,18 @@ JPEG = Format("JPEG", "jpeg", (".jpg", ".jpeg"), alpha=False, side=65_500, lossy
 # A filter halves the file of a photograph; more compression than 4 takes twice the time for 2 %.
 PNG = Format("PNG", "png", (".png",), deep=True, options={"filter": "paeth", "compression": 4})
 # WebP has 4:2:0 only, unless lossless; `exact` keeps the colours beneath what is transparent.
-WEBP = Format("WebP", "webp", (".webp",), side=16_383, lossy=95,
+WEBP = Format("WebP", "webp", (".webp",), side=16_383, lossy=95, streams=False,
               options={"smart_subsample": True, "exact": True})  # fmt: skip
 TIFF = Format("TIFF", "tiff", (".tif", ".tiff"), deep=True,
               options={"compression": "deflate", "predictor": "horizontal"})  # fmt: skip
 # An effort of 4, the default, takes four times as long for a file 4 % smaller.
-AVIF = Format("AVIF", "heif", (".avif",), side=16_384, lossy=90,
+AVIF = Format("AVIF", "heif", (".avif",), side=16_384, lossy=90, streams=False,
               options={"compression": "av1", "subsample_mode": "off", "effort": 3})  # fmt: skip
 GIF = Format("GIF", "gif")
+# A folder of JPEG tiles.
+DEEP_ZOOM = Format("Deep Zoom", "dz", (".dz",), alpha=False)
 
-WRITTEN = {suffix: each for each in (PNG, JPEG, WEBP, TIFF, AVIF) for suffix in each.suffixes}
+WRITTEN = {suffix: each for each in (PNG, JPEG, WEBP, TIFF, AVIF, DEEP_ZOOM) for suffix in each.suffixes}
 
 _MAGIC = (
     (b"\xff\xd8\xff", JPEG),
@@ -130,11 +137,40 @@ def for_writing(path: str | os.PathLike[str], depth: int = 8, size: Size | None 
     if size is not None and max(size) > chosen.side:
         raise SettingError(
             f"{chosen.name} files have at most {chosen.side} pixels a side, but the picture is "
-            f"{size[1]}x{size[0]}: write a PNG or TIFF, or a smaller picture",
+            f"{size[1]}x{size[0]}: name the output {_holding(size, depth)}, or make it smaller",
             setting="size",
             value=size,
         )
     return chosen
+
+
+def holds_depth(path: str | os.PathLike[str], depth: int) -> bool:
+    """Return whether the format of `path`'s suffix can hold `depth` bits per sample."""
+    chosen = WRITTEN.get(Path(path).suffix.lower())
+    return chosen is not None and (depth == 8 or chosen.deep)
+
+
+def check_large(path: str | os.PathLike[str], depth: int, size: Size) -> Format:
+    """Return the format of `path`'s suffix as `for_writing` does, able to hold a picture that is not in memory."""
+    chosen = for_writing(path, depth, size)
+    if not chosen.streams and math.prod(size) > MOST_IN_MEMORY:
+        raise SettingError(
+            f"{chosen.name} files are encoded in memory as a whole, up to {MOST_IN_MEMORY // 10**6} megapixels, but "
+            f"the picture has {math.prod(size) // 10**6}: name the output {_holding(size, depth)}",
+            setting="size",
+            value=size,
+        )
+    return chosen
+
+
+def _holding(size: Size, depth: int) -> str:
+    """Return the suffixes of the formats that hold a picture of this size and depth, however large."""
+    found = [
+        format.suffixes[0]
+        for format in {each.name: each for each in WRITTEN.values()}.values()
+        if format.streams and max(size) <= format.side and (depth == 8 or format.deep)
+    ]
+    return found[0] if len(found) == 1 else f"{', '.join(found[:-1])} or {found[-1]}"
 
 
 def _is_text(head: bytes) -> bool:
