@@ -10,20 +10,21 @@ from collections.abc import Callable
 
 import torch
 
+from phosphene import nets
 from phosphene.gradients.allocator import keep_memory
 from phosphene.gradients.engine import Engine
 from phosphene.nets.base import Net
-from phosphene.nets.zoo import googlenet, pocket
+from phosphene.nets.zoo import googlenet
 from phosphene.objectives.base import resolve
 from phosphene.objectives.expr import parse
 
-TARGETS = {"pocket": "mixed4c", "googlenet": "inception_4c/output"}
+TARGETS = {"pocket": "mixed4c", "googlenet": "inception_4c/output", "lite": "block15"}
 
 
 def network(name: str) -> Net:
-    """The pocket network, or GoogLeNet with random weights, which cost the same as learnt ones."""
-    if name == "pocket":
-        return pocket.load()
+    """A bundled network, or GoogLeNet with random weights, which cost the same as learnt ones."""
+    if name != "googlenet":
+        return nets.load(name)
     structure = googlenet.structure(1000)
     weights = {
         f"{step}.{kind}": torch.randn(weight.shape) * (2 / max(1, weight[0].numel())) ** 0.5
@@ -51,11 +52,11 @@ def peak_mib() -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1 << (20 if sys.platform == "darwin" else 10))
 
 
-def seconds(step: Callable[[], object], repeat: int) -> float:
+def seconds(step: Callable[[], object], repeat: int, clock: Callable[[], float] = time.perf_counter) -> float:
     """The median time of a call, two first ones left out, in which libraries and memory settle."""
     taken = []
     for _ in range(repeat + 2):
-        began = time.perf_counter()
+        began = clock()
         step()
-        taken.append(time.perf_counter() - began)
+        taken.append(clock() - began)
     return statistics.median(taken[2:])

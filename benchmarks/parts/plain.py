@@ -11,7 +11,8 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-from phosphene.nets.zoo import googlenet, pocket
+from phosphene.nets.ops import mobile
+from phosphene.nets.zoo import efficientnet_lite, googlenet, pocket
 
 Step = Callable[[Tensor], None]
 
@@ -76,7 +77,47 @@ def googlenet_layers() -> tuple[dict[str, nn.Module], int]:
     return layers, given
 
 
-LAYERS = {"pocket": (pocket_layers, 200), "googlenet": (googlenet_layers, 1000)}
+class Same(nn.Module):
+    """A convolution padded as TensorFlow's SAME, and its ReLU6."""
+
+    def __init__(self, given: int, out: int, kernel: int, stride: int = 1, groups: int = 1, relu: bool = True) -> None:
+        super().__init__()
+        self.kernel, self.stride = kernel, stride
+        self.convolution = nn.Conv2d(given, out, kernel, stride, groups=groups)
+        self.relu = nn.ReLU6(inplace=True) if relu else nn.Identity()
+
+    def forward(self, x: Tensor) -> Tensor:
+        (top, bottom), (left, right) = (mobile.padding(side, self.kernel, self.stride) for side in x.shape[2:])
+        return self.relu(self.convolution(nn.functional.pad(x, (left, right, top, bottom))))
+
+
+class Inverted(nn.Module):
+    """An inverted residual block."""
+
+    def __init__(self, given: int, out: int, kernel: int, stride: int, expansion: int) -> None:
+        super().__init__()
+        inner = given * expansion
+        expand = [Same(given, inner, 1)] if expansion > 1 else []
+        self.layers = nn.Sequential(*expand, Same(inner, inner, kernel, stride, inner), Same(inner, out, 1, relu=False))
+        self.residual = stride == 1 and given == out
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.layers(x) + x if self.residual else self.layers(x)
+
+
+def lite_layers() -> tuple[dict[str, nn.Module], int]:
+    """EfficientNet-Lite0's layers, and how many channels the last has."""
+    layers: dict[str, nn.Module] = {"stem": Same(3, efficientnet_lite.STEM, 3, 2)}
+    given = efficientnet_lite.STEM
+    for blocks, kernel, stride, expansion, channels in efficientnet_lite.STAGES:
+        for index in range(blocks):
+            layers[f"block{len(layers)}"] = Inverted(given, channels, kernel, 1 if index else stride, expansion)
+            given = channels
+    layers["head"] = Same(given, efficientnet_lite.HEAD, 1)
+    return layers, efficientnet_lite.HEAD
+
+
+LAYERS = {"pocket": (pocket_layers, 200), "googlenet": (googlenet_layers, 1000), "lite": (lite_layers, 1000)}
 
 
 def plain_step(name: str, target: str) -> Step:

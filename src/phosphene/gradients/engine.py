@@ -270,7 +270,7 @@ def prepared(net: Net, dtype: torch.dtype) -> Net:
     """
     if all(weight.dtype == dtype and _is_channels_last(weight) for weight in net.parameters()):
         return net
-    copied = copy.deepcopy(net).to(dtype)
+    copied = net.converted(dtype)
     return copied.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
@@ -52,6 +53,10 @@ class Net(nn.Module, ABC):
         """
         self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         return self.eval().requires_grad_(False)
+
+    def converted(self: N, dtype: torch.dtype) -> N:
+        """Return a copy of this network in another number format."""
+        return copy.deepcopy(self).to(dtype)
 
     @abstractmethod
     def forward(self, image: Image, layers: Collection[str]) -> dict[str, Tensor]:

@@ -113,3 +113,13 @@ def test_weights_that_learn_get_their_gradients() -> None:
     weight, bias = torch.randn(8, 1, 3, 3, requires_grad=True), torch.randn(8, requires_grad=True)
     mobile.convolve(x, weight, bias, 2, relu6=True).sum().backward()
     assert all(each.grad is not None and each.grad.any() for each in (x, weight, bias))
+
+
+def test_rounded_kernels_keep_their_sums() -> None:
+    kernels = torch.randn(64, 1, 3, 3)
+    kernels -= kernels.mean(dim=(2, 3), keepdim=True)
+    found = mobile.rounded_kernels(kernels, torch.bfloat16)
+    assert torch.equal(found, found.bfloat16().float())
+    torch.testing.assert_close(found, kernels, rtol=0.02, atol=0.02)
+    plain = kernels.bfloat16().float()
+    assert found.sum(dim=(2, 3)).abs().mean() < 0.2 * plain.sum(dim=(2, 3)).abs().mean()

@@ -35,6 +35,9 @@ class Operation(nn.Module, ABC):
     def reset_parameters(self) -> None:
         """Draw the parameters, if there are any, as PyTorch does, from its global generator."""
 
+    def round_weights(self, dtype: torch.dtype) -> None:
+        """Round the weights to numbers that `dtype` has, where rounding each to the nearest would do harm."""
+
     def field(self, seen: Sequence[Field], axis: int) -> Field | None:
         """Return the receptive field along rows (axis 0) or columns (1), given those of the inputs.
 

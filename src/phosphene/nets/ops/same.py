@@ -40,6 +40,10 @@ class SameConvolution(Operation, Normalisable):
         if self.norm is not None:
             self.norm.reset_parameters()
 
+    def round_weights(self, dtype: torch.dtype) -> None:
+        if self.weight.shape[1] == 1:
+            self.weight.data = mobile.rounded_kernels(self.weight.data, dtype)
+
     def forward(self, inputs: Sequence[Tensor], spare: bool) -> Tensor:
         x, *others = inputs
         residual = others[0] if others else None

@@ -9,6 +9,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -115,6 +116,9 @@ class _Move:
     done_with: tuple[str, ...]
 
 
+G = TypeVar("G", bound="GraphNet")  # `Self` is not checked at run time
+
+
 class GraphNet(Net):
     """A network that a table describes; its weights are those of the table's operations."""
 
@@ -154,6 +158,12 @@ class GraphNet(Net):
             for name in move.done_with:
                 del values[name]
         return {name: values[step] for name, step in wanted.items()}
+
+    def converted(self: G, dtype: torch.dtype) -> G:
+        copied = copy.deepcopy(self)
+        for name in copied.steps:
+            copied.operation(name).round_weights(dtype)
+        return copied.to(dtype)
 
     def head(self, pooled: Tensor) -> Tensor:
         classifier = self.operation(str(self.card.classes))
