@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from phosphene.nets.base import sparing
-from phosphene.nets.ops import mobile
+from phosphene.nets.ops import derived, mobile
 
 SIDES = st.integers(1, 17)
 
@@ -123,3 +123,11 @@ def test_rounded_kernels_keep_their_sums() -> None:
     torch.testing.assert_close(found, kernels, rtol=0.02, atol=0.02)
     plain = kernels.bfloat16().float()
     assert found.sum(dim=(2, 3)).abs().mean() < 0.2 * plain.sum(dim=(2, 3)).abs().mean()
+
+
+def test_pictures_of_many_sizes_leave_little_behind() -> None:
+    weight, bias = torch.randn(16, 16, 1, 1), torch.zeros(16)
+    for side in range(3, 40):
+        x = torch.randn(1, 16, side, side).contiguous(memory_format=torch.channels_last)
+        torch.testing.assert_close(mobile.convolve(x, weight, bias), F.conv2d(x, weight, bias), rtol=1e-4, atol=1e-4)
+    assert len(derived._known[weight]) <= derived.MOST

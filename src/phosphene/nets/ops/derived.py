@@ -9,6 +9,9 @@ from torch.utils.weak import WeakTensorKeyDictionary
 
 State = tuple[object, ...]
 
+MOST = 8
+"""The most tensors that are kept for one weight; the oldest go first."""
+
 
 def derived(weight: Tensor, kind: Hashable, make: Callable[[], Tensor]) -> Tensor:
     """Return what `make` returned for these weights and this `kind`, or call it if there is nothing or they changed."""
@@ -18,6 +21,8 @@ def derived(weight: Tensor, kind: Hashable, make: Callable[[], Tensor]) -> Tenso
     found = known.get(kind)
     if found is None or found[0] != state:
         found = known[kind] = (state, make().detach())
+        while len(known) > MOST:
+            known.pop(next(iter(known)), None)
     return found[1]
 
 

@@ -130,7 +130,8 @@ def _convolution(
     groups = _groups(x, weight)
     if x.device.type == "cpu" and x.dtype in FUSED and torch.backends.mkldnn.is_available():
         ops, common = torch.ops.mkldnn, (margin, [stride] * 2, [1, 1], groups)
-        packed = derived(weight, ("packed", *margin, stride), partial(_pack, weight, *common, list(x.shape)))
+        # oneDNN's order depends on the size, and weights in another order are brought into it again in each call.
+        packed = derived(weight, ("packed", *margin, stride, *x.shape), partial(_pack, weight, *common, list(x.shape)))
         if residual is not None:
             return ops._convolution_pointwise.binary(x, residual, packed, bias, *common, "add", 1.0, None, [], None)
         clamp = ("hardtanh", [0.0, TOP], "") if relu6 else ("none", [], "")
