@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from phosphene.cli.fetch import fetch
-from phosphene.cli.root import Command, is_quiet, printable
+from phosphene.cli.fetch import counting, fetch
+from phosphene.cli.root import Command, is_quiet, keep_on_interrupt, printable
 from phosphene.cli.table import json_option, show
 from phosphene.errors import UnknownNameError
 
@@ -120,6 +120,39 @@ def remove_net(net: str) -> None:
     else:
         bundled = catalogue.find(net).bundled
         click.echo(f"{net} is bundled, and no other weights were added" if bundled else f"{net} is not here")
+
+
+@nets.command("measure", cls=Command)
+@click.argument("net")
+@click.argument("folder", type=click.Path(path_type=Path), required=False)
+@click.option("--force", is_flag=True, help="Measure again what was measured before.")
+@click.option("--remove", is_flag=True, help="Remove what was measured instead.")
+def measure_net(net: str, folder: Path | None, force: bool, remove: bool) -> None:
+    """Measure how NET responds to the photographs in FOLDER, and say where that is kept.
+
+    The mean, std and maximum of each channel of each layer. They are used from then on, whenever a network with these
+    weights is loaded: targets are weighed by them, `see` compares with them, and `imagine --natural 1` keeps to them.
+    A few hundred photographs are enough.
+    """
+    from phosphene import nets as known
+    from phosphene.nets import measured
+
+    if (folder is None) != remove:
+        raise click.UsageError("Give either FOLDER or --remove.")
+    fetch(net)
+    loaded = known.load(net, measured=False)
+    if folder is None:
+        click.echo(f"{net}: removed" if measured.remove(loaded.card) else f"{net} has not been measured")
+        return
+    from phosphene.render.measuring import measure_folder
+
+    keep_on_interrupt()
+    with counting(f"measuring {net}") as progress:
+        found = measure_folder(loaded, folder, force=force, progress=progress)
+    for file in found.unreadable:
+        click.echo(printable(f"not a picture: {file}"), err=True)
+    left_out = f", {len(found.unreadable)} left out" if found.unreadable else ""
+    click.echo(f"{net}: measured on {found.pictures} photographs{left_out}; kept in {found.path}")
 
 
 @click.command(cls=Command)

@@ -25,7 +25,7 @@ def names() -> Iterator[str]:
     yield from catalogue.ENTRIES
 
 
-def load(name: str, progress: Progress | None = None) -> Net:
+def load(name: str, progress: Progress | None = None, *, measured: bool = True) -> Net:
     """Return the network of this name, ready for dreaming; a famous one is downloaded if it is not installed.
 
     >>> load("pocket").card.classes
@@ -35,13 +35,19 @@ def load(name: str, progress: Progress | None = None) -> Net:
         name: one of `names()`, `hf:` and a name of the Hugging Face hub or a folder, or the path of an exported program
             that ends in `.pt2`.
         progress: called during a download with the bytes so far and their total, or None if that is not known.
+        measured: use the activation statistics that the user has measured for these weights, if there are some.
 
     Raises:
         UnknownNameError: for any other name, with the nearest ones.
         WeightsError: for a file that cannot be downloaded, is damaged, or is of another network.
         MissingExtraError: if the packages that it needs are not installed.
     """
-    return _find(name, progress).for_dreaming()
+    net = _find(name, progress)
+    if measured:
+        from phosphene.nets.measured import attach
+
+        net.card = attach(net.card)
+    return net.for_dreaming()
 
 
 def _find(name: str, progress: Progress | None) -> Net:

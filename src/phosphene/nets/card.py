@@ -116,7 +116,8 @@ class Card:
     `mirrored` says whether a mirrored picture still shows the same, as it does unless letters are to be read;
     `closest` is the smallest share of a picture's side in which the network has learnt to see the thing that it shows.
     `identifiers[i]` is the id of class i's synset in WordNet 3.0, empty where it has none; without them the labels'
-    names decide (`synsets`).
+    names decide (`synsets`). `measured` is the SHA-256 of the activation statistics that the user has measured, empty
+    where there are none.
     """
 
     name: str
@@ -133,6 +134,7 @@ class Card:
     mirrored: bool = True
     closest: float = 0.0
     identifiers: tuple[str, ...] = field(default=(), repr=False)
+    measured: str = ""
 
     def layer(self, name: str) -> LayerCard:
         """Return the card of one layer. Raises `UnknownNameError` with the nearest names."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Annotated, Any, ClassVar, Final, Literal
 
 from pydantic import (
@@ -14,6 +14,7 @@ from pydantic import (
     Field,
     Tag,
     field_validator,
+    model_serializer,
     model_validator,
 )
 
@@ -36,10 +37,19 @@ class Model(BaseModel):
 
 
 class NetUsed(Model):
-    """The network, by name and by its weights; without a hash, any weights of that name will do."""
+    """The network, by name and by its weights; without a hash, any weights of that name will do.
+
+    `statistics` is the hash of the activation statistics that the user had measured for it, if there were some.
+    """
 
     name: str
     sha256: Sha256 | None = None
+    statistics: Sha256 | None = None
+
+    @model_serializer(mode="wrap")
+    def _without_empty(self, write: Callable[[Any], Any]) -> dict[str, Any]:
+        fields: dict[str, Any] = write(self)
+        return {name: value for name, value in fields.items() if name != "statistics" or value is not None}
 
     @model_validator(mode="before")
     @classmethod

@@ -61,16 +61,24 @@ def check_allowed(recipe: NetworkRecipe, path: Path | None, *, fetch: bool) -> N
 def load(used: NetUsed, device: str, path: Path | None = None) -> Net:
     """Load a network that a recipe uses onto the device that it names; `path` is the recipe's file.
 
-    Raises `UnknownNameError`, `SettingError` for a device that is not there, and `RecipeError` for other weights than
-    the recipe names.
+    Measured activation statistics are used in new work, and in a recipe that names them.
+
+    Raises `UnknownNameError`, `SettingError` for a device that is not there, and `RecipeError` for other weights, or
+    other measured statistics, than the recipe names.
     """
     with torch.random.fork_rng(devices=[]):  # building layers draws from it
-        net = nets.load(used.name)
+        net = nets.load(used.name, measured=used.sha256 is None or used.statistics is not None)
     card = net.card
     if used.sha256 not in (None, card.sha256):
         raise RecipeError(
             f"net {card.name!r} must have the weights {str(used.sha256)[:12]}..., but here has "
             f"{card.sha256[:12]}...: give --net {card.name} (net={card.name!r} in Python) to render with these",
+            path=path,
+        )
+    if used.statistics not in (None, card.measured):
+        raise RecipeError(
+            f"net {card.name!r} had measured statistics ({str(used.statistics)[:12]}...), which are not here: give "
+            f"--net {card.name} (net={card.name!r} in Python) to render with what is here",
             path=path,
         )
     return net.to(choose_device(device))
@@ -109,7 +117,7 @@ def is_of_classes(objective: Objective) -> bool:
 
 def named(net: Net) -> NetUsed:
     """Return the network as recipes name it."""
-    return NetUsed(name=net.card.name, sha256=net.card.sha256)
+    return NetUsed(name=net.card.name, sha256=net.card.sha256, statistics=net.card.measured or None)
 
 
 def default_target(net: Net) -> str:

@@ -20,6 +20,7 @@ from phosphene.nets.base import Net
 from phosphene.nets.card import Card, InputSpec, LayerCard
 from phosphene.nets.foreign.hooked import OUTPUT, Call, HookPoint, WatchedNet, frozen_eval, tensor_of
 from phosphene.nets.foreign.layout import recognise
+from phosphene.nets.measured import attach
 from phosphene.nets.ops.flops import CostCounter
 from phosphene.types import Size
 
@@ -59,13 +60,16 @@ def wrap(
         axes: the names of the input's two axes, ("time", "frequency") for a spectrogram.
 
     Returns:
-        A `Net` whose `card.layers` are the layers that can be dreamt.
+        A `Net` whose `card.layers` are the layers that can be dreamt, with the activation statistics that were measured
+        for these weights, if there are some (`phosphene.render.measuring.measure_folder`).
 
     Raises:
         SettingError: if `mean` and `std` differ in length, the module cannot run on such inputs, has no layer with
             positions, or has another number of classes than there are labels.
     """
-    return watch(module, mean=mean, std=std, labels=labels, name=name, input_size=input_size, axes=axes)
+    net = watch(module, mean=mean, std=std, labels=labels, name=name, input_size=input_size, axes=axes)
+    net.card = attach(net.card)
+    return net
 
 
 def watch(
