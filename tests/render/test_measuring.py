@@ -88,7 +88,7 @@ def test_nothing_is_kept_when_it_is_stopped(photos: Path, cache: Path) -> None:
 def test_folders_without_photographs(photos: Path, tmp_path: Path) -> None:
     for each in (photos / "a.jpg", photos / "more" / "b.jpg"):
         each.unlink()
-    with pytest.raises(ImageError, match="none of the 1 pictures in .* can be read"):
+    with pytest.raises(ImageError, match=r"none of the 1 pictures in .* can be read"):
         measure_folder(wrapped(), photos)
     (photos / "c.png").unlink()
     with pytest.raises(ImageError, match="has no pictures"):
@@ -125,7 +125,7 @@ def test_recipes_name_them_and_older_ones_do_without(photos: Path) -> None:
     assert networks.load(used, "cpu").card.measured == net.card.measured
     assert not networks.load(before, "cpu").card.measured  # as it was rendered
     measured.remove(net.card)
-    with pytest.raises(RecipeError, match="had measured statistics .* which are not here"):
+    with pytest.raises(RecipeError, match=r"had measured statistics .* which are not here"):
         networks.load(used, "cpu")
 
 
