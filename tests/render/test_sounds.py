@@ -136,7 +136,7 @@ def test_mistakes_are_told_before_anything_is_written(folder: Path, photo: Path,
         (["dream", str(song), "--net", "pocket"], "does not hear"),
         (["dream", str(song), "--octaves", "3"], "no setting named 'octaves'"),
         (["dream", str(song), "--target", "chior"], "'choir'"),
-        (["dream", str(song), "-o", "out.png"], "sound is written as .wav"),
+        (["dream", str(song), "--steps", "1", "--views", "1", "-o", "out.png"], "sound is written as .wav"),
     ):
         result = CliRunner().invoke(phosphene, args)
         assert result.exit_code == 1, args
