@@ -58,6 +58,25 @@ def test_a_dropped_result_restores_settings_and_source(studio: Program, source: 
     assert (studio.folder / again["files"][0]).read_bytes() == path.read_bytes()
 
 
+def test_a_film_is_made_and_restores_its_settings(studio: Program) -> None:
+    settings = {"net": "pocket", "size": "48x32", "seconds": 0.2, "fps": "10", "octaves": 1, "target": "mixed3a"}
+    job = studio.ask("POST", "jobs", json={"kind": "zoom", "noise": "48x32", "settings": settings})
+    made = studio.wait(job["id"], "done")
+    film = studio.client.get(f"/api/jobs/{job['id']}/file")
+    assert film.headers["content-type"] == "video/mp4"
+    restored = studio.ask("POST", "sources", content=(studio.folder / made["files"][0]).read_bytes())
+    assert restored["source"] is None
+    assert restored["recipe"]["settings"] == settings
+
+
+def test_a_sheet_has_every_channel_of_a_range(studio: Program) -> None:
+    settings = {"net": "pocket", "size": 32, "steps": 1, "views": 1, "sketches": 1, "gap": 0, "columns": 3}
+    job = studio.ask("POST", "jobs", json={"kind": "sheet", "listed": ["conv2:0..2"], "settings": settings})
+    made = studio.wait(job["id"], "done")
+    assert (made["width"], made["height"]) == (96, 32)
+    assert made["form"]["listed"] == ["conv2:0", "conv2:1", "conv2:2"]
+
+
 @pytest.mark.parametrize(
     ("body", "says"),
     [

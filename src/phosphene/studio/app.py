@@ -140,7 +140,10 @@ def keep_state(studio: TheStudio, given: Form) -> None:
 async def upload(
     studio: TheStudio, request: Request, x_name: Annotated[str, Header(description="Its name, percent-encoded.")] = ""
 ) -> dict[str, Any]:
-    """Add a picture, which is the body of the request; return it, and the recipe that it carries if it has one."""
+    """Add a picture, which is the body of the request; return it, and the recipe that it carries if it has one.
+
+    Of a film that phosphene made, the recipe alone is returned.
+    """
     place = studio.folder.incoming()
     try:
         with place.open("xb") as file:
@@ -150,7 +153,7 @@ async def upload(
         found = await studio.ask("upload", str(place), name or "picture")
     finally:
         place.unlink(missing_ok=True)
-    source = studio.records.add_source(**found["source"])
+    source = None if found["source"] is None else studio.records.add_source(**found["source"])
     restored = None if found["recipe"] is None else form_of(found["recipe"], studio.records)
     return {"source": source, "recipe": restored}
 

@@ -13,6 +13,7 @@ from typing import Any
 from phosphene import attribution, nets
 from phosphene.errors import ImageError, PhospheneError, RecipeError
 from phosphene.media.image import Photograph, read_image, read_recipe_text, to_pil
+from phosphene.media.video.identify import read_film_recipe
 from phosphene.nets.base import Net
 from phosphene.objectives.base import resolve
 from phosphene.objectives.expr import parse
@@ -64,14 +65,20 @@ class _Looker:
         self._nets: dict[str, Net] = {}
 
     def upload(self, path: str, name: str) -> dict[str, Any]:
-        """Check an upload as the command line checks a photograph, and keep it as a source."""
+        """Check an upload as the command line checks a photograph, and keep it as a source.
+
+        Of a film that phosphene made, only the recipe is told: the film itself is not kept.
+        """
         place = Path(path)
         recipe = None
         try:
             photo = read_image(place)
             recipe = _recipe(place)
         except ImageError as problem:
+            film = _film_recipe(place)
             place.unlink(missing_ok=True)
+            if film is not None:
+                return {"source": None, "recipe": film}
             raise ImageError(str(problem).replace(path, name or "this file")) from None
         file = f"sources/{photo.sha256}{_suffix(place)}"
         os.replace(place, self._folder.root / file)
@@ -142,6 +149,16 @@ def _recipe(path: Path) -> str | None:
         if text is not None:
             loads(text)
     except RecipeError:
+        return None
+    return text
+
+
+def _film_recipe(path: Path) -> str | None:
+    try:
+        text = read_film_recipe(path)
+        if text is not None:
+            loads(text)
+    except PhospheneError:
         return None
     return text
 

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from phosphene.errors import OutputError, SettingError, UnknownNameError
 from phosphene.kinds import KINDS
+from phosphene.objectives.name import spread
 from phosphene.recipe import (
     BaseRecipe,
     FileSource,
@@ -99,7 +100,7 @@ def _fixed(schema: type[BaseRecipe], request: NewJob, records: Records, folder: 
         fixed["mask"] = None if photo is None else FileSource(path=photo.path, sha256=photo.sha256)
     for name in ("targets", "ideas"):
         if name in schema.model_fields:
-            fixed[name] = tuple(each for each in request.listed if each.strip())
+            fixed[name] = tuple(one for each in request.listed if each.strip() for one in spread(each))
     return fixed
 
 

@@ -14,17 +14,17 @@ export const picture = (source, small = false) => `/api/sources/${source.sha256}
 export async function addPicture(file) {
   const found = await attempt(() => upload(file));
   if (!found) return;
-  state.sources = [found.source, ...state.sources.filter((each) => each.sha256 !== found.source.sha256)];
+  if (found.source) state.sources = [found.source, ...state.sources.filter((each) => each.sha256 !== found.source.sha256)];
   if (!found.recipe) {
     edit({ source: found.source, noise: null, base: null });
     show(null);
     return;
   }
-  const own = { label: "Use the picture itself", action: () => { edit({ ...EMPTY, source: found.source }); show(null); } };
+  const own = found.source && { label: "Use the picture itself", action: () => { edit({ ...EMPTY, source: found.source }); show(null); } };
   restore(found.recipe, { picture: null });
   show(null);
   const missing = found.recipe.missing ? " Its picture is not in the studio: add that too." : "";
-  tell(`All settings are those that ${found.source.name} was made with.${missing}`, own);
+  tell(`All settings are those that ${file.name || "it"} was made with.${missing}`, own || {});
 }
 
 async function dream({ replaces = null, now = false } = {}) {
@@ -233,7 +233,7 @@ function Wanted({ studio, kind, set, change }) {
       change({ listed: { ...form.listed, [form.kind]: [...lines, text].join("\n") } });
     } else set("target", more && target ? `${target} + ${text}` : text);
   };
-  const about = kind.fields.find((each) => each.name === "target")?.help ?? "One target a line: a label, a layer such as mixed4c, a channel such as mixed4c:13.";
+  const about = kind.fields.find((each) => each.name === "target")?.help ?? `One target a line: a label, a layer such as ${net.default}, a channel such as ${net.default}:13, or ${net.default}:0..15 for several.`;
   return html`<div class="card">
     <div class="row"><h2 class="space">What to bring out</h2></div>
     ${kind.listed ? html`<textarea rows="4" aria-label="Targets, one a line" value=${form.listed[form.kind] ?? ""}
@@ -260,7 +260,7 @@ function Seen({ studio, net, kind, add, target }) {
     ["It sees", sight.labels.map((each) => [each.label, each.target, `${Math.round(each.probability * 100)} %`])],
     ["Layers", sight.layers.map((each) => [each.target, each.target, `× ${each.relative_response.toFixed(1)}`])],
     ["Channels", sight.channels.map((each) => [each.target, each.target, `${each.z_score.toFixed(1)} σ`])],
-  ] : source ? [] : [["Layers", net.layers.map((each) => [each, each, ""])]], [sight, source, net]);
+  ] : source ? [] : [["Layers", net.layers.filter((each) => !each.includes("/")).map((each) => [each, each, ""])]], [sight, source, net]);
   if (source && !sight) return html`<p class="small soft" role="status">Looking at the picture…</p>`;
   return html`${groups.filter(([, list]) => list.length).map(([title, list]) => html`<div key=${title}><h3 class="small soft">${title}</h3><div class="chips">
     ${list.map(([name, text, note]) => html`<button key=${text} aria-pressed=${target === text} title=${`${text}; with Shift it is added`}
