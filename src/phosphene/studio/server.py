@@ -43,7 +43,8 @@ def serve(folder: Path, host: str, port: int, on_start: Callable[[Address], obje
     if host in ("0.0.0.0", "::"):
         shown = _outward()
     link = f"http://{shown}:{bound.getsockname()[1]}/" + ("" if token is None else f"?token={token}")
-    guard = Guard(create_app(place), hosts=[host, *(own_names() if token else ())], token=token)
+    app = create_app(place)
+    guard = Guard(app, hosts=[host, *(own_names() if token else ())], token=token)
     config = uvicorn.Config(
         guard,
         log_level="error",
@@ -57,6 +58,10 @@ def serve(folder: Path, host: str, port: int, on_start: Callable[[Address], obje
         async def startup(self, sockets: list[socket.socket] | None = None) -> None:
             await super().startup(sockets)
             on_start(Address(link, place.root, token))
+
+        async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+            app.state.studio.events.close()  # or the server would wait for pages that are open
+            await super().shutdown(sockets)
 
     Server(config).run(sockets=[bound])
 
