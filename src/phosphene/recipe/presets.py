@@ -58,6 +58,24 @@ PRESETS: dict[str, dict[str, Preset]] = {
             {"method": "lucid", "size": 128, "steps": 512, "rate": 0.05, "decay": 1.0},
         ),
     },
+    "learn": {
+        "pocket": Preset(
+            "as the bundled network pocket was trained: its structure, pictures of 48 and then 64 pixels, the last "
+            "third under attacks that grow from 0.3 to 0.9.",
+            {
+                "model": "inception",
+                "side": 64,
+                "growing": 0.75,
+                "epochs": 24,
+                "zoom": (0.6, 1.0),
+                "rotate": 0.0,
+                "mirror": "yes",
+                "attack": 0.9,
+                "attack_from": 0.67,
+                "rate": 2e-3,
+            },
+        ),
+    },
     "zoom": {
         "2015": Preset(
             "the notebook's zoom: 100 frames, each a whole dream, each 1 / 0.95 times as large as the last.",

@@ -1,0 +1,127 @@
+"""How fast a network learns, beside a plain loop: float32, no channels-last, each picture decoded when it is needed.
+
+    .venv/bin/python benchmarks/learning.py
+
+Both train the same network on the same pictures with the same looks at each batch, in turns, so that other work
+slows both. The plain loop reads files with Pillow and resizes them one by one, as most training scripts do.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+import PIL.Image
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from phosphene.gradients.allocator import keep_memory
+from phosphene.gradients.precision import choose_dtype
+from phosphene.media.dataset.folder import open_dataset
+from phosphene.media.dataset.store import fill
+from phosphene.nets.zoo.small import residual
+from phosphene.recipe import Dataset, LearnRecipe
+from phosphene.training import pictures
+from phosphene.training.attack import moved
+from phosphene.training.classifier import Classifier
+from phosphene.training.drawn import shapes
+
+BATCH, SIDE, LOOKS, LENGTH = 64, 64, 3, 1.0
+
+
+def written(folder: Path) -> Path:
+    """Write 512 drawn shapes of 160 pixels as JPEG files."""
+    drawn = shapes(count=64, side=160)
+    for index, (pixels, target) in enumerate(zip(drawn.pixels, drawn.targets, strict=True)):
+        place = folder / drawn.classes[target]
+        place.mkdir(exist_ok=True)
+        PIL.Image.fromarray(pixels).save(place / f"{index}.jpg")
+    return folder
+
+
+class Plain:
+    """A training loop as most scripts have it."""
+
+    def __init__(self, folder: Path, width: int) -> None:
+        self.files = sorted(folder.rglob("*.jpg"))
+        self.classes = sorted({each.parent.name for each in self.files})
+        structure = residual(len(self.classes), channels=3, size=SIDE, width=width)
+        self.net = structure.untrained(structure.card("plain", mean=(0.5,) * 3, std=(0.25,) * 3), with_batch_norm=True)
+        self.net.train()
+        self.optimizer = torch.optim.AdamW(self.net.parameters(), lr=1e-3)
+        self.rng = np.random.default_rng(0)
+
+    def batch(self) -> tuple[Tensor, Tensor]:
+        images, labels = [], []
+        for index in self.rng.choice(len(self.files), BATCH, replace=False):
+            picture = PIL.Image.open(self.files[index]).convert("RGB").rotate(self.rng.uniform(-8, 8))
+            picture = picture.resize((SIDE, SIDE), PIL.Image.Resampling.BICUBIC)
+            images.append(torch.from_numpy(np.array(picture)).permute(2, 0, 1).float() / 255)
+            labels.append(self.classes.index(self.files[index].parent.name))
+        return torch.stack(images), torch.tensor(labels)
+
+    def step(self) -> None:
+        images, labels = self.batch()
+        change = torch.zeros_like(images)
+        for _ in range(LOOKS):
+            seen = (images + change).clamp(0, 1).requires_grad_()
+            x = ((seen - 0.5) / 0.25).contiguous()
+            loss = F.cross_entropy(self._scores(x), labels)
+            self.optimizer.zero_grad()
+            loss.backward()
+            self.optimizer.step()
+            assert seen.grad is not None
+            change = moved(change, seen.grad, LENGTH)
+
+    def _scores(self, x: Tensor) -> Tensor:
+        values = {"image": x}
+        for name in self.net.steps:
+            values[name] = self.net.operation(name)([values[each] for each in self.net.inputs(name)], False)
+        return values["logits"]
+
+
+def ours(folder: Path, width: int) -> Classifier:
+    """Return the training as `phosphene learn` does it."""
+    collection = open_dataset(folder)
+    for store, _ in fill(collection, SIDE):  # noqa: B007
+        pass
+    seen = pictures.Pictures(store, collection, 3, 0.1, 0)
+    recipe = LearnRecipe(
+        source=Dataset(), side=SIDE, width=width, epochs=1000, rate=1e-3, attack=LENGTH, attack_from=0.0
+    )
+    structure = residual(len(collection.classes), channels=3, size=SIDE, width=width)
+    net = structure.untrained(structure.card("ours", mean=(0.5,) * 3, std=(0.25,) * 3), with_batch_norm=True)
+    dtype = choose_dtype("auto", torch.device("cpu"))
+    return Classifier(net, seen, recipe, pictures.Views((0.85, 1.0), 8.0, 0.1, True), dtype)
+
+
+def main() -> None:
+    """Print the seconds for a batch in both ways, and their ratio."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--batches", type=int, default=6)
+    parser.add_argument("--width", type=int, default=48)
+    given = parser.parse_args()
+    keep_memory()
+    with tempfile.TemporaryDirectory() as folder:
+        plain, fast = Plain(written(Path(folder)), given.width), ours(Path(folder), given.width)
+        spent: dict[str, list[tuple[float, float]]] = {"plain": [], "phosphene": []}
+        for number in range(given.batches + 1):
+            for name, step in (("plain", plain.step), ("phosphene", fast.learn)):
+                began = time.perf_counter(), time.process_time()
+                step()
+                if number:  # the first warms up
+                    spent[name].append((time.perf_counter() - began[0], time.process_time() - began[1]))
+        fast.batches.close()
+    print(f"{BATCH} pictures of {SIDE} x {SIDE}, {LOOKS} looks")
+    for what, index in (("seconds", 0), ("seconds of processor", 1)):
+        one, other = (statistics.median(each[index] for each in spent[name]) for name in ("plain", "phosphene"))
+        print(f"{what}: plain {one:.2f}, phosphene {other:.2f}: {one / other:.1f} times as fast")
+
+
+if __name__ == "__main__":
+    main()
