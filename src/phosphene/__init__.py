@@ -39,6 +39,7 @@ if TYPE_CHECKING:
         Noise,
         RecallRecipe,
         SheetRecipe,
+        SheetSoundRecipe,
         VideoRecipe,
         ZoomRecipe,
     )
@@ -84,7 +85,7 @@ _HOMES = {
                 "MorphSound",
                 "Recall",
             ),
-            *("Sheet", "Video", "Zoom"),
+            *("Sheet", "SheetSound", "Video", "Zoom"),
         )
     },
     "Dataset": "recipe:Dataset",
@@ -126,6 +127,7 @@ __all__ = [
     "RecallRecipe",
     "Recipe",
     "SheetRecipe",
+    "SheetSoundRecipe",
     "Sight",
     "Style",
     "VideoRecipe",
