@@ -30,8 +30,7 @@ class Output:
     """Where a result goes and how it is stored, and where a picture of the work so far is kept.
 
     Without `path`, the result is named after the work, with `stem`. `also` are more files of the same picture. With
-    `yes`, long work begins without a question. With
-    `piped`, what is written to `path` goes to stdout then.
+    `yes`, long work begins without a question. With `piped`, the file at `path` will be copied to stdout.
     """
 
     path: Path | None
