@@ -1,4 +1,4 @@
-"""What it saves to do many small pictures at once, and what it costs to run two programs at once.
+"""The time saved by doing many small pictures at once, and the cost of running two programs at once.
 
     .venv/bin/python benchmarks/many.py
 
@@ -21,7 +21,7 @@ SPIN = "GOMP_SPINCOUNT"
 
 
 def batch(size: int, count: int) -> None:
-    """Print the seconds for a step of so many pictures, in both ways."""
+    """Print the seconds of a step of this many pictures, one by one and as a batch."""
     import torch
     from parts import ours
 

@@ -61,7 +61,7 @@ def render(tree: Path, precision: str, out: Path) -> None:
 
 
 def differences(before: Path, now: Path) -> dict[str, str]:
-    """What differs between the pictures in two folders, by the picture's name; empty if nothing does."""
+    """Return the differences between the pictures in two folders, by the picture's name; empty if nothing does."""
     names = {str(path.relative_to(folder)) for folder in (before, now) for path in folder.rglob("*.png")}
     found = {}
     for name in sorted(names):

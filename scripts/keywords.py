@@ -28,7 +28,7 @@ OWN = {"target", "count", "formula"}
 """Those that are parameters of their own where a function takes them."""
 
 TEXTS = {read_size: "str", read_span: "str", read_trap: "str", read_nets: "str", read_file: "str"}
-"""What fields are read from besides their own type."""
+"""Types that fields are read from besides their own."""
 
 HEAD = '''"""The keyword arguments of the public functions: the settings of each kind of recipe, with their types.
 

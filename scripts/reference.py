@@ -30,7 +30,7 @@ def cli_page() -> str:
         "# The command line",
         "Written by `scripts/docs` from the commands' own help.",
         "Every command exits with 0 when it has done its work, 1 with one line on stderr for a mistake (a file "
-        "that is no picture, an unknown name), 2 for wrong usage, and 130 after Ctrl-C. Sizes are WIDTHxHEIGHT.",
+        "that is not a picture, an unknown name), 2 for wrong usage, and 130 after Ctrl-C. Sizes are WIDTHxHEIGHT.",
         _block(phosphene.get_help(root)),
     ]
     for name in COMMANDS:

@@ -1,4 +1,4 @@
-"""What all tests share: checked types, a home of their own, and one thread."""
+"""The setup that all tests share: checked types, a home of their own, and one thread."""
 
 from __future__ import annotations
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -53,3 +54,22 @@ def test_api_page_is_current() -> None:
 def test_the_types_of_keyword_arguments_are_current(reference: ModuleType) -> None:
     module = reference.OPTIONS.read_text(encoding="utf-8")
     assert module == reference.options_module(), "run scripts/docs"
+
+
+def test_links_between_pages_lead_somewhere() -> None:
+    for page in [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").glob("*.md")]:
+        for link in re.findall(r"\]\(([^)#\s]+)", page.read_text(encoding="utf-8")):
+            assert "://" in link or (page.parent / link).exists(), f"{page.name}: {link}"
+
+
+def test_readme_says_how_to_begin_and_how_long_things_take() -> None:
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert 0 < text.index("pip install phosphene") < text.index("git clone") < text.index("## How long it takes")
+    for page in ("glossary", "troubleshooting", "api", "cli"):
+        assert f"(docs/{page}.md)" in text
+
+
+def test_the_glossary_has_the_words_that_everybody_asks_for() -> None:
+    text = (ROOT / "docs" / "glossary.md").read_text(encoding="utf-8")
+    for word in ("octave", "layer", "channel", "jitter", "recipe", "seed"):
+        assert f"| {word} |" in text

@@ -92,3 +92,20 @@ def test_several_photos_are_seen(folder: Path) -> None:
     assert result.exit_code == 1
     assert "error" in found["bad.jpg"]
     assert all(found[f"p{index}.jpg"]["labels"] for index in range(3))
+
+
+@pytest.mark.parametrize(
+    "args",
+    [
+        ["imagine", "mixed4c:3", "--net", "pocket", "--count", "2"],
+        ["zoom", "--noise", "40x32", "--net", "pocket", "--seconds", "0.1"],
+    ],
+    ids=lambda args: args[0],
+)
+def test_what_cannot_go_to_stdout_is_refused_before_the_work(args: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    from phosphene.render.job import Job
+
+    monkeypatch.setattr(Job, "writing", lambda *_, **__: pytest.fail("the work began"))
+    result = run(*args, "-o", "-")
+    assert result.exit_code == 1
+    assert result.stderr == "Error: only a single picture can be written to stdout: give -o a name\n"

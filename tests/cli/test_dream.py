@@ -232,7 +232,8 @@ def test_a_killed_still_continues_to_the_same_bytes(command: tuple[str], photo: 
     }[command[0]]
     code = "from phosphene.render import job; job.CHECKPOINT_SECONDS = 0.05; from phosphene.cli import main; main()"
     program = [sys.executable, "-c", code, *args]
-    subprocess.run([*program, "-o", "whole.png"], cwd=folder, check=True, capture_output=True)
+    once = [sys.executable, "-m", "phosphene", *args, "-o", "whole.png"]
+    subprocess.run(once, cwd=folder, check=True, capture_output=True)
     killed = subprocess.Popen(
         [*program, "-o", "killed.png"], cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE
     )

@@ -1,4 +1,4 @@
-"""What can be asked for: nets, layers and labels, for people and for programs."""
+"""Lists of nets, layers and labels, for people and for programs."""
 
 from __future__ import annotations
 

@@ -166,7 +166,7 @@ def test_float16_does_not_vanish(target: str) -> None:
 def agreement(target: str, photo: str, precision: str) -> float:
     """The cosine between the gradients in this precision and in float32."""
     net = pocket.load()
-    image = torch.from_numpy(getattr(data, photo)()[:200, :240]).permute(2, 0, 1)[None].float() / 255
+    image = torch.from_numpy(getattr(data, photo)()[:136, :168]).permute(2, 0, 1)[None].float() / 255
     _, exact = engine_for(net, target)(image)
     _, fast = engine_for(net, target, precision=precision)(image)
     assert fast.dtype == torch.float32

@@ -35,13 +35,13 @@ class Scene:
         return [Shown(t, t, 1, Fraction(t, 25), self.frame(t)) for t in range(count)]
 
     def frame(self, t: int) -> Tensor:
-        """What is seen at `t`."""
+        """The frame at `t`."""
         x, y = self._grid()
         scale, left, top = self._camera(t)
-        behind = _sample(_photo(data.astronaut()), left + x * scale, top + y * scale)
+        background = _sample(_photo(data.astronaut()), left + x * scale, top + y * scale)
         edge_x, edge_y = self._edge(t)
         before = _sample(_photo(data.coffee()), 40 + (x - edge_x), 20 + (y - edge_y))
-        return torch.where(self._covered(t), before, behind)
+        return torch.where(self._covered(t), before, background)
 
     def flow(self, t: int) -> tuple[Tensor, Tensor]:
         """From frame `t` to the one before: where each pixel was (1 2 h w), and whether it was seen (1 1 h w)."""
@@ -96,7 +96,7 @@ class FastMover(Scene):
     """Pixels in a frame."""
 
     def frame(self, t: int) -> Tensor:
-        """What is seen at `t`: the mean of four moments while the shutter is open."""
+        """The frame at `t`: the mean of four moments while the shutter is open."""
         return torch.stack([self._moment(t + 0.5 * (k / 4 - 0.5)) for k in range(4)]).mean(dim=0)
 
     def strength_of_mover(self, detail: Tensor, t: int) -> float:
@@ -107,10 +107,10 @@ class FastMover(Scene):
 
     def _moment(self, t: float) -> Tensor:
         x, y = self._grid()
-        behind = _sample(_photo(data.astronaut(), 0.75), 12 + t + x, 10 + 0.5 * t + y)
+        background = _sample(_photo(data.astronaut(), 0.75), 12 + t + x, 10 + 0.5 * t + y)
         left, top = self._edge(t)
         before = _sample(_photo(data.coffee(), 0.5), 40 + (x - left), 20 + (y - top))
-        return torch.where(self._covered(t), before, behind)
+        return torch.where(self._covered(t), before, background)
 
     def _edge(self, t: float) -> tuple[float, float]:
         return -0.3 * self.width + self.pace * (t - 2.5), self.height * 0.35

@@ -63,7 +63,7 @@ def test_a_sheet_grows_and_tells_how_far_it_is() -> None:
     progress = [step.progress for step in steps]
     assert progress == sorted(set(progress))
     assert progress[-1] == pytest.approx(1)
-    # What is not begun is blank, and what is between stays so.
+    # Pictures that are not begun are blank, and the gaps stay so.
     drawn = [sum(not bool((cell == 1).all()) for cell in cells(step.image, 4, 2)) for step in (steps[0], steps[-1])]
     assert 0 < drawn[0] < drawn[1] == 6
     assert bool((steps[-1].image[:, :, SIZE[0] : SIZE[0] + 2] == 1).all())

@@ -1,4 +1,4 @@
-"""What can be asked for is documented."""
+"""Every objective is documented."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The text of an objective says all of it, and whatever is no objective is answered in one line."""
+"""The text of an objective is complete, and text that cannot be parsed is answered in one line."""
 
 from __future__ import annotations
 

@@ -146,7 +146,7 @@ def test_again_with_settings_changed(photo: Path, tmp_path: Path) -> None:
     assert isinstance(larger, Picture)
     assert larger.size == (233, 300)
     assert isinstance(larger.recipe, DreamRecipe)
-    assert larger.recipe.octaves == 2  # was chosen automatically, and is chosen anew
+    assert larger.recipe.octaves == 2  # was chosen automatically, and is chosen again
     assert larger.recipe.target == "block1"
     with pytest.raises(UnknownNameError, match="no setting named 'sise'"):
         ph.again(tmp_path / "a.png", sise=30)
@@ -234,3 +234,15 @@ def test_a_network_of_ones_own_dreams_and_is_known_again(photo: Path, tmp_path: 
         ph.again(tmp_path / "mine.png")
     imagined = ph.imagine("high:2", net=net, size=32, steps=2, sketches=1)
     assert imagined.image.isfinite().all()
+
+
+def test_a_presets_target_counts_unless_another_is_given() -> None:
+    from phosphene.recipe.presets import PRESETS
+
+    noise = Noise(noise=(24, 32))
+    for name, preset in PRESETS["dream"].items():
+        if "pocket" in preset.targets:
+            made = ph.dream(noise, preset=name, net="pocket", steps=0)
+            assert made.recipe.model_dump()["target"] == preset.targets["pocket"]
+            made = ph.dream(noise, preset=name, net="pocket", steps=0, target="conv2")
+            assert made.recipe.model_dump()["target"] == "conv2"

@@ -1,4 +1,4 @@
-"""What views keep, what they change, and that they are drawn from their generator alone."""
+"""Transforms: the facts that views keep and change, and that they are drawn from their generator alone."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a network makes of a picture or a sound, in targets that can be dreamt, and where it finds them."""
+"""Things that a network recognises in a picture or a sound, as targets that can be dreamt, and their places in it."""
 
 from phosphene.attribution.hearing import HeardChannel, HeardTag, Hearing, hear
 from phosphene.attribution.heat import evidence, heatmap

@@ -87,7 +87,7 @@ def evidence(
 def contributions(net: Net, objective: Objective, image: Image) -> Iterator[Float[Tensor, "1 1 rows columns"]]:
     """Return the share of each position in each term, times the number of positions, so that grids compare."""
     card = net.card
-    # What has no positions is explained at the last layer before it that has.
+    # A layer without positions is explained at the last layer before it that has some.
     last = card.pooled or [name for name, layer in card.layers.items() if layer.receptive and layer.name == name][-1]
     explained = {name: name if card.layer(name).receptive else last for name in objective.layers()}
     with torch.enable_grad():

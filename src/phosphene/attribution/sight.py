@@ -1,4 +1,4 @@
-"""What a network believes it sees in a picture: labels, layers and channels, as targets that can be dreamt."""
+"""The things that a network recognises in a picture: labels, layers and channels, as targets that can be dreamt."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ class SeenChannel(NamedTuple):
 
 @dataclass(frozen=True)
 class Sight:
-    """What a network sees in a picture, strongest first.
+    """The result of `see`, strongest first.
 
     `labels` is empty for a net without classes. `hypernyms` are words above labels, from the narrowest to the widest,
     with the sum of their labels' probabilities: a dog is seen where no breed is certain. `has_statistics` says whether

@@ -23,7 +23,7 @@ LARGEST = 8
 """Of the net's own size: a larger photograph is first shrunk to it, once for all sizes that it is shown in."""
 
 GREY = 0.5
-"""What a transparent picture is laid on."""
+"""The grey on which a transparent picture is laid."""
 
 
 def network(net: str | Net) -> Net:

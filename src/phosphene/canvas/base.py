@@ -1,4 +1,4 @@
-"""What every canvas is: parameters that give images, and that ascent changes in place of the pixels."""
+"""The form of every canvas: parameters that give images, and that ascent changes in place of the pixels."""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ START = 0.01
 """Std of the first spectrum."""
 
 CONTRAST = 4
-"""What the planes are divided by."""
+"""The divisor of the planes."""
 
 COLOURS = ((0.26, 0.09, 0.02), (0.27, 0.00, -0.05), (0.27, -0.09, 0.03))
 """Square root of the colour covariance of ImageNet's images."""

@@ -15,7 +15,7 @@ import click
 
 from phosphene.cli.output import STDOUT, Output
 from phosphene.cli.root import INTERRUPTED, is_quiet, keep_on_interrupt, printable, says_json
-from phosphene.errors import OutputError, PhospheneError, SettingError
+from phosphene.errors import PhospheneError, SettingError
 from phosphene.media.image import write_image
 from phosphene.recipe import dumps
 from phosphene.render.job import Event, Format, Job
@@ -51,9 +51,7 @@ def follow(
     if output.path == STDOUT:
         with tempfile.TemporaryDirectory(prefix="phosphene-") as folder:
             path = Path(folder) / f"picture{output.suffix}"
-            _make(job, replace(output, path=path), stem, source, alike, on_event)
-            if job.work.streams or len(job.work.paths(path)) > 1:
-                raise OutputError("only a single picture can be written to stdout: give -o a name", path=path)
+            _make(job, replace(output, path=path, piped=True), stem, source, alike, on_event)
             with click.open_file("-", "wb") as out:
                 out.write(path.read_bytes())
         return

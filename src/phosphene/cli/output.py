@@ -30,7 +30,7 @@ class Output:
     """Where a result goes and how it is stored, and where a picture of the work so far is kept.
 
     Without `path`, the result is named after the work, with `stem`. `also` are more files of the same picture. With
-    `yes`, long work begins without a question.
+    `yes`, long work begins without a question. With `piped`, the file at `path` will be copied to stdout.
     """
 
     path: Path | None
@@ -39,6 +39,7 @@ class Output:
     fresh: bool
     suffix: str = PICTURE
     yes: bool = False
+    piped: bool = False
     also: tuple[Path, ...] = ()
     format: dict[str, Any] = field(default_factory=dict)
 
@@ -58,6 +59,8 @@ class Output:
                 if not any(each.exists() for each in job.work.paths(path)):
                     return path
         assert self.path is not None, "numbers do not end"
+        if self.piped and (job.work.streams or len(job.work.paths(self.path)) > 1):
+            raise OutputError("only a single picture can be written to stdout: give -o a name", path=STDOUT)
         for given in (self.path, *self.also):
             for each in job.work.paths(given):
                 _check_apart(each, source)

@@ -68,10 +68,10 @@ class Keeper:
 
     @contextmanager
     def step(self, shape: torch.Size, slack: float = math.inf) -> Iterator[Watch]:
-        """For a step on pictures of this shape, which may keep `room` bytes more than it needs.
+        """Enter a step on pictures of this shape, which may keep `slack` bytes more than it needs.
 
-        In the first, large blocks come from the system, and go back to it. What this gives is to be called now and then
-        in the middle of the step; if the process has grown by `room`, it gives back what is free.
+        In the first step, large blocks come from the system and return to it. Call the yielded function now and then
+        during a step: if the process has grown by more than `slack`, it returns free memory to the system.
         """
         if not self._active:
             yield _nothing

@@ -201,12 +201,14 @@ class Engine:
         return found
 
     def _scale(self, image: Image) -> float:
-        """What scores are multiplied by on the way back: in float16, a mean's gradient would vanish among its many
-        positions (loss scaling: Micikevicius et al., "Mixed precision training", ICLR 2018).
+        """Return the factor that scores are multiplied by for the backward pass.
+
+        In float16 a mean's gradient would vanish among its many positions (loss scaling: Micikevicius et al., "Mixed
+        precision training", ICLR 2018).
         """
         return float(math.prod(image.shape[1:])) if self.dtype == torch.float16 else 1.0
 
-    # What is known of the network without running it.
+    # Facts about the network that are found without running it.
 
     @cached_property
     def _spatial_layers(self) -> list[str]:

@@ -313,7 +313,7 @@ def _frame(spectra: Tensor, position: float, canvas: _Canvas) -> Image:
     share = position - keyframe
     before, after = (measure(canvas.picture(shared + own[near])) for near in (keyframe, keyframe + 1))
     image = canvas.picture(shared + torch.lerp(own[keyframe], own[keyframe + 1], share))
-    # What two pictures do not have in common is fainter between them.
+    # Details that only one of two pictures has are fainter between them.
     return keep_level(image, _between(before, after, share), 1.0)
 
 

@@ -15,7 +15,7 @@ from phosphene.errors import RecipeError
 from phosphene.types import Image
 
 State = Mapping[str, Tensor]
-"""What a loop resumes from: tensors only, so that reading it from a file runs no code. Numbers are 0-d tensors."""
+"""A state to resume from: tensors only, so that reading it from a file runs no code. Numbers are 0-d tensors."""
 
 
 @dataclass(frozen=True)

@@ -26,16 +26,16 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
     """
     final = _final(path)
     # Short, so that a long final name does not become one too long; hidden, so that no gallery shows it.
-    beside = final.with_name(f".{final.name[:40]}.{secrets.token_hex(4)}.part")
+    part = final.with_name(f".{final.name[:40]}.{secrets.token_hex(4)}.part")
     try:
         try:
-            with open(beside, "xb+") as file:
+            with open(part, "xb+") as file:
                 yield file
                 file.flush()
                 os.fsync(file.fileno())  # or a power cut could leave the new name without its contents
-            os.replace(beside, final)
+            os.replace(part, final)
         except BaseException:
-            beside.unlink(missing_ok=True)
+            part.unlink(missing_ok=True)
             raise
     except OSError as problem:
         raise OutputError(_reason(path, final, problem), path=path) from None

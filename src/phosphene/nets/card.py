@@ -109,7 +109,7 @@ class InputSpec:
 
 @dataclass(frozen=True)
 class Card:
-    """What is known about a network.
+    """Facts about a network.
 
     `labels[i]` are the names of class i, the best known first. `classes` is the layer of the class scores and
     `pooled` the layer whose mean over all positions it is computed from; both are None where they do not apply.

@@ -34,7 +34,7 @@ ReadFeatures = Callable[[str, str], Tensor]
 
 
 class Objective(ABC):
-    """What a picture is changed towards: a score for each picture, higher is better.
+    """The aim of an ascent: a score for each picture, higher is better.
 
     `+`, `-` and `*` with a number build sums and scales; `str` gives the text that `parse` reads back without
     loss.
@@ -170,7 +170,7 @@ class Leaf(Objective):
 
     @abstractmethod
     def reduce(self, activation: Features | Logits, region: Region | None = None) -> Tensor:
-        """What the score is a function of, `n ...`: a mean or sum over positions.
+        """Return the quantity that the score is a function of, `n ...`: a mean or sum over positions.
 
         With a region, what that part of the positions contributes: over a partition of the positions the parts add up
         to the whole. Leaves that are not `spatial` take no region.
@@ -204,7 +204,7 @@ class Leaf(Objective):
 @final
 @dataclass(frozen=True)
 class ResolveContext:
-    """What leaves are resolved on: a net's card, whether scores are in stds, and how to read pictures' features."""
+    """The context for resolving leaves: a net's card, whether scores are in stds, and a reader of guides' features."""
 
     card: Card
     normalised: bool = True

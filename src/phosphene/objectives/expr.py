@@ -74,14 +74,14 @@ class _Parser(Scanner):
                 self.expected("'*' and a target, as a number alone is none")
             before.append((-1.0 if minus else 1.0) * (1.0 if number is None else number))
         objective = self.factor()
-        behind: list[float] = []
+        after: list[float] = []
         while self.accept("*"):
             minus = self.accept("-")
             number = self.number()
             if number is None:
                 self.expected("a number (a target is multiplied by numbers only)")
-            behind.append(-number if minus else number)
-        for coefficient in (*behind, *reversed(before)):
+            after.append(-number if minus else number)
+        for coefficient in (*after, *reversed(before)):
             objective = self.scaled(start, coefficient, objective)
         return objective
 

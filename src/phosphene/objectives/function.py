@@ -24,7 +24,7 @@ from phosphene.objectives.name import write_name, write_number, write_path
 from phosphene.registry import Registry
 
 Kind = Literal["path", "layer", "number"]
-"""What an argument may be: a picture's path, a layer's name, or a number."""
+"""The types of an argument: a picture's path, a layer's name, or a number."""
 
 WRITERS: Mapping[Kind, Callable[..., str]] = {"path": write_path, "layer": write_name, "number": write_number}
 

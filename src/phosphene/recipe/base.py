@@ -1,4 +1,4 @@
-"""What recipes are made of: the parts that every kind shares, and which of a recipe's fields are settings."""
+"""The parts that every kind of recipe shares, and which of a recipe's fields are settings."""
 
 from __future__ import annotations
 
@@ -129,7 +129,7 @@ _LAST = ("seed", "precision", "device", "tile")
 
 
 class BaseRecipe(Model):
-    """What every kind of recipe begins with.
+    """The fields that every kind of recipe has.
 
     `automatic` lists the settings that phosphene chose because they were left to it.
     """

@@ -24,7 +24,7 @@ _NEXT_KEY = re.compile(r";(?=\s*(?:\d+(?:\.\d*)?|\.\d+)\s*s\s*:)")
 
 @dataclass(frozen=True)
 class Keys(Generic[V]):
-    """What holds at which time: `times` in seconds, rising, and as many `values`, at least one."""
+    """Values over time: `times` in seconds, rising, and as many `values`, at least one."""
 
     times: tuple[float, ...]
     values: tuple[V, ...]

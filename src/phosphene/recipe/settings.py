@@ -1,4 +1,4 @@
-"""What a setting may be, put into words, and read from text: the ranges of a recipe's fields for people."""
+"""The ranges of a recipe's fields in words for people, and their values read from text."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _SHORT = {int: "INTEGER", float: "NUMBER", str: "TEXT"}
 
 @dataclass(frozen=True)
 class meant:
-    """What an annotated type means, in words and as a metavar, in place of those that its Python type would get."""
+    """The meaning of an annotated type, in words and as a metavar, in place of those of its Python type."""
 
     words: str
     short: str = "TEXT"

@@ -1,4 +1,4 @@
-"""What the bytes of a result depend on besides its recipe: versions, processor and threads."""
+"""Facts that the bytes of a result depend on besides its recipe: versions, processor and threads."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A job: whatever phosphene makes, as work that can be followed, cancelled, kept and continued.
+"""A job: anything that phosphene makes, as work that can be followed, cancelled, kept and continued.
 
     job = Job(recipe)
     for event in job:                     # downloads, preparation, every step
@@ -41,7 +41,7 @@ CHECKPOINT_SHARE = 0.05
 
 @dataclass(frozen=True)
 class Event:
-    """What a job reports: where it is, how far all of the work has come, and on request how the result looks so far.
+    """A job's report: where it is, how far all of the work has come, and on request how the result looks so far.
 
     `stage` says in plain words what is being done, as "octave 2 of 5" or "fetching googlenet"; `step` of `steps` counts
     within it, and `steps` is None where the number is not known. `progress` is the share of all the work that is done,
@@ -71,7 +71,7 @@ class Event:
 
 @dataclass(frozen=True)
 class Given:
-    """What the caller has besides the recipe.
+    """Everything that the caller has besides the recipe.
 
     `path` is the file that the recipe was read from, None for a recipe of the caller's own. `source` replaces the
     recipe's source: a path or a picture. `net` is the network itself, where the caller has it. `look_in` are folders in
@@ -114,7 +114,7 @@ class Format:
 
 @runtime_checkable
 class Result(Protocol):
-    """What a job gives: it saves itself."""
+    """The result of a job, which saves itself."""
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the result, with its recipe, in the format that the suffix names."""

@@ -162,7 +162,7 @@ def spread_all(net: Net, targets: tuple[str, ...]) -> tuple[str, ...]:
 
 
 class Targets:
-    """What targets mean on a network; the guides that they name are read, and `guides` collects their hashes.
+    """The meaning of targets on a network; the guides that they name are read, and `guides` collects their hashes.
 
     A guide is looked for in `folders`, the first of which has it, and must have the hash that `known` has for it.
     """

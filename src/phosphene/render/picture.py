@@ -1,4 +1,4 @@
-"""What jobs of stills give: pictures, each with the recipe that it was made from."""
+"""The results of stills: pictures, each with the recipe that it was made from."""
 
 from __future__ import annotations
 

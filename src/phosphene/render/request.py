@@ -67,8 +67,6 @@ def _request(
     for name in ("ideas", "targets", "corners"):
         if name in schema.model_fields:
             fixed[name] = _texts(chosen.pop(name, ()))
-    if chosen.get("target", ...) is None:
-        del chosen["target"]
     if "target" in chosen:
         chosen["target"] = str(chosen["target"])
     return validate(schema, chosen, **fixed)

@@ -1,4 +1,4 @@
-"""What work begins with: a photograph or clip from wherever it is, or noise, at the size that is asked for."""
+"""The beginning of all work: a photograph or clip from wherever it is, or noise, at the size that is asked for."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What every transform is, and how several become one."""
+"""The form of every transform, and how several become one."""
 
 from __future__ import annotations
 

@@ -42,12 +42,12 @@ def scene(mode: str) -> Image.Image:
 
 
 def shown(picture: Image.Image) -> np.ndarray:
-    """What a picture of 8 bits shows: h w 4 in [0, 1]."""
+    """The pixels of a picture of 8 bits: h w 4 in [0, 1]."""
     return np.asarray(picture.convert("RGBA")) / 255.0
 
 
 def read(path: Path) -> tuple[np.ndarray, media.Photograph]:
-    """What we read: h w 4 in [0, 1]."""
+    """The pixels that we read: h w 4 in [0, 1]."""
     photograph = media.read_image(path)
     found = media.to_array(photograph.image, photograph.alpha)
     assert found.shape[:2] == photograph.size
@@ -347,7 +347,7 @@ def test_what_is_no_whole_picture_is_an_error(tmp_path: Path, name: str, capfd: 
 @pytest.mark.parametrize("format", ["JPEG", "PNG", "WEBP", "TIFF", "GIF", "AVIF"])
 def test_a_file_cut_anywhere_is_an_error(tmp_path: Path, format: str) -> None:
     whole = bytes_of(format)
-    trailer = {"PNG": 12, "GIF": 1}.get(format, 0)  # behind all pixels: nothing is missing without it
+    trailer = {"PNG": 12, "GIF": 1}.get(format, 0)  # after all pixels: nothing is missing without it
     for at in np.linspace(1, len(whole) - trailer - 1, 40).astype(int):
         (tmp_path / "a").write_bytes(whole[:at])
         with pytest.raises(ImageError):

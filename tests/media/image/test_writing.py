@@ -1,4 +1,4 @@
-"""What is written is read back, by us and by others; it appears whole or not at all."""
+"""Pictures that are written are read back, by us and by others; a file appears whole or not at all."""
 
 from __future__ import annotations
 

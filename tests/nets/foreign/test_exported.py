@@ -233,7 +233,7 @@ def graph_with(change: Callable[[dict[str, Any]], None]) -> Callable[[str, bytes
 
 
 class Evil:
-    """What runs code when it is unpickled."""
+    """An object that runs code when it is unpickled."""
 
     def __reduce__(self) -> tuple[Any, ...]:
         return (exec, ("raise SystemExit('this was run')",))

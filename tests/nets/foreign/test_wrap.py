@@ -1,4 +1,4 @@
-"""Anyone's own module as a network: found layers, exact values, nothing left behind."""
+"""Anyone's own module as a network: layers found, values exact, no hooks left over."""
 
 from __future__ import annotations
 

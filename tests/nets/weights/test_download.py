@@ -32,7 +32,7 @@ MOST = 2_000_000
 
 @dataclass
 class Server:
-    """What the server does, and what it was asked."""
+    """The behaviour of the server, and the requests that it got."""
 
     url: str = ""
     asked: list[tuple[str, str | None]] = field(default_factory=list)

@@ -21,7 +21,7 @@ from phosphene.types import Image
 if TYPE_CHECKING:
     import pyvips
 
-# What libjpeg calls a warning and fills with grey: the data of a scan end early, or make no sense.
+# libjpeg only warns about a scan whose data end early or make no sense, and fills the rest with grey.
 _LOST = ("premature end", "bad Huffman code", "bad arithmetic code", "found marker")
 
 

@@ -50,7 +50,7 @@ _LARGEST = 2**31 - 1  # of FFmpeg's fractions
 
 @dataclass(frozen=True)
 class FilmSettings:
-    """What a film is like.
+    """The properties of a film.
 
     `size` is that of the frames (height, width) and `rate` their number per second. Without a `time_base`, the seconds
     of a tick, frames follow one another at that rate; with one, each says when it is shown. `codec` is chosen by the
@@ -134,12 +134,12 @@ class Film:
 
     @property
     def changed(self) -> list[str]:
-        """What of the environment differs from that in which the film was begun."""
+        """The parts of the environment that differ from that in which the film was begun."""
         return self._work.changed
 
     @property
     def state(self) -> bytes | None:
-        """What was given to the last `checkpoint`, at `frames` when the film was opened; None at the beginning."""
+        """The state given to the last `checkpoint`, at `frames` when the film was opened; None at the beginning."""
         return self._work.state
 
     @property
@@ -152,7 +152,7 @@ class Film:
 
     @property
     def preview_path(self) -> Path | None:
-        """What can be watched while the rest renders: a silent film of the finished parts, or the folder of pictures.
+        """Where to watch the film while it renders: a silent film of the finished parts, or the folder of pictures.
 
         None before the first part is finished.
         """

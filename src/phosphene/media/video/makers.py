@@ -22,7 +22,7 @@ _MATROSKA = next(each for each in CONTAINERS if each.muxer == "matroska")
 
 
 class Maker(ABC):
-    """What a kind of output does with frames.
+    """The way in which a kind of output stores frames.
 
     `suffix` is that of a part's file, `final` the file that appears when the film is finished, and `pictures` the
     folder where finished frames appear one by one, for an output that is one.
@@ -132,7 +132,7 @@ class PictureMaker(Maker):
             self.path.mkdir(exist_ok=True)
         for index, (_, _, (samples,)) in enumerate(frames, first):
             image = to_image(samples, (0, 1, 2))
-            picture = made.with_suffix(".png")  # in the work folder, where nothing is left behind
+            picture = made.with_suffix(".png")  # in the work folder, where nothing is left over
             write_image(picture, image, depth=self.style.depth, recipe=self.recipe)
             atomic.settle(picture, picture_path(self.path, index))
         made.touch()

@@ -91,7 +91,7 @@ class _Axis:
         first = [_Cut(0, after=False)]
         everything = self._nan(LENGTHS[-1], first)
         found: dict[str, Field | None] = dict.fromkeys(everything)
-        # What sees the first column from its last position sees everything.
+        # A layer whose last position sees the first column sees everything.
         left = [name for name, (seen,) in everything.items() if not seen.last]
         for length in LENGTHS:
             if not left:

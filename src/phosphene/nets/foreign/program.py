@@ -268,7 +268,7 @@ class Program:
             made = step.run(values, x.dtype, x.device)
             values |= made
             for name in made.keys() & set(names):
-                # What follows may work in place on what is kept.
+                # Later operations may change the kept tensor in place.
                 found[name] = made[name].clone() if index != chosen[-1] else made[name]
             for name in {*step.takes(), *made}:
                 if last.get(name, -1) <= index:

@@ -15,7 +15,7 @@ def _attention(query: torch.Size, key: torch.Size, value: torch.Size, *args: Any
     return 2 * math.prod(query) * tokens + 2 * math.prod(query[:-1]) * tokens * value[-1]
 
 
-# What the CPU runs for attention; PyTorch's counter knows only those of graphics cards.
+# Attention on the CPU; PyTorch's counter knows only the operations of graphics cards.
 ON_CPU = {torch.ops.aten._scaled_dot_product_flash_attention_for_cpu: _attention}
 
 

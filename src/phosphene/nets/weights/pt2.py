@@ -56,7 +56,7 @@ Json = dict[str, Any]
 
 @dataclass(frozen=True)
 class Archive:
-    """What an exported program has: its graph and signature as they are written, and its tensors by name."""
+    """The contents of an exported program: its graph and signature as they are written, and its tensors by name."""
 
     graph: Json
     signature: Json

@@ -31,7 +31,7 @@ NAMES = {"sha1": "SHA-1", "sha256": "SHA-256"}
 
 @dataclass(frozen=True)
 class Digest:
-    """What is known of a file's hash: the SHA-1, the SHA-256, or the beginning of the latter; nothing if
+    """The known part of a file's hash: the SHA-1, the SHA-256, or the beginning of the latter; nothing if
     empty.
     """
 

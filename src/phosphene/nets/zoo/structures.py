@@ -102,7 +102,7 @@ PLANS = {
 
 
 CHAIN = "pocket"
-"""The one structure that is no table of steps."""
+"""The one structure that is not a table of steps."""
 
 CHAIN_FORMATS: tuple[Format, ...] = ("pytorch", "safetensors")
 
