@@ -35,7 +35,7 @@ class DreamOptions(CommonOptions, total=False):
     bleed: str
     """Print beyond the paper's edges by this much, to be cut off."""
     placement: Literal["auto", "crop", "fit"]
-    """crop fills the paper and crops the picture; fit shows all of it, on white; auto crops pictures and fits
+    """How the picture meets the paper: crop fills it, fit shows all of it, on white; auto crops pictures and fits
     sheets."""
     safe: str
     """With fit: the distance that the picture keeps from the paper's edges."""
@@ -87,7 +87,7 @@ class ImagineOptions(CommonOptions, total=False):
     bleed: str
     """Print beyond the paper's edges by this much, to be cut off."""
     placement: Literal["auto", "crop", "fit"]
-    """crop fills the paper and crops the picture; fit shows all of it, on white; auto crops pictures and fits
+    """How the picture meets the paper: crop fills it, fit shows all of it, on white; auto crops pictures and fits
     sheets."""
     safe: str
     """With fit: the distance that the picture keeps from the paper's edges."""
@@ -143,7 +143,7 @@ class SheetOptions(CommonOptions, total=False):
     bleed: str
     """Print beyond the paper's edges by this much, to be cut off."""
     placement: Literal["auto", "crop", "fit"]
-    """crop fills the paper and crops the picture; fit shows all of it, on white; auto crops pictures and fits
+    """How the picture meets the paper: crop fills it, fit shows all of it, on white; auto crops pictures and fits
     sheets."""
     safe: str
     """With fit: the distance that the picture keeps from the paper's edges."""
