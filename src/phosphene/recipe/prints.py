@@ -200,7 +200,7 @@ class PrintSettings(Model):
     bleed: Length = Field("0mm", description="Print beyond the paper's edges by this much, to be cut off.")
     placement: Place = Field(
         "auto",
-        description="How the picture meets the paper: crop fills it, fit shows all of it, on white; auto crops pictures "
-        "and fits sheets.",
+        description="How the picture meets the paper: crop fills it, fit shows all of it, on white; auto crops "
+        "pictures and fits sheets.",
     )
     safe: Length = Field("0mm", description="With fit: the distance that the picture keeps from the paper's edges.")
