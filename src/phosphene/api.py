@@ -60,7 +60,7 @@ def dream(
     preset: str | None = None,
     on_event: OnEvent | None = None,
     **settings: Any,
-) -> Picture | list[Picture]:
+) -> Picture | list[Picture] | Job:
     """Dream on a photograph: bring out what a network sees in it, at all sizes from large to small.
 
         ph.dream("photo.jpg", target="mixed4c", octaves=4).image.shape    # torch.Size([1, 3, 768, 1024])
@@ -68,7 +68,7 @@ def dream(
 
     Args:
         source: a path, PIL image, NumPy array (h w 3) or tensor (3 h w); or `Noise(noise=(h, w))`; or a list of them. A
-            sound's path gives a `Job`, to be saved.
+            sound's path, or a print too large for memory, gives a `Job`, to be saved.
         target: what to bring out, as text or an expression; None for what suits the network.
         preset: a preset of dreams, to which other settings add.
         on_event: called with each `Event`, for example to show progress; in a notebook that is shown by default.
@@ -378,7 +378,7 @@ def job(
 
 
 def _only(work: Job, on_event: OnEvent | None) -> Any:
-    """Return the picture of a job; the job itself for a sound, which has to go somewhere."""
+    """Return the picture of a job; the job itself where the result is written while it is made."""
     if work.work.streams:
         return work
     (picture,) = _pictures(work, on_event)

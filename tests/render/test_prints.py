@@ -188,7 +188,7 @@ def test_a_disk_without_room_is_told_first(tmp_path: Path, monkeypatch: pytest.M
 @pytest.mark.usefixtures("on_disk")
 def test_a_large_print_needs_a_place() -> None:
     with pytest.raises(SettingError, match=r"made on the disk.*save"):
-        ph.dream(**DREAM, print=PRINT)
+        ph.dream(**DREAM, print=PRINT).run()
     with pytest.raises(SettingError, match="count must be 1"):
         start("imagine", count=2)
 
