@@ -80,7 +80,9 @@ class Machines:
         metrics = self.learner.learn(self.batch(which))
         if self.learner.update % TEST == 0 or self.learner.update == self.updates:
             some = self.batch(self.pictures.sample(TESTED))
-            self.test = self.learner.test(some, self.batch(self.pictures.held[:TESTED]))
+            self.test = self.learner.test(
+                some, self.batch(self.pictures.held[:: max(1, len(self.pictures.held) // TESTED)][:TESTED])
+            )
         return {**metrics, **self.test}
 
     @property
