@@ -38,6 +38,7 @@ if TYPE_CHECKING:
         Noise,
         RecallRecipe,
         SheetRecipe,
+        SheetSoundRecipe,
         VideoRecipe,
         ZoomRecipe,
     )
@@ -81,7 +82,7 @@ _HOMES = {
                 "MorphSound",
                 "Recall",
             ),
-            *("Sheet", "Video", "Zoom"),
+            *("Sheet", "SheetSound", "Video", "Zoom"),
         )
     },
     "Dataset": "recipe:Dataset",
@@ -122,6 +123,7 @@ __all__ = [
     "RecallRecipe",
     "Recipe",
     "SheetRecipe",
+    "SheetSoundRecipe",
     "Sight",
     "Style",
     "VideoRecipe",

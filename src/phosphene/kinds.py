@@ -64,6 +64,7 @@ KINDS = {
             schema="recipe.stills:SheetRecipe",
             builder="render.stills:build_sheet",
             command="cli.sheet:sheet",
+            heard_as="sheet-sound",
         ),
         Kind(
             "zoom",
@@ -135,6 +136,13 @@ KINDS = {
             schema="recipe.gibbs:GibbsRecipe",
             builder="render.boltzmann:build_gibbs",
             command="cli.gibbs:gibbs",
+        ),
+        Kind(
+            "sheet-sound",
+            "Make a sound of each of many things, in a row, and a picture of them.",
+            schema="recipe.sounds:SheetSoundRecipe",
+            builder="render.sounds:build_sheet",
+            command="cli.sheet:sheet",
         ),
     )
 }

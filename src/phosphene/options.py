@@ -484,6 +484,27 @@ class GibbsOptions(TypedDict, total=False):
     """Frames per second of a film."""
     seed: int
     """Seed of all randomness: the same seed gives the same result."""
+class SheetSoundOptions(CommonOptions, total=False):
+    """The settings of `sheet-sound` besides its own parameters."""
+
+    seconds: float
+    """Length of each sound."""
+    steps: int
+    """Steps of ascent on each sound."""
+    step_size: float
+    """How far a step goes, where 1 is as loud as the sound itself."""
+    sketches: int
+    """Sketches that are played to the network, the best of which is continued."""
+    views: int
+    """Random excerpts of three seconds that each step scores."""
+    speed: float
+    """Largest random change of an excerpt's speed and pitch."""
+    channel_dropout: float
+    """Share of the network's channels that each step drops at random."""
+    natural: float
+    """Weight of the prior that every layer responds as it does to music."""
+    columns: int
+    """Spectrograms in a row of the picture."""
 
 
 class AnyOptions(CommonOptions, total=False):

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import PIL.Image
 import pytest
 import torch
 from click.testing import CliRunner
@@ -121,6 +122,17 @@ def test_one_sound_becomes_another(tmp_path: Path) -> None:
     assert samples.std() > 0.01
 
 
+def test_a_sheet_is_a_row_of_sounds_and_a_picture(tmp_path: Path) -> None:
+    job = ph.job("sheet", targets=["conv4:12", "choir", "drums"], seconds=1, **FEW)
+    job.save(tmp_path / "sheet.png")
+    _, samples = read_sound(tmp_path / "sheet.flac")
+    assert len(samples) == 44_100 * 3
+    assert np.abs(samples[44_095:44_105]).max() < 0.01
+    with PIL.Image.open(tmp_path / "sheet.png") as picture:
+        assert picture.width > 2 * 960
+    assert [each.exists() for each in job.work.paths(tmp_path / "sheet.flac")] == [True, True]
+
+
 def test_a_guide_may_be_a_sound(song: Path, tmp_path: Path) -> None:
     guide = SOUNDS / "ambi_choir.flac"
     job = ph.job("dream", song, target=f"guide({guide}, conv3)", steps=1, views=1)
@@ -134,6 +146,8 @@ def test_mistakes_are_told_before_anything_is_written(folder: Path, photo: Path,
     for args, said in (
         (["dream", "picture.wav"], "is not a sound"),
         (["dream", str(song), "--net", "pocket"], "does not hear"),
+        (["dream", str(photo), "--net", "ear"], "hears and does not see"),
+        (["see", str(photo), "--net", "ear"], "hears and does not see"),
         (["dream", str(song), "--octaves", "3"], "no setting named 'octaves'"),
         (["dream", str(song), "--target", "chior"], "'choir'"),
         (["dream", str(song), "--steps", "1", "--views", "1", "-o", "out.png"], "sound is written as .wav"),

@@ -62,6 +62,10 @@ def within_reach(image: Image, net: Net) -> Float[Tensor, "1 3 height width"]:
 
 def view(image: Image, card: Card, factor: float = 1.0) -> Float[Tensor, "n 3 height width"]:
     """Resize the picture to `factor` times the network's input size; return a copy if it has that size."""
+    if card.input.sound is not None:
+        raise SettingError(
+            f"net {card.name!r} hears and does not see: ask what it hears", setting="net", value=card.name
+        )
     return resize(image, view_size(size_of(image), card, factor)).clamp(0, 1)
 
 

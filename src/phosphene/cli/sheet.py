@@ -12,7 +12,7 @@ from phosphene.cli.root import Command
 
 @click.command(cls=Command)
 @click.argument("targets", nargs=-1, required=True)
-@options.settings("sheet")
+@options.settings("sheet", "sheet-sound")
 @output.options(still=True)
 def sheet(targets: tuple[str, ...], output: output.Output, **settings: Any) -> None:
     """Make a picture of each of TARGETS, side by side: labels, layers, channels, or sums of them.
@@ -21,9 +21,11 @@ def sheet(targets: tuple[str, ...], output: output.Output, **settings: Any) -> N
       phosphene sheet mixed4c:0..63
       phosphene sheet banana goldfish teapot --size 192 --columns 3
       phosphene sheet mixed3a:0..15 --gap 0 -o textures.png
+      phosphene sheet conv4:0..7 --net ear -o channels.flac
 
     Many pictures are imagined at a time, which takes a fraction of the time of one by one. Without -o the result is
     TARGETS.png in the current folder. It carries its recipe, which lists the targets row by row: `phosphene again`
-    renders it again. If it is stopped, the same command continues.
+    renders it again. If it is stopped, the same command continues. With a network that hears, the sheet is a sound of
+    each target, in a row, and a picture of their spectrograms.
     """
     options.run("sheet", None, output, options.stem_of("-".join(targets)), None, targets=targets, **settings)

@@ -13,6 +13,7 @@ from phosphene.recipe.settings import meant
 LONGEST = 3600
 """Seconds of the longest sound that is made from nothing."""
 
+MOST_IN_A_ROW = 256
 _Net = Annotated[NetUsed, meant("the name of a net"), Field(description="The network, by name.")]
 EAR = NetUsed(name="ear")
 
@@ -89,4 +90,24 @@ class MorphSoundRecipe(SoundSettings, NetworkRecipe):
     ]
     seconds: Annotated[float, Field(gt=0, le=LONGEST)] = Field(
         6.0, description="Length of the transition from one idea to the next."
+    )
+
+
+class SheetSoundRecipe(SoundSettings, NetworkRecipe):
+    """How sounds of many things were made from nothing, in a row."""
+
+    not_settings: ClassVar[frozenset[str]] = BaseRecipe.not_settings | {"targets"}
+
+    kind: Literal["sheet-sound"] = "sheet-sound"
+    net: _Net = EAR
+    targets: Annotated[
+        tuple[Target, ...],
+        Field(min_length=1, max_length=MOST_IN_A_ROW),
+        meant(f"a list of 1 to {MOST_IN_A_ROW} targets in the objective language"),
+    ]
+    seconds: Annotated[float, Field(ge=1, le=60)] = Field(3.0, description="Length of each sound.")
+    columns: Annotated[int, Field(ge=1, le=16)] = Field(2, description="Spectrograms in a row of the picture.")
+    steps: Annotated[int, Field(ge=0, le=10_000)] = Field(20, description="Steps of ascent on each sound.")
+    sketches: Annotated[int, Field(ge=1, le=1024)] = Field(
+        48, description="Sketches that are played to the network, the best of which is continued."
     )

@@ -235,6 +235,8 @@ class Job:
                 for done, total in fetching.fetch(used.name):
                     yield Event(f"fetching {used.name}", done, total)
             net = self.net = networks.load(self.recipe.net, self.recipe.device, self.given.path)
+        if net is not None:
+            networks.check_sees(self.recipe, net)
         self._work = load(KINDS[self.recipe.kind].builder)(self.recipe, net, self.given)
         self.recipe = self._work.recipe
 

@@ -13,6 +13,7 @@ from torch import Tensor
 from phosphene import nets
 from phosphene.errors import RecipeError, SettingError
 from phosphene.gradients.device import choose_device
+from phosphene.kinds import HEARD
 from phosphene.media.image import read_image
 from phosphene.media.sound.read import read_sound
 from phosphene.media.sound.resample import mixed_down
@@ -22,6 +23,7 @@ from phosphene.objectives.base import Objective, resolve
 from phosphene.objectives.expr import parse
 from phosphene.objectives.features import Class, Layer
 from phosphene.recipe import (
+    BaseRecipe,
     EnsembleRecipe,
     FileSource,
     ImagineSettings,
@@ -113,6 +115,18 @@ def imagine_settings(recipe: SheetRecipe | MorphRecipe) -> ImagineSettings:
 def is_of_classes(objective: Objective) -> bool:
     """Tell whether an objective names labels only, and no part of a network."""
     return not any(leaf.spatial for _, leaf in objective.terms())
+
+
+def check_sees(recipe: BaseRecipe, net: Net) -> None:
+    """Raise `SettingError` if the network of work on pictures takes sound."""
+    if net.card.input.sound is None or recipe.kind in HEARD:
+        return
+    raise SettingError(
+        f"net {net.card.name!r} hears and does not see: it is for dream on a sound, imagine and morph; give another "
+        f"net for {recipe.kind}",
+        setting="net",
+        value=net.card.name,
+    )
 
 
 def named(net: Net) -> NetUsed:

@@ -20,18 +20,19 @@ from phosphene.loops.sound.listener import Listener
 from phosphene.loops.step import State, Step, pack
 from phosphene.loops.version1 import arithmetic_for
 from phosphene.media import atomic
+from phosphene.media.image import check_writable, write_image
 from phosphene.media.sound import assemble
-from phosphene.media.sound.plot import coloured
+from phosphene.media.sound.plot import coloured, plot_sound
 from phosphene.media.sound.read import SoundFile, open_sound
 from phosphene.media.sound.resample import mixed_down
-from phosphene.media.sound.write import check_sound, writing
+from phosphene.media.sound.write import FORMATS, check_sound, writing
 from phosphene.media.work import WorkFolder
 from phosphene.nets.base import Net
 from phosphene.nets.card import SoundSpec
-from phosphene.nets.ops.log_mel import LogMel
+from phosphene.nets.ops.log_mel import LogMel, band_centres
 from phosphene.objectives.base import Objective
 from phosphene.recipe import BaseRecipe, dumps, relative_to, resolved
-from phosphene.recipe.sounds import DreamSoundRecipe, ImagineSoundRecipe, MorphSoundRecipe, Track
+from phosphene.recipe.sounds import DreamSoundRecipe, ImagineSoundRecipe, MorphSoundRecipe, SheetSoundRecipe, Track
 from phosphene.render import networks, sources
 from phosphene.render.environment import about, environment
 from phosphene.render.estimate import Load
@@ -47,7 +48,8 @@ class SoundWork(Work):
     """The work of a sound.
 
     `places` are the stretches at the network's rate; `source` is the sound that is changed, None for one made of
-    nothing, `seconds` its length, and `rate` that of the result.
+    nothing, `seconds` its length, and `rate` that of the result. Of a sheet, each stretch is of one of `pictured`, and
+    there is a picture of all.
     """
 
     streams: ClassVar[bool] = True
@@ -63,6 +65,7 @@ class SoundWork(Work):
     seconds: float
     rate: int
     unchanged: bool = False
+    pictured: tuple[str, ...] = ()
 
     def steps(self, state: State | None) -> Iterator[Step]:
         """Do the work, from the beginning or from where `state` was taken."""
@@ -76,8 +79,11 @@ class SoundWork(Work):
         return torch.from_numpy(coloured(heard[0, 0])).permute(2, 0, 1)[None].float() / 255
 
     def paths(self, path: Path) -> list[Path]:
-        """Return where the sound will be."""
-        return [path]
+        """Return where the sound will be, and the picture of a sheet."""
+        if not self.pictured:
+            return [path]
+        is_sound = path.suffix.lower() in FORMATS
+        return [path if is_sound else path.with_suffix(".flac"), path.with_suffix(".png") if is_sound else path]
 
     def result(self, step: Step | None) -> UnwrittenSound:
         """Return the sound, which is made when it is saved."""
@@ -109,8 +115,11 @@ class SoundOutput(Output):
         channels = work.source.channels if work.source else 1
         own = work.source.depth if work.source else None
         self._depth = max(format.depth, own or 16)
+        path, *pictures = work.paths(path)
         check_sound(path, work.rate, channels, self._depth)
         atomic.check(path)
+        for self._picture in pictures:
+            check_writable(self._picture)
         self._work, self._path, self._channels = work, path, channels
         text = dumps(work.recipe)
         there = relative_to(work.recipe, Path(os.path.abspath(path)).parent)
@@ -146,6 +155,8 @@ class SoundOutput(Output):
                 made = work.source is None
                 rates = (work.rate, work.spec.rate)
                 assemble.write(writer, source, lambda: assemble.joined(parts, work.places), *rates, made=made)
+                if work.pictured:
+                    write_image(self._picture, _sheet(work, parts), recipe=self._recipe)
         self._folder.remove()
 
     def close(self) -> None:
@@ -205,6 +216,41 @@ def build_morph(recipe: MorphSoundRecipe, net: Net, given: Given) -> SoundWork:
     return _work(recipe, net, ideas, course, None)
 
 
+def build_sheet(recipe: SheetSoundRecipe, net: Net, given: Given) -> SoundWork:
+    """Return the work of a sound of each thing that the recipe lists."""
+    spec = hearing(net)
+    targets = networks.Targets(net, given.path, given.look_in, recipe.guides)
+    objectives = tuple(map(targets, recipe.targets))
+    recipe = resolved(recipe, net=networks.named(net), precision="float32", guides=targets.guides)
+
+    def weights(time: float) -> Tensor:
+        shares = torch.zeros(len(objectives))
+        shares[min(int(time / recipe.seconds + 1e-6), len(objectives) - 1)] = 1
+        return shares
+
+    samples = round(recipe.seconds * spec.rate) * len(objectives)
+    course = Course(
+        samples, recipe.sketches, ideas=len(objectives), weights=weights, between=0, stretch=recipe.seconds, overlap=0
+    )
+    return replace(_work(recipe, net, objectives, course, None), pictured=recipe.targets)
+
+
+def _sheet(work: SoundWork, parts: list[Path]) -> Image:
+    """Return the spectrograms of a sheet, side by side."""
+    centres = band_centres(work.spec).tolist()
+    pages = []
+    for name, path in zip(work.pictured, parts, strict=True):
+        wave = torch.from_numpy(np.fromfile(path, np.float32))
+        with torch.no_grad():
+            heard = LogMel(work.spec)(wave[None])[0, 0]
+        pages.append(plot_sound(heard, len(wave) / work.spec.rate, centres, title=name))
+    columns = min(len(pages), work.recipe.model_dump()["columns"])
+    blank = torch.ones_like(pages[0])
+    pages += [blank] * (-len(pages) % columns)
+    rows = [torch.cat(pages[i : i + columns], dim=3) for i in range(0, len(pages), columns)]
+    return torch.cat(rows, dim=2)
+
+
 def hearing(net: Net) -> SoundSpec:
     """Return how the network hears; raise `SettingError` for one that sees."""
     if net.card.input.sound is None:
@@ -217,14 +263,14 @@ def hearing(net: Net) -> SoundSpec:
 
 
 def _work(
-    recipe: DreamSoundRecipe | ImagineSoundRecipe | MorphSoundRecipe,
+    recipe: DreamSoundRecipe | ImagineSoundRecipe | MorphSoundRecipe | SheetSoundRecipe,
     net: Net,
     objectives: tuple[Objective, ...],
     course: Course,
     source: Callable[[int], Iterator[Tensor]] | None,
 ) -> SoundWork:
     spec = hearing(net)
-    places = stretches(course.samples, spec.rate)
+    places = course.places(spec.rate)
 
     def begin(state: State | None) -> Iterator[Step]:
         listener = Listener(net, objectives, recipe)

@@ -42,6 +42,9 @@ LAST_LOOKS = 6
 """Excerpts of each of the best sketches, for the last choice."""
 
 SKETCH_SECONDS = 5.0
+EDGE = 0.03
+"""Seconds of the fade of a stretch that meets no other."""
+
 BETAS = (0.9, 0.99)
 LAST_RATE = 0.05
 SHORTEST = 4096
@@ -59,6 +62,8 @@ class Course:
         ideas: how many objectives the listener has.
         weights: the weight of each idea at a time in seconds.
         between: patches between two ideas, which the sound passes through.
+        stretch: seconds that are worked on at once.
+        overlap: seconds of two stretches that are crossfaded; with 0, each begins and ends in silence.
     """
 
     samples: int
@@ -67,15 +72,21 @@ class Course:
     ideas: int = 1
     weights: Callable[[float], Tensor] = lambda time: torch.ones(1)
     between: int = 3
+    stretch: float = STRETCH
+    overlap: float = OVERLAP
+
+    def places(self, rate: int) -> list[tuple[int, int]]:
+        """Return where each stretch begins and ends."""
+        return stretches(self.samples, rate, self.stretch, self.overlap)
 
 
-def stretches(samples: int, rate: int) -> list[tuple[int, int]]:
+def stretches(samples: int, rate: int, seconds: float = STRETCH, overlap: float = OVERLAP) -> list[tuple[int, int]]:
     """Return where each stretch of a sound begins and ends.
 
     >>> stretches(16000 * 10, 16000)
     [(0, 128000), (120000, 160000)]
     """
-    length, hop = round(STRETCH * rate), round((STRETCH - OVERLAP) * rate)
+    length, hop = round(seconds * rate), round((seconds - overlap) * rate)
     count = max(1, math.ceil((samples - (length - hop)) / hop))
     return [(i * hop, min(samples, i * hop + length)) for i in range(count)]
 
@@ -104,7 +115,7 @@ def sound_steps(
         `1 1 1 samples`; a step that finishes a stretch has a `frame` with its number.
     """
     rate = listener.spec.rate
-    places = stretches(course.samples, rate)
+    places = course.places(rate)
     rounds = -(-course.sketches // ROUND) * course.ideas
     total = rounds * ROUND + max(1, settings.steps) * settings.views * len(places)
     if settings.steps == 0 and source is not None:
@@ -134,7 +145,7 @@ def sound_steps(
                 step=step.step,
                 steps=max(1, settings.steps),
                 progress=done / total,
-                image=(step.image[0, 0, 0, : end - begin] + sketch)[None, None, None],
+                image=_edged(step.image[0, 0, 0, : end - begin] + sketch, course, rate)[None, None, None],
                 scores=step.scores,
                 state={"patches": kept, **step.state},
                 frame=Frame(index, begin / rate) if step.step == max(1, settings.steps) else None,
@@ -274,7 +285,7 @@ def _stretch(
             with torch.no_grad():
                 optimizer.parameter.copy_(state[f"canvas.{name}"])
             optimizer.resume(part(state, f"adam.{name}."))
-    middle = course.weights(time + STRETCH / 2)
+    middle = course.weights(time + course.stretch / 2)
     if settings.steps == 0:
         blank = torch.zeros(1, 1, *base.shape)
         yield Step("", 1, 1, 0, blank, torch.zeros(1), {"stretch": number(index + 1), "step": number(0)})
@@ -296,6 +307,18 @@ def _stretch(
         with torch.no_grad():
             change = canvas() * (loud / LEVEL)
         yield Step("", step + 1, settings.steps, 0, change[None, None], scores, kept)
+
+
+def _edged(change: Tensor, course: Course, rate: int) -> Tensor:
+    """Fade a stretch in and out where it meets no other."""
+    if course.overlap:
+        return change
+    edge = min(round(EDGE * rate), len(change) // 2)
+    ramp = torch.linspace(0, 1, edge)
+    faded = change.clone()
+    faded[:edge] *= ramp
+    faded[len(faded) - edge :] *= ramp.flip(0)
+    return faded
 
 
 def _level(sound: Tensor) -> float:
