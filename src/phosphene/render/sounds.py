@@ -25,7 +25,7 @@ from phosphene.media.sound import assemble
 from phosphene.media.sound.plot import coloured, plot_sound
 from phosphene.media.sound.read import SoundFile, open_sound
 from phosphene.media.sound.resample import mixed_down
-from phosphene.media.sound.write import FORMATS, check_sound, writing
+from phosphene.media.sound.write import FORMATS, check_sound, format_of, writing
 from phosphene.media.work import WorkFolder
 from phosphene.nets.base import Net
 from phosphene.nets.card import SoundSpec
@@ -81,6 +81,7 @@ class SoundWork(Work):
     def paths(self, path: Path) -> list[Path]:
         """Return where the sound will be, and the picture of a sheet."""
         if not self.pictured:
+            format_of(path)  # a name that cannot be is told before the work begins
             return [path]
         is_sound = path.suffix.lower() in FORMATS
         return [path if is_sound else path.with_suffix(".flac"), path.with_suffix(".png") if is_sound else path]
