@@ -484,6 +484,8 @@ class GibbsOptions(TypedDict, total=False):
     """Frames per second of a film."""
     seed: int
     """Seed of all randomness: the same seed gives the same result."""
+
+
 class SheetSoundOptions(CommonOptions, total=False):
     """The settings of `sheet-sound` besides its own parameters."""
 
