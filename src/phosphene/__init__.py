@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from phosphene.objectives import Channel, Class, Guide, Layer, Neuron, Style, parse
     from phosphene.recipe import BaseRecipe as Recipe
     from phosphene.recipe import (
+        BasinsRecipe,
         Dataset,
         DreamRecipe,
         DreamSoundRecipe,
@@ -49,6 +50,7 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "again": "api:again",
+    "basins": "api:basins",
     "dream": "api:dream",
     "imagine": "api:imagine",
     "iterate": "api:iterate",
@@ -71,6 +73,7 @@ _HOMES = {
         f"{kind}Recipe": f"recipe:{kind}Recipe"
         for kind in (
             *(
+                "Basins",
                 "Dream",
                 "DreamSound",
                 "Gibbs",
@@ -97,6 +100,7 @@ _HOMES = {
 }
 
 __all__ = [
+    "BasinsRecipe",
     "Channel",
     "Class",
     "Dataset",
@@ -129,6 +133,7 @@ __all__ = [
     "VideoRecipe",
     "ZoomRecipe",
     "again",
+    "basins",
     "dream",
     "gibbs",
     "hear",

@@ -231,6 +231,24 @@ def video(source: StrPath, *, target: str | Objective | None = None, **settings:
     return job("video", source, target=target, **settings)
 
 
+def basins(
+    corners: Sequence[str], *, target: str | Objective | None = None, **settings: Unpack[options.BasinsOptions]
+) -> Picture:
+    """Iterate steps of dreaming on the plane between three pictures, and show how fast its points settle.
+
+        ph.basins(["cat.jpg", "dog.jpg", "clouds.jpg"], target="mixed4c", net="pocket").save("basins.png")
+
+    Args:
+        corners: the paths of three pictures.
+        target: what steps bring out, as text or an expression; None for what suits the network.
+        settings: those of `BasinsRecipe`, such as `size`, `iterations` or `reach`.
+
+    Raises:
+        PhospheneError: a subclass, for a picture, target or setting that is wrong.
+    """
+    return _only(job("basins", corners=corners, target=target, **settings), None)
+
+
 def iterate(
     formula: str, *, on_event: OnEvent | None = None, **settings: Unpack[options.IterateOptions]
 ) -> Picture | Job:

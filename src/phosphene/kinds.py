@@ -96,6 +96,13 @@ KINDS = {
             command="cli.iterate:iterate",
         ),
         Kind(
+            "basins",
+            "Map the plane between three pictures by where a network's steps lead.",
+            schema="recipe.basins:BasinsRecipe",
+            builder="render.basins:build_basins",
+            command="cli.basins:basins",
+        ),
+        Kind(
             "learn",
             "Train a network on a folder of pictures, to dream with it.",
             schema="recipe.learning:LearnRecipe",

@@ -319,6 +319,21 @@ class IterateOptions(TypedDict, total=False):
     """Seed of all randomness: the same seed gives the same result."""
 
 
+class BasinsOptions(CommonOptions, total=False):
+    """The settings of `basins` besides its own parameters."""
+
+    size: tuple[int, int] | int | str
+    """Size of the picture in points: a square's side, or WIDTHxHEIGHT."""
+    iterations: int
+    """Steps of dreaming from each point."""
+    reach: float
+    """Length of an average first step, where the distance between two pictures is 1."""
+    settled: float
+    """Length of a step, in the same measure, at which a point has settled."""
+    palette: str
+    """Colours: dusk, ember, moss, ice, ink, or the path of a picture to take them from."""
+
+
 class LearnOptions(TypedDict, total=False):
     """The settings of `learn` besides its own parameters."""
 
@@ -581,6 +596,8 @@ class AnyOptions(CommonOptions, total=False):
     trap: str | None
     trap_at: tuple[float, float, float] | str
     supersample: int
+    reach: float
+    settled: float
     model: Literal["auto", "residual", "inception", "rbm", "stack"]
     side: int | Literal["auto"]
     epochs: int | Literal["auto"]

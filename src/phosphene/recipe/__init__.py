@@ -16,6 +16,7 @@ from phosphene.recipe.base import (
     Photo,
     settings_of,
 )
+from phosphene.recipe.basins import BasinsRecipe
 from phosphene.recipe.films import MorphRecipe, VideoRecipe, ZoomRecipe
 from phosphene.recipe.gibbs import GibbsRecipe
 from phosphene.recipe.iterate import IterateRecipe, IterateSettings
@@ -28,6 +29,7 @@ from phosphene.recipe.text import default_of, dumps, loads, override, relative_t
 __all__ = [
     "VERSION",
     "BaseRecipe",
+    "BasinsRecipe",
     "Clip",
     "Dataset",
     "DreamRecipe",

@@ -64,7 +64,7 @@ def _request(
         fixed["source"] = _placeholder(schema)
     elif source is not None:
         raise SettingError(f"{kind} has no source, so none can be given", setting="source")
-    for name in ("ideas", "targets"):
+    for name in ("ideas", "targets", "corners"):
         if name in schema.model_fields:
             fixed[name] = _texts(chosen.pop(name, ()))
     if chosen.get("target", ...) is None:
