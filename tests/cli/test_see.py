@@ -25,7 +25,7 @@ def test_what_is_seen_is_told_to_people_and_to_programs(photo: Path) -> None:
     result = run(photo, "--count", "3")
     assert result.exit_code == 0
     found = json.loads(run(photo, "--count", "3", "--json").stdout)
-    assert set(found) == {"net", "labels", "layers", "channels", "has_statistics"}
+    assert set(found) == {"net", "labels", "hypernyms", "layers", "channels", "has_statistics"}
     assert len(found["labels"]) == len(found["layers"]) == len(found["channels"]) == 3
     for kind in ("labels", "layers", "channels"):
         for each in found[kind]:

@@ -20,6 +20,8 @@ def basins(pictures: tuple[Path, Path, Path], output: output.Output, **settings:
 
     \b
       phosphene basins cat.jpg dog.jpg clouds.jpg --net pocket --target mixed4c -o basins.png
+      phosphene basins cat.jpg dog.jpg clouds.jpg --size 48x36 -o small.png
+      phosphene basins cat.jpg dog.jpg clouds.jpg --target goldfish -o fish.png
 
     Each point is a mixture of the three pictures, A at the lower left, B at the lower right, C above. A step of
     dreaming takes it to another point of the plane. The colour says where a point ends, and it is

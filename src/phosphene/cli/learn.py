@@ -56,6 +56,7 @@ def learn(
       phosphene learn photos/ -o mynet.pt2
       phosphene sheet --net mynet.pt2 all
       phosphene learn --digits -o digits.pt2
+      phosphene learn photos/ --from pocket -o mynet.pt2
 
     The network can be used everywhere: --net mynet.pt2. Pictures that cannot be read are counted and named. If it is
     stopped, the same command continues; the result is the same to the byte. Without -o the result is DATASET.pt2 in

@@ -21,6 +21,8 @@ def recall(run: Path, output: output.Output, **settings: Any) -> None:
     \b
       phosphene learn --digits --frames 60 -o digits.pt2
       phosphene recall digits.run -o learning.mp4
+      phosphene recall digits.run -o learning.gif
+      phosphene recall digits.run -o frames/
 
     Every class is imagined on a canvas of its own, which follows the network from its first steps to its last. Without
     -o the result is RUN.mp4 in the current folder. If it is stopped, the same command continues.
