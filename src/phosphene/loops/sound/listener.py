@@ -15,7 +15,7 @@ from phosphene.recipe.sounds import SoundSettings
 from phosphene.transforms.sound import equalised, excerpts
 from phosphene.types import Scores
 
-BATCH = 8
+BATCH = 2
 """Sounds that are compared at once."""
 
 
