@@ -53,7 +53,8 @@ def _request(
     kind: str, source: object, preset: str | None, settings: dict[str, Any], net: Net | None = None
 ) -> BaseRecipe:
     """Return the recipe for these settings; what is wrong with them is found before a file is read."""
-    given = preset_settings(kind, preset, settings)
+    asked = {name: value for name, value in settings.items() if (name, value) != ("target", None)}
+    given = preset_settings(kind, preset, asked)
     kind = _heard(kind, source, given.get("net"), net)
     schema = KINDS[kind].recipe
     chosen = {**suited_settings(kind, net_of(given)), **given}
