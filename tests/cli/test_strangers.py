@@ -26,11 +26,17 @@ def run(*args: str | Path) -> Result:
     return CliRunner().invoke(phosphene, list(map(str, args)))
 
 
-@pytest.mark.parametrize("name", ["pipe.mp4", "pipe.gif", "pipe.png", "pipe.json"])
-@pytest.mark.parametrize("command", ["show", "again"])
+@pytest.mark.parametrize("name", ["pipe.mp4", "pipe.gif", "pipe.png", "pipe.json", "pipe.wav", "pipe.m4a", "pipe.pt2", "pipe"])
+@pytest.mark.parametrize("command", ["show", "again", "hear"])
 def test_pipes_are_not_waited_for(name: str, command: str) -> None:
     os.mkfifo(name)
     result = run(command, name)
+    assert (result.exit_code, "is a device or pipe" in result.stderr) == (1, True)
+
+
+def test_a_network_that_is_a_pipe_is_not_waited_for() -> None:
+    os.mkfifo("pipe.pt2")
+    result = run("dream", "--noise", "32x32", "--net", "pipe.pt2", "-o", "x.png")
     assert (result.exit_code, "is a device or pipe" in result.stderr) == (1, True)
 
 

@@ -313,7 +313,7 @@ def schedule(batches: int, frames: int) -> list[int]:
     """Return after which batches the network is kept: finer at the start, the last one always.
 
     >>> schedule(100, 6)
-    [1, 2, 6, 15, 39, 100]
+    [1, 3, 6, 16, 40, 100]
     """
     if frames == 0:
         return []

@@ -91,9 +91,9 @@ def is_sound(path: StrPath) -> bool:
     if path.suffix.lower() in SUFFIXES:
         return True
     try:
-        with open(path, "rb") as file:
+        with open_file(path) as file:
             head = file.read(12)
-    except OSError:
+    except (ImageError, OSError):
         return False
     chunk = head[:4] in (b"RIFF", b"RF64") and head[8:12] == b"WAVE"
     return (

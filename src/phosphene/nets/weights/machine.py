@@ -13,6 +13,7 @@ import safetensors.torch
 from torch import Tensor
 
 from phosphene.errors import WeightsError
+from phosphene.nets.weights.regular import check_regular
 
 SUFFIX = ".rbm"
 CARD = "card"
@@ -27,6 +28,7 @@ def to_bytes(tensors: Mapping[str, Tensor], card: Mapping[str, Any]) -> bytes:
 
 def read(path: Path) -> tuple[list[dict[str, Tensor]], dict[str, Any], str]:
     """Return the tensors of each machine, the card and the file's SHA-256. Raises `WeightsError`."""
+    check_regular(path)
     try:
         with safetensors.safe_open(path, framework="pt") as file:
             card = json.loads((file.metadata() or {})[CARD])

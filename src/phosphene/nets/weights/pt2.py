@@ -21,6 +21,7 @@ import torch
 from torch import Tensor
 
 from phosphene.errors import WeightsError
+from phosphene.nets.weights.regular import check_regular
 
 SCHEMA = 8
 """The major version of the graph's format that is understood; PyTorch 2.6 to 2.13 write it."""
@@ -66,6 +67,7 @@ class Archive:
 
 def read(path: Path) -> Archive:
     """Read the graph, tensors and settings of an exported program; run nothing in it. Raise `WeightsError`."""
+    check_regular(path)
     try:
         with zipfile.ZipFile(path) as archive:
             return _contents(archive, path)

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from phosphene.errors import WeightsError
 from phosphene.nets.weights import caffe, pytorch, safetensors, tensorflow
+from phosphene.nets.weights.regular import check_regular
 
 Format = Literal["caffe", "tensorflow", "pytorch", "safetensors"]
 
@@ -38,6 +39,7 @@ def read(path: Path) -> Contents:
 
 def sniff(path: Path) -> Format:
     """Recognise the format of a model file by its first bytes. Raises `WeightsError` if it is not a known one."""
+    check_regular(path)
     try:
         with path.open("rb") as file:
             head = file.read(HEADER)

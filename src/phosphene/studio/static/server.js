@@ -1,11 +1,11 @@
 // What the page asks of the server, and the one stream of events that it follows.
 
-export async function ask(method, path, body, headers = {}) {
+export async function ask(method, path, body, headers = {}, keepalive = false) {
   const plain = body === undefined || body instanceof Blob;
   let answer;
   try {
     answer = await fetch(`/api/${path}`, {
-      method,
+      method, keepalive,
       body: plain ? body : JSON.stringify(body),
       headers: plain ? headers : { "content-type": "application/json", ...headers },
     });

@@ -49,18 +49,27 @@ export const EMPTY = {
 };
 
 let keeping = 0;
+function keep(keepalive = false) {
+  clearTimeout(keeping);
+  keeping = 0;
+  ask("PUT", "state", { form: { ...state.form, shown: state.shown } }, {}, keepalive).catch(() => {});
+}
+
+addEventListener("pagehide", () => { if (keeping) keep(true); });  // a reload right after a change loses nothing
+
 export function edit(changes) {
   // A mask is of one picture.
   if ("source" in changes && !("mask" in changes) && changes.source?.sha256 !== state.form.source?.sha256) changes = { ...changes, mask: null };
   state.form = { ...state.form, ...changes };
   changed();
   clearTimeout(keeping);
-  keeping = setTimeout(() => ask("PUT", "state", { form: { ...state.form, shown: state.shown } }).catch(() => {}), 400);
+  keeping = setTimeout(keep, 400);
 }
 
 export function show(id) {
   state.shown = id;
-  edit({});
+  changed();
+  keep();
 }
 
 export const settingsOf = (form) => form.settings[form.kind] ?? {};
