@@ -26,7 +26,9 @@ def run(*args: str | Path) -> Result:
     return CliRunner().invoke(phosphene, list(map(str, args)))
 
 
-@pytest.mark.parametrize("name", ["pipe.mp4", "pipe.gif", "pipe.png", "pipe.json", "pipe.wav", "pipe.m4a", "pipe.pt2", "pipe"])
+@pytest.mark.parametrize(
+    "name", ["pipe.mp4", "pipe.gif", "pipe.png", "pipe.json", "pipe.wav", "pipe.m4a", "pipe.pt2", "pipe"]
+)
 @pytest.mark.parametrize("command", ["show", "again", "hear"])
 def test_pipes_are_not_waited_for(name: str, command: str) -> None:
     os.mkfifo(name)
