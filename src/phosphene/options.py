@@ -119,6 +119,11 @@ class ImagineOptions(CommonOptions, total=False):
     """Weight of the prior that every layer responds as it does to photographs."""
     smooth: float
     """Weight of the prior that neighbouring pixels are alike."""
+    detail: float
+    """Steps that draw detail on a larger canvas, as a share of `steps`."""
+    sharpness: float
+    """How sharp that detail is: 0 draws finer waves weaker, as `decay` and `smooth` say; 1 draws all waves alike
+    and hardly smooths."""
     focus: float
     """How much the picture of a label is drawn in the middle: steps are weaker far from it."""
     calm: float
@@ -561,6 +566,8 @@ class AnyOptions(CommonOptions, total=False):
     channel_dropout: float
     natural: float
     smooth: float
+    detail: float
+    sharpness: float
     focus: float
     calm: float
     columns: int | Literal["auto"]

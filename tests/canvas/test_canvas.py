@@ -133,7 +133,8 @@ def test_decorrelated_colours_are_undone() -> None:
 @pytest.mark.parametrize("name", HOLDING)
 def test_an_enlarged_canvas_shows_the_same_image(name: str) -> None:
     image = photo("coffee", (24, 37))
-    larger = HOLDING[name](image).enlarged((48, 74))
+    canvas = HOLDING[name](image)
+    larger = canvas.showing(canvas.resized((48, 74)))
     assert larger.size == (48, 74)
     small = torch.nn.functional.interpolate(larger().detach(), (24, 37), mode="area")
     assert (small - image).abs().mean() < 2 / 255

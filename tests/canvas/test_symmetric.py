@@ -107,7 +107,7 @@ def test_a_canvas_of_any_kind_becomes_symmetric_and_can_be_enlarged(name: str) -
     inner = FourierCanvas((32, 44), generator=torch.Generator().manual_seed(0), decay=2.0)
     canvas = SymmetricCanvas(inner, name)
     torch.testing.assert_close(canvas(), symmetrise(inner(), name))
-    larger = canvas.enlarged((64, 88))
+    larger = canvas.showing(canvas.resized((64, 88)))
     small = torch.nn.functional.interpolate(larger().detach(), (32, 44), mode="area")
     assert (small - canvas()).abs().mean() < 2 / 255
     if name in ("mirror", "p4m"):

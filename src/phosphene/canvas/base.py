@@ -36,10 +36,6 @@ class Canvas(nn.Module, ABC):
         """Return the images at another size, detached."""
         return resize(self().detach(), size, clamp=True)
 
-    def enlarged(self, size: Size) -> Canvas:
-        """Return a canvas of this kind that gives the same images at another size."""
-        return self.showing(self.resized(size))
-
     def settle(self) -> None:
         """Bring the parameters back into their range after an optimizer has moved them."""
 

@@ -31,7 +31,7 @@ class Course:
 
     Attributes:
         stages: the parts of the work, in their order.
-        canvas: makes the canvas of a size for a number of images, with the noise that the work begins with.
+        canvas: makes the canvas of a stage, with the noise that the work begins with.
         look: returns, for the images at a stage and step, their scores and the direction in which they should change.
         betas: decay rates of Adam's moments.
         last_rate: share of the learning rate that is left at the end of a stage.
@@ -39,7 +39,7 @@ class Course:
     """
 
     stages: Sequence[Stage]
-    canvas: Callable[[Size, int], Canvas]
+    canvas: Callable[[Stage], Canvas]
     look: Callable[[Image, int, int], tuple[Scores, Image]]
     betas: tuple[float, float]
     last_rate: float
@@ -101,7 +101,7 @@ def ascend(
     stages = course.stages
     work = sum(stage.cost * stage.steps for stage in stages)
     index = 0 if state is None else int(state["stage"])
-    ascent = Ascent(course.canvas(stages[index].size, stages[index].pictures), course.betas, arithmetic)
+    ascent = Ascent(course.canvas(stages[index]), course.betas, arithmetic)
     if state is not None:
         ascent.resume(state)
 
@@ -142,7 +142,7 @@ def _next_canvas(course: Course, canvas: Canvas, index: int) -> Canvas:
     """Return the canvas of stage `index`, which shows the best images of the one before."""
     before, stage = course.stages[index - 1], course.stages[index]
     if stage.pictures == before.pictures:
-        return canvas.enlarged(stage.size)
+        return course.canvas(stage).showing(canvas.resized(stage.size))
     assert course.compare is not None, "images are chosen between these stages"
     image = canvas().detach()
     best = best_of_each(course.compare(image, index - 1), stage.pictures)

@@ -28,7 +28,7 @@ from phosphene.loops.ascent import Course, ascend
 from phosphene.loops.composition import composed
 from phosphene.loops.ensemble import Ensemble, Member
 from phosphene.loops.scorer import Augment
-from phosphene.loops.stages import is_anywhere, is_placed, plan
+from phosphene.loops.stages import Stage, is_anywhere, is_placed, plan
 from phosphene.loops.step import State, Step
 from phosphene.nets.base import Net
 from phosphene.objectives.base import Objective
@@ -111,10 +111,12 @@ def imagine_steps(
     composes = not (is_anywhere(objective) or is_placed(objective))
     focus, calm = (settings.focus, settings.calm) if composes and not tileable else (0.0, 0.0)
 
-    def waves(size: Size, count: int) -> Canvas:
+    def canvas_of(stage: Stage) -> Canvas:
+        if canvas is not None:
+            return canvas(stage.size, stage.pictures)
         rng, channels = arithmetic.rng("canvas"), net.card.input.channels
         kind = torus.TorusFourierCanvas if tileable else FourierCanvas
-        inner = kind(size, count, channels=channels, decay=settings.decay, generator=rng)
+        inner = kind(stage.size, stage.pictures, channels=channels, decay=stage.decay, generator=rng)
         return symmetric(inner, settings.symmetry)
 
     def look(image: Image, stage: int, step: int) -> tuple[Scores, Image]:
@@ -132,7 +134,7 @@ def imagine_steps(
     def compare(image: Image, stage: int) -> Scores:
         return ensemble.evaluate(image, stages[stage].looks, arithmetic.rng("sketches", stage + 1), COMPARISONS)
 
-    course = Course(stages, canvas or waves, look, BETAS, LAST_RATE, compare)
+    course = Course(stages, canvas_of, look, BETAS, LAST_RATE, compare)
     yield from ascend(course, count=count, size=size, arithmetic=arithmetic, state=state)
 
 

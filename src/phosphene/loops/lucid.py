@@ -59,10 +59,11 @@ def lucid_steps(
     """
     check("count", count, count >= 1, "1 or more")
     check("size", size, min(size) >= SMALLEST, f"{SMALLEST} pixels or more on each side")
-    stage = Stage("shape", size, count, settings.steps, settings.rate, 0.0, ((ViewSpec(1, size, (1.0, 1.0)),),))
+    looks = ((ViewSpec(1, size, (1.0, 1.0)),),)
+    stage = Stage("shape", size, count, settings.steps, settings.rate, 0.0, settings.decay, looks)
 
-    def canvas(size: Size, count: int) -> Canvas:
-        inner = LucidCanvas(size, count, decay=settings.decay, generator=arithmetic.rng("noise"))
+    def canvas(stage: Stage) -> Canvas:
+        inner = LucidCanvas(stage.size, stage.pictures, decay=stage.decay, generator=arithmetic.rng("noise"))
         return symmetric(inner, settings.symmetry)
 
     def look(image: Image, stage: int, step: int) -> tuple[Scores, Image]:

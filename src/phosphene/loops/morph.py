@@ -187,7 +187,7 @@ class _Imagining:
         self._stages = _plan([each for each, _ in nets], self._blends[0], look, size)
         composes = not any(leaf.spatial for _, leaf in self._blends[0].terms())
         self._focus, self._calm = (look.focus, look.calm) if composes else (0.0, 0.0)
-        self._canvases = [_Canvas(stage.size, look.decay) for stage in self._stages]
+        self._canvases = [_Canvas(stage.size, stage.decay) for stage in self._stages]
         # Not mirrored: a thing should face the same way in all keyframes, and they are to be alike.
         settings_alone = look.model_copy(update={"diversity": 0.0})  # the pictures are to be alike
         self._ensemble = Ensemble(members, settings_alone, dtype, flip=False)

@@ -19,8 +19,8 @@ network was trained on, and closer views still have something finer to show."""
 LARGEST = 2048
 """Side of the largest canvas, or of a square of as many pixels; larger images are enlarged from it."""
 
-DETAIL = 4
-"""A stage of detail has a share of 1 / DETAIL of the steps for the shape, and half the learning rate."""
+SHARP = 0.25
+"""Share of the smoothness prior that is left in a stage of detail with a sharpness of 1."""
 
 CLOSE = (1.0, 1.75)
 """Smallest and largest side of the close views of detail, in input sizes: at most as fine as the canvas's pixels."""
@@ -46,6 +46,7 @@ class Stage:
         steps: number of steps.
         rate: the learning rate that the stage begins with.
         smooth: weight of the smoothness prior.
+        decay: how much weaker finer waves of the canvas are drawn.
         looks: for each network, the views that each step takes of every image.
     """
 
@@ -55,6 +56,7 @@ class Stage:
     steps: int
     rate: float
     smooth: float
+    decay: float
     looks: tuple[tuple[ViewSpec, ...], ...]
 
     @property
@@ -82,7 +84,8 @@ def plan(
     anywhere = is_anywhere(objective)
     side = input_sizes[0] * CANVAS
     looks = tuple((ViewSpec(settings.views, _seen(each, side, size), settings.zoom),) for each in input_sizes)
-    shape = Stage("shape", shaped(side, size), count, settings.steps, settings.rate, settings.smooth, looks)
+    rate, smooth, decay = settings.rate, settings.smooth, settings.decay
+    shape = Stage("shape", shaped(side, size), count, settings.steps, rate, smooth, decay, looks)
     sketches = [_sketch(shape, settings)] if settings.sketches > 1 and not anywhere else []
     wanted = min(LARGEST, math.sqrt(math.prod(size))) if anywhere else 0.0
     sides = [side * 2]
@@ -93,10 +96,12 @@ def plan(
             shape,
             name="detail" if len(sides) == 1 else f"detail {number} of {len(sides)}",
             size=shaped(side, size),
-            steps=max(1, settings.steps // DETAIL),
+            steps=max(1, int(settings.steps * settings.detail)),
             rate=settings.rate / 2,
             # Grain would drown the detail of a thing, unless it is calmed; a texture may be grainy.
-            smooth=settings.smooth if anywhere or settings.calm else 2 * settings.smooth,
+            smooth=(settings.smooth if anywhere or settings.calm else 2 * settings.smooth)
+            * (1 - (1 - SHARP) * settings.sharpness),
+            decay=settings.decay * (1 - settings.sharpness),
             looks=tuple(
                 _detail_views(
                     each,

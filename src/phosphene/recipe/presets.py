@@ -99,6 +99,8 @@ SUITED: dict[str, dict[str, Mapping[str, Any]]] = {
             "channel_dropout": 0.1,
             "natural": 1.0,
             "smooth": 6.0,
+            "detail": 0.25,
+            "sharpness": 0.0,
             "focus": 0.0,
             "calm": 0.0,
         },

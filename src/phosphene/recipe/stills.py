@@ -85,6 +85,14 @@ class ImagineSettings(Model):
     smooth: Annotated[float, Field(ge=0, le=100)] = Field(
         4.0, description="Weight of the prior that neighbouring pixels are alike."
     )
+    detail: Annotated[float, Field(ge=0, le=10)] = Field(
+        0.5, description="Steps that draw detail on a larger canvas, as a share of `steps`."
+    )
+    sharpness: Annotated[float, Field(ge=0, le=1)] = Field(
+        1.0,
+        description="How sharp that detail is: 0 draws finer waves weaker, as `decay` and `smooth` say; 1 draws all "
+        "waves alike and hardly smooths.",
+    )
     focus: Annotated[float, Field(ge=0, le=1)] = Field(
         0.7, description="How much the picture of a label is drawn in the middle: steps are weaker far from it."
     )
