@@ -71,9 +71,9 @@ def test_tiles_give_the_gradient_of_the_whole(target: str, size: tuple[int, int]
 @pytest.mark.parametrize("target", ["mixed4c", "mixed5a:7", "banana"])
 def test_tiles_of_the_embedded_network_leave_no_seam(target: str) -> None:
     net = pocket.load()
-    image = torch.from_numpy(data.astronaut()[:300, :420]).permute(2, 0, 1)[None].float() / 255
+    image = torch.from_numpy(data.astronaut()[:200, :290]).permute(2, 0, 1)[None].float() / 255
     _, whole = engine_for(net, target, tile=0)(image)
-    _, tiled = engine_for(net, target, tile=160)(image)
+    _, tiled = engine_for(net, target, tile=120)(image)
     assert relative(tiled, whole) < 1e-4
 
 
@@ -152,9 +152,14 @@ def test_pictures_of_a_batch_do_not_mix() -> None:
         assert relative(gradient[i : i + 1], alone) < 1e-5
 
 
-@pytest.mark.parametrize("photo", ["chelsea", "coffee", "rocket"])
-@pytest.mark.parametrize("layer", list(pocket.load().card.layers))
-def test_bfloat16_points_the_same_way(layer: str, photo: str) -> None:
+LAYERS = list(pocket.load().card.layers)
+
+
+@pytest.mark.parametrize(
+    ("photo", "layer"),
+    [*(("chelsea", layer) for layer in LAYERS), ("coffee", "mixed4c"), ("rocket", "mixed5b"), ("rocket", "logits")],
+)
+def test_bfloat16_points_the_same_way(photo: str, layer: str) -> None:
     assert agreement(layer if layer != "logits" else "class:goldfish", photo, "bfloat16") > 0.99
 
 
@@ -204,10 +209,10 @@ def test_settings_out_of_range_are_refused() -> None:
 @pytest.mark.parametrize("budget", [1 << 18, 1 << 20, 1 << 30])
 def test_what_is_kept_of_tiles_changes_nothing(budget: int) -> None:
     net = pocket.load()
-    image = torch.from_numpy(data.astronaut()[:260, :330]).permute(2, 0, 1)[None].float() / 255
+    image = torch.from_numpy(data.astronaut()[:180, :230]).permute(2, 0, 1)[None].float() / 255
     engine = engine_for(net, "mixed4a", tile=96, budget=budget)
     _, whole = engine_for(net, "mixed4a", tile=0)(image)
-    assert engine.traversal((260, 330)).keep == (budget > 1 << 20)
+    assert engine.traversal((180, 230)).keep == (budget > 1 << 20)
     for _ in range(2):
         _, tiled = engine(image)
         assert relative(tiled, whole) < 1e-4

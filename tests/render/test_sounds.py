@@ -91,17 +91,16 @@ def test_a_sound_is_imagined_and_made_again(folder: Path) -> None:
     assert 0.02 < samples.std() < 0.5
 
 
-@pytest.mark.parametrize("stop", [1, 5])
-def test_what_was_stopped_ends_with_the_same_samples(song: Path, tmp_path: Path, stop: int) -> None:
+def test_what_was_stopped_ends_with_the_same_samples(song: Path, tmp_path: Path) -> None:
     whole, path = tmp_path / "whole.flac", tmp_path / "part.flac"
-    settings = {**FEW, "steps": 3, "sketches": 32}
-    ph.job("dream", song, target="choir", **settings).save(whole)
-    job = ph.job("dream", song, target="choir", **settings)
-    for number, _ in enumerate(job.writing(path), start=1):
-        if number == stop:
-            job.cancel()
-    assert not path.exists()
-    ph.job("dream", song, target="choir", **settings).save(path)
+    ph.job("dream", song, target="choir", **FEW).save(whole)
+    for stop in (1, 5):
+        job = ph.job("dream", song, target="choir", **FEW)
+        for number, _ in enumerate(job.writing(path), start=1):
+            if number == stop:
+                job.cancel()
+        assert not path.exists()
+    ph.job("dream", song, target="choir", **FEW).save(path)
     assert path.read_bytes() == whole.read_bytes()
     assert not path.with_name("part.flac.work").exists()
 
@@ -123,13 +122,13 @@ def test_one_sound_becomes_another(tmp_path: Path) -> None:
 
 
 def test_a_sheet_is_a_row_of_sounds_and_a_picture(tmp_path: Path) -> None:
-    job = ph.job("sheet", targets=["conv4:12", "choir", "drums"], seconds=1, **FEW)
+    job = ph.job("sheet", targets=["conv4:12", "choir"], seconds=1, **FEW)
     job.save(tmp_path / "sheet.png")
     _, samples = read_sound(tmp_path / "sheet.flac")
-    assert len(samples) == 44_100 * 3
+    assert len(samples) == 44_100 * 2
     assert np.abs(samples[44_095:44_105]).max() < 0.01
     with PIL.Image.open(tmp_path / "sheet.png") as picture:
-        assert picture.width > 2 * 960
+        assert picture.width > 960
     assert [each.exists() for each in job.work.paths(tmp_path / "sheet.flac")] == [True, True]
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import subprocess
 import sys
@@ -102,37 +101,35 @@ def test_the_same_recipe_gives_the_same_bytes_however_often_it_is_stopped(
     assert not list(tmp_path.glob("*.work"))
 
 
-@pytest.mark.slow
-def test_killed_at_any_moment_the_same_command_goes_on_to_the_same_bytes(tmp_path: Path) -> None:
-    data = stripes(tmp_path / "data", count=24)
-    command = [
-        sys.executable,
-        "-m",
-        "phosphene",
-        "learn",
-        data,
-        "--epochs",
-        "12",
-        "--width",
-        "8",
-        "--threads",
-        "1",
-        "-q",
-    ]
-    subprocess.run([*command, "-o", tmp_path / "whole.pt2"], check=True, capture_output=True)
-    delays = iter(np.random.default_rng(0).uniform(2, 5, 4))
-    code = "from phosphene.render import job; job.CHECKPOINT_SECONDS = 0.1; from phosphene.cli import main; main()"
-    impatient = [sys.executable, "-c", code, *map(str, command[3:]), "-o", str(tmp_path / "broken.pt2")]
-    for delay in delays:
-        process = subprocess.Popen(impatient, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        try:
-            process.wait(delay)
-        except subprocess.TimeoutExpired:
-            os.kill(process.pid, signal.SIGKILL)
-            process.wait()
-    if not (tmp_path / "broken.pt2").exists():
-        subprocess.run(impatient, check=True, capture_output=True)
-    assert (tmp_path / "broken.pt2").read_bytes() == (tmp_path / "whole.pt2").read_bytes()
+KILLED = """
+import os, signal
+from phosphene.render import job
+from phosphene.render.dataset_work import TrainingOutput
+
+job.CHECKPOINT_SECONDS, job.CHECKPOINT_SHARE = 0.0, 1e9
+keep = TrainingOutput.checkpoint
+
+def keep_and_be_killed(self, step):
+    keep(self, step)
+    if step.progress > 0.6:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+TrainingOutput.checkpoint = keep_and_be_killed
+from phosphene.cli import main
+main()
+"""
+
+
+def test_killed_the_same_command_goes_on_to_the_same_bytes(tmp_path: Path) -> None:
+    command = ["learn", stripes(tmp_path / "data"), "--epochs", 3, "--width", 8, "--batch", 8, "--threads", 1]
+    whole, broken = tmp_path / "whole.pt2", tmp_path / "broken.pt2"
+    assert run(*command, "-o", whole).exit_code == 0
+    killed = subprocess.run([sys.executable, "-c", KILLED, *map(str, command), "-o", broken], capture_output=True)
+    assert killed.returncode == -signal.SIGKILL
+    assert not broken.exists()
+    again = run(*command, "-o", broken)
+    assert "continues unfinished training" in again.stderr
+    assert broken.read_bytes() == whole.read_bytes()
 
 
 def test_progress_tells_of_losses_and_accuracies(tmp_path: Path) -> None:
