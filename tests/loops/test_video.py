@@ -89,7 +89,7 @@ def test_what_moves_fast_catches_up_within_five_frames_without_flicker() -> None
     aims = targets(pocket.load(), "mixed4c")
 
     *_, last = video_steps(aims, clip, settings, size=size, arithmetic=Arithmetic(0))
-    # On what moves, in the sixth frame since much of it is seen, as a share of that on the rest; 0.1.0 left it below 0.5.
+    # On what moves, in the sixth frame since much of it is seen, as a share of that on the rest; 0.1.0 had below 0.5.
     assert scene.strength_of_mover(last.image - clip[-1].image, 9) > 0.6
 
 
