@@ -22,9 +22,9 @@ if TYPE_CHECKING:
     from phosphene.learning import gibbs, learn, recall
     from phosphene.nets import load as load_net
     from phosphene.nets.foreign.wrap import wrap
-    from phosphene.objectives import Channel, Class, Guide, Layer, Neuron, Style, parse
-    from phosphene.recipe import BaseRecipe as Recipe
+    from phosphene.objectives import Channel, Class, Direction, Guide, Layer, Neuron, Style, parse
     from phosphene.recipe import (
+        AtlasRecipe,
         BasinsRecipe,
         Dataset,
         DreamRecipe,
@@ -43,6 +43,7 @@ if TYPE_CHECKING:
         VideoRecipe,
         ZoomRecipe,
     )
+    from phosphene.recipe import BaseRecipe as Recipe
     from phosphene.render.films import FilmFile
     from phosphene.render.job import Event, Job
     from phosphene.render.learning import Learnt
@@ -68,11 +69,15 @@ _HOMES = {
     "PhospheneError": "errors:PhospheneError",
     "load_net": "nets:load",
     "wrap": "nets.foreign.wrap:wrap",
-    **{name: f"objectives:{name}" for name in ("Channel", "Class", "Guide", "Layer", "Neuron", "Style", "parse")},
+    **{
+        name: f"objectives:{name}"
+        for name in ("Channel", "Class", "Direction", "Guide", "Layer", "Neuron", "Style", "parse")
+    },
     **{
         f"{kind}Recipe": f"recipe:{kind}Recipe"
         for kind in (
             *(
+                "Atlas",
                 "Basins",
                 "Dream",
                 "DreamSound",
@@ -100,10 +105,12 @@ _HOMES = {
 }
 
 __all__ = [
+    "AtlasRecipe",
     "BasinsRecipe",
     "Channel",
     "Class",
     "Dataset",
+    "Direction",
     "DreamRecipe",
     "DreamSoundRecipe",
     "Event",

@@ -117,6 +117,13 @@ KINDS = {
             command="cli.recall:recall",
         ),
         Kind(
+            "atlas",
+            "Map everything that a layer tells apart, as a page to zoom into.",
+            schema="recipe.knowledge:AtlasRecipe",
+            builder="render.atlas:build_atlas",
+            command="cli.atlas:atlas",
+        ),
+        Kind(
             "dream-sound",
             "Dream on a sound.",
             schema="recipe.sounds:DreamSoundRecipe",

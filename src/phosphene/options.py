@@ -420,6 +420,29 @@ class RecallOptions(TypedDict, total=False):
     """Where the network runs; auto uses a graphics card if there is one."""
 
 
+class AtlasOptions(CommonOptions, total=False):
+    """The settings of `atlas` besides its own parameters."""
+
+    size: int
+    """Side of an icon in pixels."""
+    layer: str
+    """The layer whose activations are mapped."""
+    columns: int
+    """Cells in a row of the grid, and in a column."""
+    least: int | Literal["auto"]
+    """Activations that a cell must hold to be drawn; auto for a tenth of the mean, 1 or more."""
+    layout: Literal["tsne", "umap"]
+    """How activations are laid out: exact t-SNE, or UMAP, which needs the extra atlas."""
+    perplexity: float | Literal["auto"]
+    """Neighbours of an activation in t-SNE; auto for 30, or a third of few activations."""
+    power: float
+    """Power of the cosine in the icons' objective: the higher, the purer the direction."""
+    steps: int
+    """Steps of ascent for each icon."""
+    views: int
+    """Random views of an icon that each step scores."""
+
+
 class DreamSoundOptions(CommonOptions, total=False):
     """The settings of `dream-sound` besides its own parameters."""
 
@@ -622,6 +645,11 @@ class AnyOptions(CommonOptions, total=False):
     fade: float
     most: int
     captions: bool
+    layer: str
+    least: int | Literal["auto"]
+    layout: Literal["tsne", "umap"]
+    perplexity: float | Literal["auto"]
+    power: float
     strength: float
     sweeps: int
     known: str | None

@@ -53,7 +53,7 @@ class Output:
             _check_picture(self.preview)
             _check_apart(self.preview, source)
         if self.path is None:
-            suffix = job.work.suffix or self.suffix
+            suffix = self.suffix if job.work.suffix is None else job.work.suffix
             for number in itertools.count(1):
                 path = Path(f"{stem}{'' if number == 1 else f'-{number}'}{suffix}")
                 if not any(each.exists() for each in job.work.paths(path)):
@@ -64,7 +64,8 @@ class Output:
         for given in (self.path, *self.also):
             for each in job.work.paths(given):
                 _check_apart(each, source)
-                if (each.is_file() or (each / "picture.dzi").is_file()) and not self.force:
+                there = each.is_file() or any((each / name).is_file() for name in ("picture.dzi", "index.html"))
+                if there and not self.force:
                     raise OutputError(
                         f"{each} is there already: give --force to replace it, or another name", path=each
                     )

@@ -58,6 +58,10 @@ class Net(nn.Module, ABC):
         """Return a copy of this network in another number format."""
         return copy.deepcopy(self).to(dtype)
 
+    def module_of(self, layer: str) -> nn.Module | None:
+        """Return the module whose output is `layer`, under its own name; None where there is no such module."""
+        return None
+
     @abstractmethod
     def forward(self, image: Image, layers: Collection[str]) -> dict[str, Tensor]:
         """Return the activations of `layers`, each `n c h w`, or `n c` without positions, in the weights' dtype.
@@ -86,6 +90,9 @@ class ChainNet(Net):
         """
         stages = dict(zip(self._names, self._stages, strict=True))
         return nn.ModuleDict({**stages, str(self.card.classes): self._classifier})
+
+    def module_of(self, layer: str) -> nn.Module | None:
+        return self._stages[self._names.index(layer)] if layer in self._names else None
 
     def forward(self, image: Image, layers: Collection[str]) -> dict[str, Tensor]:
         missing = {self.card.layer(name).name for name in layers}

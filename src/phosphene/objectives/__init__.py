@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from phosphene.objectives.base import Leaf, Objective, Scaled, Sum, resolve
     from phosphene.objectives.expr import parse
     from phosphene.objectives.features import Channel, Class, Layer, Neuron, Word
+    from phosphene.objectives.functions.direction import Direction
     from phosphene.objectives.functions.guide import Guide
     from phosphene.objectives.functions.style import Style
     from phosphene.objectives.priors import diversity
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Channel",
     "Class",
+    "Direction",
     "Guide",
     "Layer",
     "Leaf",
@@ -33,6 +35,7 @@ __all__ = [
 _HOME = {
     **dict.fromkeys(("Leaf", "Objective", "Scaled", "Sum", "resolve"), "base"),
     **dict.fromkeys(("Channel", "Class", "Layer", "Neuron", "Word"), "features"),
+    "Direction": "functions.direction",
     "Guide": "functions.guide",
     "Style": "functions.style",
     "diversity": "priors",

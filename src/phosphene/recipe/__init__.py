@@ -20,6 +20,7 @@ from phosphene.recipe.basins import BasinsRecipe
 from phosphene.recipe.films import MorphRecipe, VideoRecipe, ZoomRecipe
 from phosphene.recipe.gibbs import GibbsRecipe
 from phosphene.recipe.iterate import IterateRecipe, IterateSettings
+from phosphene.recipe.knowledge import AtlasRecipe
 from phosphene.recipe.learning import Dataset, LearnRecipe
 from phosphene.recipe.recall import RecallRecipe, RecallSettings, Run
 from phosphene.recipe.sounds import DreamSoundRecipe, ImagineSoundRecipe, MorphSoundRecipe, SheetSoundRecipe
@@ -28,6 +29,7 @@ from phosphene.recipe.text import default_of, dumps, loads, override, relative_t
 
 __all__ = [
     "VERSION",
+    "AtlasRecipe",
     "BaseRecipe",
     "BasinsRecipe",
     "Clip",

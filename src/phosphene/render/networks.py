@@ -19,6 +19,7 @@ from phosphene.media.sound.read import read_sound
 from phosphene.media.sound.resample import mixed_down
 from phosphene.nets.base import Net
 from phosphene.nets.ops.log_mel import LogMel
+from phosphene.nets.weights.vector import read_vector
 from phosphene.objectives.base import Objective, resolve
 from phosphene.objectives.expr import parse
 from phosphene.objectives.features import Class, Layer
@@ -42,6 +43,9 @@ IMAGINE = tuple(ImagineSettings.model_fields)
 
 GUIDE_SIDE = 512
 """Longest side in pixels that a guide is shrunk to: every position of the canvas is compared with all of its own."""
+
+VECTOR = ".safetensors"
+"""How the name of a direction's file ends."""
 
 GUIDE_SECONDS = 30.0
 """The most of a guide that is a sound."""
@@ -180,6 +184,8 @@ class Targets:
 
     def _read(self, path: str, layer: str) -> Tensor:
         """Return a guide's features, `c k`."""
+        if Path(path).suffix == VECTOR:
+            return self._vector(path)
         if self._net.card.input.sound is not None:
             return self._hear(path, layer)
         photo = sources.find(
@@ -195,6 +201,15 @@ class Targets:
         with torch.no_grad():
             guide = resize(photo.image, size, clamp=True).to(next(self._net.parameters()).device)
             return self._net(guide, [layer])[layer][0].flatten(1)
+
+    def _vector(self, path: str) -> Tensor:
+        """Return the only tensor of a safetensors file, as a direction `c 1`."""
+        known = FileSource(path=path, sha256=self._known.get(path))
+        vector, sha256 = sources.find(
+            known, self._path, self._look_in, read_vector, "direction", lambda found: found[1]
+        )
+        self.guides[path] = sha256
+        return vector.to(next(self._net.parameters()).device)[:, None]
 
     def _hear(self, path: str, layer: str) -> Tensor:
         """Return the features of a guide that is a sound, of its first `GUIDE_SECONDS`, `c k`."""

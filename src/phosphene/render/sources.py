@@ -13,7 +13,7 @@ from typing import TypeVar
 import torch
 from torch import Tensor
 
-from phosphene.errors import ImageError, RecipeError, SettingError, SoundError, VideoError
+from phosphene.errors import ImageError, RecipeError, SettingError, SoundError, VideoError, WeightsError
 from phosphene.loops.arithmetic import Arithmetic
 from phosphene.media import memory
 from phosphene.media.image import MAX_PIXELS, Photograph, as_photograph, read_image, read_recipe_text
@@ -167,7 +167,7 @@ def find(
     for candidate in candidates(source.path, path, look_in):
         try:
             found = read(candidate)
-        except (ImageError, VideoError, SoundError) as problem:
+        except (ImageError, VideoError, SoundError, WeightsError) as problem:
             if path is None and not look_in:  # the user's own name for it
                 raise
             reasons.append(str(problem))

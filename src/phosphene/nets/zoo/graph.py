@@ -149,6 +149,9 @@ class GraphNet(Net):
         assert isinstance(found, Operation)
         return found
 
+    def module_of(self, layer: str) -> nn.Module | None:
+        return self.operation(layer) if layer in self._index else None
+
     def forward(self, image: Image, layers: Collection[str]) -> dict[str, Tensor]:
         wanted = {name: self.card.layer(name).name for name in layers}
         x = self.card.normalise(image).to(self.dtype, memory_format=torch.channels_last)

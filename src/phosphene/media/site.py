@@ -1,0 +1,104 @@
+"""Folders that are pages: they open by a double click, need no network, and appear whole or not at all."""
+
+from __future__ import annotations
+
+import html
+import json
+import os
+import secrets
+import shutil
+import string
+import tempfile
+from collections.abc import Callable, Mapping
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from phosphene.errors import OutputError
+from phosphene.media import atomic
+from phosphene.media.image.encode import RECIPE, of_samples
+
+PAGE = "index.html"
+
+VIEWER = "openseadragon.min.js"
+
+TILE, OVERLAP, QUALITY = 254, 1, 92
+
+
+def check(path: Path) -> None:
+    """Raise `OutputError` if a page cannot be put at `path`, or something that is no page of ours is there."""
+    if os.path.lexists(path) and not is_page(path) and not (path.is_dir() and not any(path.iterdir())):
+        raise OutputError(f"{path} is in the way, and is no page of phosphene's: choose another name", path=path)
+    atomic.check(path.absolute().parent / f".{path.name[:40]}.trial")
+
+
+def is_page(path: Path) -> bool:
+    """Return whether a page of phosphene's is at `path`."""
+    return (path / PAGE).is_file() and (path / RECIPE).is_file()
+
+
+def publish(path: Path, recipe: str, fill: Callable[[Path], None]) -> None:
+    """Make the folder `path`: `fill` writes into an empty one, which then takes its name, in place of an older one.
+
+    Raises `OutputError` if the operating system refuses.
+    """
+    final = Path(os.path.realpath(path))
+    try:
+        made = Path(tempfile.mkdtemp(prefix=f".{final.name[:40]}.", suffix=".part", dir=final.parent))
+    except OSError as problem:
+        raise atomic.refusal(path, problem) from None
+    try:
+        fill(made)
+        (made / RECIPE).write_text(recipe, encoding="utf-8", errors="surrogatepass")
+        made.chmod(0o777 & ~_umask())
+        if final.exists():
+            check(final)
+            old = final.with_name(f".{final.name[:40]}.{secrets.token_hex(4)}.part")
+            os.replace(final, old)
+            os.replace(made, final)
+            shutil.rmtree(old, ignore_errors=True)
+        else:
+            os.replace(made, final)
+    except OSError as problem:
+        raise atomic.refusal(path, problem) from None
+    finally:
+        shutil.rmtree(made, ignore_errors=True)
+
+
+def write_page(folder: Path, template: str, title: str, data: Mapping[str, Any], *, name: str = PAGE) -> None:
+    """Write a page from one of the templates here: its data are inside, so that it works from a file.
+
+    A template has `$title`, `$style` and `$data`, a JSON object.
+    """
+    source = resources.files("phosphene.media") / "pages"
+    text = string.Template((source / template).read_text(encoding="utf-8"))
+    style = (source / "page.css").read_text(encoding="utf-8")
+    # So that no text in the data can end the script that holds it.
+    inline = json.dumps(data, ensure_ascii=False).replace("<", "\\u003c").replace("\u2028", " ").replace("\u2029", " ")
+    page = text.substitute(title=html.escape(title), style=style, data=inline)
+    (folder / name).write_text(page, encoding="utf-8", errors="replace")
+
+
+def write_viewer(folder: Path) -> None:
+    """Write OpenSeadragon into a page's folder, with its licence."""
+    source = resources.files("phosphene.media.image") / "deepzoom"
+    for name in (VIEWER, "openseadragon-LICENSE.txt"):
+        (folder / name).write_bytes((source / name).read_bytes())
+
+
+def write_tiles(folder: Path, pixels: np.ndarray) -> dict[str, int]:
+    """Write the Deep Zoom tiles of a picture, `h w 3` of uint8, into a folder; return the facts that a viewer needs."""
+    suffix = f".jpg[Q={QUALITY},subsample_mode=off,keep=none]"
+    of_samples(np.ascontiguousarray(pixels)).dzsave(
+        str(folder / "picture"), suffix=suffix, tile_size=TILE, overlap=OVERLAP
+    )
+    (folder / "picture_files" / "vips-properties.xml").unlink(missing_ok=True)  # it has the time
+    return {"width": pixels.shape[1], "height": pixels.shape[0], "tile": TILE, "overlap": OVERLAP}
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask

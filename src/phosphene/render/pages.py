@@ -1,0 +1,95 @@
+"""Work whose result is a page: a folder that opens by a double click."""
+
+from __future__ import annotations
+
+import hashlib
+from abc import abstractmethod
+from dataclasses import dataclass
+from os import PathLike
+from pathlib import Path
+
+import torch
+
+from phosphene.loops.step import Step, pack
+from phosphene.media import site
+from phosphene.media.work import WorkFolder
+from phosphene.recipe import BaseRecipe, dumps, relative_to
+from phosphene.render.environment import about, environment
+from phosphene.render.job import Format, Output, Work
+
+
+class PageWork(Work):
+    """The work of one page, whose result is a folder."""
+
+    streams = True
+    suffix = ""
+    device: torch.device
+
+    def __init__(self, recipe: BaseRecipe, device: torch.device) -> None:
+        self.recipe, self.device, self.load = recipe, device, None
+
+    @abstractmethod
+    def fill(self, folder: Path, step: Step, recipe: BaseRecipe) -> None:
+        """Write the page as it is after the last step into an empty folder."""
+
+    def result(self, step: Step | None) -> Page:
+        """Return the page, which saves itself."""
+        assert step is not None, "a page has steps"
+        return Page(self, step)
+
+    def paths(self, path: Path) -> list[Path]:
+        """Return where the folder will be."""
+        return [path]
+
+    def output(self, path: Path, format: Format, *, fresh: bool) -> PageOutput:
+        """Open a place for the folder."""
+        return PageOutput(self, path, format, fresh=fresh)
+
+
+@dataclass(frozen=True, eq=False)
+class Page:
+    """A finished page; `save` writes its folder."""
+
+    work: PageWork
+    step: Step
+
+    def save(self, path: str | PathLike[str]) -> None:
+        """Write the folder, with an index.html to open."""
+        recipe = relative_to(self.work.recipe, Path(path).absolute())
+        site.publish(Path(path), dumps(recipe), lambda folder: self.work.fill(folder, self.step, recipe))
+
+
+class PageOutput(Output):
+    """Where a page will be; the work folder beside it has the newest state."""
+
+    due = False
+
+    def __init__(self, work: PageWork, path: Path, format: Format, *, fresh: bool) -> None:
+        format.refuse("quality", "codec", "crf", "profile", "also", kind="pages")
+        site.check(path)
+        self._work, self._path = work, path
+        facts = {"recipe": hashlib.sha256(dumps(work.recipe).encode("utf-8", "surrogatepass")).hexdigest()}
+        self._folder = WorkFolder(path, facts, environment(work.device), about=about(work.recipe), fresh=fresh)
+        self.state = self._folder.state
+        self.note = None
+        if self.state is not None:
+            changed = ", ".join(self._folder.changed)
+            self.note = f"continues unfinished work in {self._folder.folder}" + (
+                f"; it was begun with another {changed}, so the last bits of the result may differ" if changed else ""
+            )
+
+    def add(self, step: Step) -> None:
+        """Do nothing: the page is written when it is finished."""
+
+    def checkpoint(self, step: Step) -> None:
+        """Keep the state."""
+        self._folder.keep_state(self._folder.index + 1, pack(step.state), step.progress)
+
+    def finish(self, step: Step | None) -> None:
+        """Write the page and remove the work folder."""
+        self._work.result(step).save(self._path)
+        self._folder.remove()
+
+    def close(self) -> None:
+        """Let other processes have the place."""
+        self._folder.close()
