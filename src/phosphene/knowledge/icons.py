@@ -66,7 +66,7 @@ def icon_steps(
         each = Each(tuple(batch))
         anywhere = all(map(is_anywhere, batch))
         smooth = settings.smooth if anywhere else 2 * settings.smooth
-        stage = Stage("icon", (side, side), len(batch), settings.steps, settings.rate, smooth, views)
+        stage = Stage("icon", (side, side), len(batch), settings.steps, settings.rate, smooth, settings.decay, views)
         own = arithmetic.at("icons", index)
         course = _course(net, each, settings, stage, own, dtype)
         for step in ascend(course, count=len(batch), size=(side, side), arithmetic=own, state=inner):
@@ -86,9 +86,9 @@ def _course(
 ) -> Course:
     scorer = Scorer(net, objective, settings, dtype, flip=net.card.mirrored)
 
-    def canvas(size: tuple[int, int], count: int) -> FourierCanvas:
-        channels = net.card.input.channels
-        return FourierCanvas(size, count, channels=channels, decay=settings.decay, generator=arithmetic.rng("canvas"))
+    def canvas(stage: Stage) -> FourierCanvas:
+        channels, rng = net.card.input.channels, arithmetic.rng("canvas")
+        return FourierCanvas(stage.size, stage.pictures, channels=channels, decay=stage.decay, generator=rng)
 
     def look(image: Image, _: int, step: int) -> tuple[Scores, Image]:
         scores, direction = scorer(image, stage.looks[0], arithmetic.rng("views", step))
