@@ -19,7 +19,7 @@ from phosphene.fractals.escape import Rules
 from phosphene.fractals.formula import Formula, parse
 
 SIDE, ITERATIONS, TURNS = 1024, 1000, 4
-PLAIN_STEP = 64  # the plain loop does every so many-th point only
+PLAIN_STEP = 64  # the plain loop does every Nth point only
 
 
 def mandelbrot(a: np.ndarray, b: np.ndarray, iterations: int, bailout: float) -> np.ndarray:

@@ -25,7 +25,7 @@ LONG = {"net": "pocket", "size": 512, "steps": 10_000}
 
 
 def main(seconds: float) -> None:
-    """Measure for so many seconds, and print the result."""
+    """Measure for this many seconds, and print the result."""
     with tempfile.TemporaryDirectory() as folder:
         command = [sys.executable, "-m", "phosphene", "studio", "--port", "0", "--folder", folder]
         with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:

@@ -1,4 +1,4 @@
-"""The results of `see`: labels that fit, responses beyond the usual, and targets that can be pasted."""
+"""The results of `see`: labels that fit, z-scores, and targets that can be pasted."""
 
 from __future__ import annotations
 

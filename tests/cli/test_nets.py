@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -45,6 +46,9 @@ def test_files_are_added_and_removed(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert "must be SHA-256 beginning with 397923af" in error("nets", "add", "vgg16", str(file))
     assert "neither a state dict" in error("nets", "add", "vgg16", str(file), "--own")
     assert error("nets", "add", "vgg16", "nowhere.pth") == "Error: there is no file nowhere.pth\n"
+    os.mkfifo(tmp_path / "pipe.pth")
+    assert "pipe.pth is a device or pipe" in error("nets", "add", "vgg16", str(tmp_path / "pipe.pth"))
+    assert "is a folder: give the model file" in error("nets", "add", "vgg16", str(tmp_path))
     assert output("nets", "remove", "vgg16") == "vgg16 is not here\n"
     assert "did you mean 'vgg16'" in error("nets", "fetch", "vgg6")
 

@@ -190,7 +190,7 @@ def test_deep_views_are_those_of_high_precision() -> None:
 
 
 def misiurewicz(before: int, period: int, guess: Any) -> Any:
-    """Return the point near `guess` whose critical orbit has a period after so many applications (Newton's method)."""
+    """Return the point near `guess` whose critical orbit has this period (Newton's method)."""
     c = guess
     for _ in range(12):
         z, slope, kept = MP.mpc(0), MP.mpc(0), []

@@ -30,7 +30,7 @@ LABELS = (
 
 
 def card(*, classes: bool = True) -> Card:
-    """A card of layers and labels with odd names; of `conv1` no usual level is known."""
+    """A card of layers and labels with odd names; `conv1` has no statistics."""
     layers = {}
     for number, (name, channels) in enumerate(CHANNELS.items()):
         std = torch.linspace(0.5, 2.0, channels) * (number + 1)

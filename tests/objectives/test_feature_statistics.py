@@ -20,19 +20,19 @@ def usual_of(activation: Tensor) -> ActivationStatistics:
     return ActivationStatistics(channels.mean(dim=1), channels.std(dim=1, correction=0), channels.amax(dim=1))
 
 
-def test_what_is_usual_is_not_unusual() -> None:
+def test_responses_as_measured_have_no_loss() -> None:
     activation = responses()
     assert feature_statistics_loss(activation, usual_of(activation), views=6) < 1e-6
 
 
-def test_louder_quieter_and_shifted_responses_are_unusual() -> None:
+def test_louder_quieter_and_shifted_responses_have_a_loss() -> None:
     activation = responses()
     statistics = usual_of(activation)
     for changed in (activation * 2, activation * 0.3, activation + 1, torch.zeros_like(activation)):
         assert feature_statistics_loss(changed, statistics, views=6) > 0.1
 
 
-def test_further_from_usual_is_more_unusual() -> None:
+def test_the_loss_grows_with_the_distance() -> None:
     activation = responses()
     statistics = usual_of(activation)
     scores = [float(feature_statistics_loss(activation + shift, statistics, views=6)) for shift in (0.0, 0.5, 1.0, 2.0)]

@@ -42,7 +42,7 @@ SPATIAL: list[Leaf] = [
     )
 ]
 CLASSES: list[Leaf] = [Class("banana", "logits", (2,)), Class("banana", "logits", (1,), USUAL)]
-NAMED = [pytest.param(leaf, id=f"{leaf}{'-usual' * bool(leaf.statistics)}") for leaf in SPATIAL]
+NAMED = [pytest.param(leaf, id=f"{leaf}{'-normalised' * bool(leaf.statistics)}") for leaf in SPATIAL]
 
 
 def test_a_layer_scores_the_mean_log_response_of_its_channels() -> None:

@@ -159,7 +159,7 @@ def test_settings_are_asked_for_by_name() -> None:
     assert (caught.value.setting, caught.value.value) == ("jitter", -1)
 
 
-def test_an_override_chooses_anew_what_was_automatic() -> None:
+def test_an_override_makes_automatic_choices_again() -> None:
     recipe = DreamRecipe(source=Photo(path="a.jpg"), size=(30, 40), octaves=3, steps=7, automatic=("size", "octaves"))
     assert recipes.override(recipe, {}) is recipe
     changed = recipes.override(recipe, {"seed": 5})

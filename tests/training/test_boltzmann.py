@@ -104,7 +104,7 @@ def test_refusals(tmp_path: Path) -> None:
     with pytest.raises(WeightsError, match="there is no file"):
         ph.gibbs(tmp_path / "none.rbm")
     (tmp_path / "bad.rbm").write_bytes(b"x" * 100)
-    with pytest.raises(WeightsError, match="is no Boltzmann machine"):
+    with pytest.raises(WeightsError, match="is not a Boltzmann machine"):
         ph.gibbs(tmp_path / "bad.rbm")
     with pytest.raises(SettingError, match="cannot begin from a network"):
         ph.learn(stripes(tmp_path / "data"), model="rbm", start="pocket")

@@ -50,7 +50,7 @@ def frames(folder: Path, **changes: object) -> list[torch.Tensor]:
 def test_every_frame_follows_the_one_before(run_folder: Path) -> None:
     aligned = torch.stack(frames(run_folder))
     facts, files = learnt.read_run(run_folder)
-    anew = []
+    fresh = []
     for index, file in enumerate(files):  # as many steps in all, each time from noise of its own
         steps = recall_steps(
             lambda _, file=file: learnt.read_frame(facts, file),
@@ -60,8 +60,8 @@ def test_every_frame_follows_the_one_before(run_folder: Path) -> None:
             dtype=torch.float32,
             arithmetic=Arithmetic(index),
         )
-        anew.append([step.image for step in steps][-1])
-    mean = [(each[1:] - each[:-1]).abs().mean() for each in (aligned[3:], torch.stack(anew)[3:])]
+        fresh.append([step.image for step in steps][-1])
+    mean = [(each[1:] - each[:-1]).abs().mean() for each in (aligned[3:], torch.stack(fresh)[3:])]
     assert mean[0] < mean[1] / 4
 
 
@@ -102,11 +102,11 @@ def test_learning_is_filmed_logged_and_plotted_in_one_go(tmp_path: Path) -> None
 
 
 def test_what_is_no_run_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(WeightsError, match="is no run"):
+    with pytest.raises(WeightsError, match="is not a run"):
         ph.recall(tmp_path)
     (tmp_path / "run.json").write_text("{}")
     with pytest.raises(WeightsError, match="no frames yet"):
         ph.recall(tmp_path)
     (tmp_path / "frame-00000.safetensors").write_bytes(b"nothing")
-    with pytest.raises(WeightsError, match="is no frame"):
+    with pytest.raises(WeightsError, match="is not a frame"):
         ph.recall(tmp_path)

@@ -45,7 +45,7 @@ class HeardTag(NamedTuple):
 
 
 class HeardChannel(NamedTuple):
-    """A channel, how many stds it is above its usual mean where it is strongest, and when that was, in seconds."""
+    """A channel, its highest z-score, relative to its response to music, and when that was, in seconds."""
 
     target: str
     z_score: float
@@ -77,7 +77,7 @@ class Hearing:
 
 @torch.no_grad()
 def hear(source: str | os.PathLike[str], *, net: str | Net = "ear", count: int = 5) -> Hearing:
-    """Tell what a network hears in a sound file: tags over time, and channels beyond their usual.
+    """Tell what a network hears in a sound file: tags over time, and the channels with the highest z-scores.
 
         ph.hear("song.flac").tags[0]    # HeardTag('guitar', 'class:guitar', 0.83, 0.97, 12.5)
 
@@ -141,7 +141,7 @@ class _Ears:
         card = net.card
         self._last = torch.zeros(0, spec.bands)
         self._names = [name for name, layer in card.layers.items() if layer.statistics is not None and layer.receptive]
-        self._usual = {name: card.layers[name].statistics for name in self._names}
+        self._statistics = {name: card.layers[name].statistics for name in self._names}
         self._classes = str(card.classes)
         self._probabilities: list[Tensor] = []
         self._beyond: list[dict[str, Tensor]] = []
@@ -154,10 +154,10 @@ class _Ears:
         for index in range(len(excerpts)):
             beyond = {}
             for name, features in found.items():
-                usual = self._usual[name]
-                assert usual is not None
-                unit = inverse_variance(usual).sqrt()
-                beyond[name] = (features[index].mean(dim=(1, 2)) - usual.mean) * unit
+                statistics = self._statistics[name]
+                assert statistics is not None
+                unit = inverse_variance(statistics).sqrt()
+                beyond[name] = (features[index].mean(dim=(1, 2)) - statistics.mean) * unit
             self._beyond.append(beyond)
         per_hop = round(HOP_SECONDS * self._spec.rate / self._spec.hop)
         for each in log_mel[:, 0]:

@@ -1,4 +1,4 @@
-"""Fetching a network, and other work that is no job, under a bar of progress."""
+"""Fetching a network, and other work outside of jobs, under a progress bar."""
 
 from __future__ import annotations
 

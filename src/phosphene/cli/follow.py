@@ -134,7 +134,7 @@ def _previews(path: Path | None) -> Callable[[Event], None]:
             return
         try:
             write_image(path, image)
-        except PhospheneError as problem:  # a full disk, for example, is no reason to lose hours of work
+        except PhospheneError as problem:  # a full disk, for example, must not cost hours of work
             click.echo(f"no preview: {problem}", err=True)
         due = began + max(PREVIEW_EVERY, (time.monotonic() - began) / PREVIEW_SHARE)
 

@@ -19,14 +19,7 @@ if TYPE_CHECKING:
 @click.command(cls=Command)
 @click.argument("sound", type=options.PATH)
 @click.option("--net", default="ear", show_default=True, help="The network, by name; one that takes sound.")
-@click.option(
-    "--count",
-    type=click.IntRange(1, 1000),
-    default=5,
-    show_default=True,
-    metavar="INTEGER",
-    help="Largest number of tags and channels to tell.",
-)
+@options.count("tags and channels")
 @click.option("--plot", type=options.PATH, metavar="OUT", help="Write a picture: spectrogram, and tags over time.")
 @json_option
 def hear(sound: Path, net: str, count: int, plot: Path | None, as_json: bool) -> None:
@@ -37,8 +30,8 @@ def hear(sound: Path, net: str, count: int, plot: Path | None, as_json: bool) ->
       phosphene hear song.flac --plot heard.png
       phosphene hear song.flac --json
 
-    The tags with their mean probability, the highest and when that was; and the channels that rise furthest above
-    their usual response. All are targets: paste one after `phosphene dream SOUND --target`. --json also has the tags'
+    The tags with their mean probability, the highest and when that was; and the channels with the highest
+    z-scores. All are targets: paste one after `phosphene dream SOUND --target`. --json also has the tags'
     probabilities over time. SOUND is any file with sound, of any length.
     """
     from phosphene.attribution.hearing import hear as listen

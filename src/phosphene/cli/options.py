@@ -71,6 +71,18 @@ def _names(parameter: str, net: Any) -> list[str]:
     return [*card.layers, *card.words()]
 
 
+def count(what: str) -> Callable[[F], F]:
+    """Return the option --count of a command that tells the strongest responses, which are `what`."""
+    return click.option(
+        "--count",
+        type=click.IntRange(1, 1000),
+        default=5,
+        show_default=True,
+        metavar="INTEGER",
+        help=f"Largest number of {what} to tell.",
+    )
+
+
 noise = click.option(
     "--noise",
     type=Setting(Noise.model_fields["noise"]),

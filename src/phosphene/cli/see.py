@@ -22,14 +22,7 @@ if TYPE_CHECKING:
 @click.command(cls=Command)
 @click.argument("photos", metavar="PHOTO...", nargs=-1, required=True, type=options.PATH)
 @click.option("--net", default=nets.RECOGNISES, show_default=True, help="The network, by name.")
-@click.option(
-    "--count",
-    type=click.IntRange(1, 1000),
-    default=5,
-    show_default=True,
-    metavar="INTEGER",
-    help="Largest number of labels, layers and channels to tell.",
-)
+@options.count("labels, layers and channels")
 @click.option("--heatmap", type=options.PATH, metavar="OUT", help="Write where it is seen: PHOTO, dim elsewhere.")
 @click.option("-t", "--target", metavar="TEXT", help="What --heatmap shows; by default the top label.")
 @json_option

@@ -45,7 +45,7 @@ class Colours:
 
 
 def degree(formula: Formula) -> float | None:
-    """Return the power with which the formula grows far from 0, if it is above 1; None if it is no power.
+    """Return the power with which the formula grows far from 0, if it is above 1; None if it does not grow as a power.
 
     >>> from phosphene.fractals.formula import parse
     >>> degree(parse("z^3 + c")), degree(parse("c*sin(z)"))

@@ -24,7 +24,7 @@ CHUNK = 16
 """Applications between looks at which points are left, where few leave."""
 
 BUSY = 40
-"""Points are looked at after every application as long as one in so many leaves."""
+"""Points are checked after every application as long as at least one in this many leaves."""
 
 FIRST_ROUND = 6
 """Applications until the points that are left are gathered into full blocks for the first time."""
@@ -205,7 +205,7 @@ class _Run:
         self.seen = left.state["x"].copy(), left.state["y"].copy()
 
     def to(self, until: int, stop: Callable[[], bool]) -> Left:
-        """Apply the formula until so many applications are done in all; return the points that are left."""
+        """Apply the formula up to this total number of applications; return the points that are left."""
         busy, chunk = self.done < FIRST_ROUND, 0
         while len(self.where) and self.done < until and not stop():
             count = len(self.where)

@@ -38,7 +38,7 @@ class View:
     turn: float = 0.0
 
     def spacing(self, columns: int) -> float:
-        """Return the distance between pixels of a picture with so many columns."""
+        """Return the distance between pixels of a picture with this many columns."""
         return self.width / columns
 
     def deep(self, columns: int) -> bool:

@@ -13,7 +13,7 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional as F
 
-from phosphene.loops.ensemble import unit_length
+from phosphene.loops.scorer import unit_length
 from phosphene.types import Image, Size
 
 WINDOW = 0.8

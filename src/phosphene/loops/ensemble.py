@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 import torch
 
-from phosphene.loops.scorer import Augment, Scorer, ViewSpec
+from phosphene.loops.scorer import Augment, Scorer, ViewSpec, unit_length
 from phosphene.nets.base import Net
 from phosphene.objectives.base import Objective
 from phosphene.recipe.stills import ImagineSettings
@@ -67,9 +67,3 @@ class Ensemble:
         pairs = zip(self._scorers, looks, strict=True)
         scores = [scorer.evaluate(image, views[0], generator, times) for scorer, views in pairs]
         return torch.stack(scores).mean(dim=0)
-
-
-def unit_length(direction: Image) -> Image:
-    """Return `direction` scaled to a root mean square of 1 over each image."""
-    length = direction.square().mean(dim=(1, 2, 3), keepdim=True).sqrt()
-    return direction / (length + torch.finfo(direction.dtype).tiny)

@@ -208,9 +208,9 @@ def orbit_steps(
 
 def density(total: Array, colours: Colours) -> Image:
     """Return counts as a picture, 1 3 h w: dark where few orbits pass, by the logarithm of how many."""
-    usual = max(1e-9, float(total.mean()))
-    most = max(float(np.quantile(total, 0.9995)), usual)
-    light = np.log1p(total / usual) / np.log1p(most / usual)
+    mean = max(1e-9, float(total.mean()))
+    most = max(float(np.quantile(total, 0.9995)), mean)
+    light = np.log1p(total / mean) / np.log1p(most / mean)
     dark_to_light = ramp(colours.palette)
     shades = dark_to_light[(np.clip(light, 0, 1) * (len(dark_to_light) - 1)).astype(np.int64)]
     pixels = np.clip(encode(shades), 0, 1).astype(np.float32)

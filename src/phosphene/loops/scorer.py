@@ -124,8 +124,7 @@ class Scorer:
         # In float16 the gradient of a mean would vanish; its length is set below.
         scale = leaf[0].numel() if self._dtype == torch.float16 else 1
         (gradient,) = torch.autograd.grad(wanted * scale, leaf)
-        length = gradient.square().mean(dim=(1, 2, 3), keepdim=True).sqrt()
-        return scores, gradient / (length + torch.finfo(gradient.dtype).tiny)
+        return scores, unit_length(gradient)
 
     @torch.no_grad()
     def evaluate(self, image: Image, view_spec: ViewSpec, generator: torch.Generator, times: int) -> Scores:
@@ -154,6 +153,12 @@ class Scorer:
             features = _side_by_side(activations[self._diverse], views)
             pull = pull + n * self._settings.diversity * diversity(features)
         return self._weight * pull
+
+
+def unit_length(direction: Image) -> Image:
+    """Return `direction` scaled to a root mean square of 1 over each image."""
+    length = direction.square().mean(dim=(1, 2, 3), keepdim=True).sqrt()
+    return direction / (length + torch.finfo(direction.dtype).tiny)
 
 
 def _spatial_layers(net: Net, objective: Objective) -> list[str]:

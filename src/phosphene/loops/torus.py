@@ -37,7 +37,7 @@ FADE = 0.25
 
 
 def continued(image: Tensor, pixels: int) -> Tensor:
-    """Return an image, `n c h w`, with so many pixels of the other side beyond each edge, even more than it has."""
+    """Return an image, `n c h w`, padded on each edge with pixels of the opposite side, even more than it has."""
     down, across = (torch.arange(-pixels, side + pixels, device=image.device) % side for side in image.shape[-2:])
     return image.index_select(-2, down).index_select(-1, across)
 

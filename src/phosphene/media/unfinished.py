@@ -53,7 +53,7 @@ def find(places: Iterable[Path] = ()) -> list[Unfinished]:
     """List the unfinished work that is registered or lies in one of these folders, newest first.
 
     Raises:
-        OutputError: for a place that is no folder.
+        OutputError: for a place that is not a folder.
     """
     folders = list(work_register.folders())
     for place in places:

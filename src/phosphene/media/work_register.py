@@ -27,7 +27,7 @@ def add(folder: Path) -> None:
 
 
 def forget(folder: Path) -> None:
-    """Note that `folder` is no more."""
+    """Note that `folder` has been removed."""
     with suppress(OSError, RuntimeError):
         _entry(folder).unlink(missing_ok=True)
 

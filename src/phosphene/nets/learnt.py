@@ -213,7 +213,7 @@ def read_run(folder: Path) -> tuple[Json, list[Path]]:
         facts = json.loads((folder / RUN).read_bytes())
     except (OSError, ValueError):
         raise WeightsError(
-            f"{folder} is no run: give the folder NAME.run that learn --frames N leaves beside NAME.pt2", path=folder
+            f"{folder} is not a run: give the folder NAME.run that learn --frames N leaves beside NAME.pt2", path=folder
         ) from None
     frames = sorted(folder.glob("frame-*.safetensors"))
     if not isinstance(facts, dict) or not frames:
@@ -229,7 +229,7 @@ def read_frame(facts: Json, path: Path) -> tuple[GraphNet, dict[str, float]]:
             known = json.loads((file.metadata() or {}).get("facts", "{}"))
         numbers = {str(name): float(each) for name, each in known.items()}
     except (OSError, ValueError, TypeError, AttributeError, safetensors.SafetensorError) as problem:
-        raise WeightsError(f"{path} is no frame of a run ({problem})", path=path) from None
+        raise WeightsError(f"{path} is not a frame of a run ({problem})", path=path) from None
     return built(facts, tensors, path), numbers
 
 

@@ -7,7 +7,7 @@ command line's options, the Python functions' keyword arguments and the tables o
 from phosphene.recipe.base import (
     VERSION,
     BaseRecipe,
-    Clip,
+    ClipFile,
     EnsembleRecipe,
     FileSource,
     NetUsed,
@@ -32,7 +32,7 @@ __all__ = [
     "AtlasRecipe",
     "BaseRecipe",
     "BasinsRecipe",
-    "Clip",
+    "ClipFile",
     "Dataset",
     "DreamRecipe",
     "DreamSettings",

@@ -92,7 +92,7 @@ class Noise(Model):
     noise: Annotated[PixelSize, BeforeValidator(read_size)]
 
 
-class Clip(FileSource):
+class ClipFile(FileSource):
     """A video file."""
 
 

@@ -202,3 +202,6 @@ Drift = Annotated[
     AfterValidator(_is_track(2, above=-math.inf)),
     meant('two numbers, or keys as in "0s: 0,0; 4s: 0.1,-0.05"', "X,Y|KEYS"),
 ]
+ChannelDropout = Annotated[
+    float, Field(ge=0, lt=1, description="Share of the network's channels that each step drops at random.")
+]

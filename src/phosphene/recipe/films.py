@@ -6,7 +6,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from phosphene.recipe.base import BaseRecipe, Clip, EnsembleRecipe, Model, NetworkRecipe, PhotoOrNoise
+from phosphene.recipe.base import BaseRecipe, ClipFile, EnsembleRecipe, Model, NetworkRecipe, PhotoOrNoise
 from phosphene.recipe.fields import (
     Drift,
     OctaveScale,
@@ -130,7 +130,7 @@ class VideoSettings(FrameDreamSettings):
 
 class _VideoBase(NetworkRecipe):
     kind: Literal["video"] = "video"
-    source: Annotated[Clip, meant('{"path": ...}')]
+    source: Annotated[ClipFile, meant('{"path": ...}')]
     target: Target | None = Field(None, description=_TARGET)
     size: SizeField | None = Field(
         None, description="Size of the film: the longest side, or WIDTHxHEIGHT; by default the clip's own."

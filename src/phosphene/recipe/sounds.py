@@ -7,7 +7,7 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field
 
 from phosphene.recipe.base import BaseRecipe, FileSource, Model, NetUsed, NetworkRecipe
-from phosphene.recipe.fields import Target
+from phosphene.recipe.fields import ChannelDropout, Target
 from phosphene.recipe.settings import meant
 
 LONGEST = 3600
@@ -38,9 +38,7 @@ class SoundSettings(Model):
     speed: Annotated[float, Field(ge=0, le=0.5)] = Field(
         0.08, description="Largest random change of an excerpt's speed and pitch."
     )
-    channel_dropout: Annotated[float, Field(ge=0, lt=1)] = Field(
-        0.15, description="Share of the network's channels that each step drops at random."
-    )
+    channel_dropout: ChannelDropout = 0.15
     natural: Annotated[float, Field(ge=0, le=100)] = Field(
         0.3, description="Weight of the prior that every layer responds as it does to music."
     )

@@ -11,6 +11,7 @@ from pydantic_core import PydanticCustomError
 from phosphene.recipe.base import BaseRecipe, EnsembleRecipe, Mask, Model, NetworkRecipe, PhotoOrNoise
 from phosphene.recipe.fields import (
     Auto,
+    ChannelDropout,
     Equalise,
     Headroom,
     Jitter,
@@ -76,9 +77,7 @@ class ImagineSettings(Model):
         0.1, description="How much a view's colours and contrast are changed at random."
     )
     noise: Annotated[float, Field(ge=0, le=1)] = Field(0.05, description="Std of the noise added to a view.")
-    channel_dropout: Annotated[float, Field(ge=0, lt=1)] = Field(
-        0.0, description="Share of the network's channels that each step drops at random."
-    )
+    channel_dropout: ChannelDropout = 0.0
     natural: Annotated[float, Field(ge=0, le=100)] = Field(
         0.0, description="Weight of the prior that every layer responds as it does to photographs."
     )

@@ -198,15 +198,11 @@ def build_morph(recipe: MorphRecipe, net: Net, given: Given) -> FilmWork:
     memory.check(size)
     device = next(net.parameters()).device
     dtype = choose_dtype(recipe.precision, device)
-    companions = networks.companions(recipe, ideas, given.path)
-    others = [
-        (each, tuple(map(networks.Targets(each, given.path, given.look_in, recipe.guides), recipe.ideas)))
-        for each in companions
-    ]
+    others = networks.companions(recipe, recipe.ideas, ideas, given.path, given.look_in)
     recipe = resolved(
         recipe,
         net=networks.named(net),
-        ensemble=tuple(map(networks.named, companions)),
+        ensemble=tuple(networks.named(each) for each, _ in others),
         precision=name_of(dtype),
         guides=targets.guides,
         size=size,
@@ -219,7 +215,8 @@ def build_morph(recipe: MorphRecipe, net: Net, given: Given) -> FilmWork:
             net, ideas, recipe, look, others=others, size=size, dtype=dtype, arithmetic=arithmetic, state=state
         )
 
-    load = Load.of(morph.pixels_seen((net, *companions), ideas, recipe, look, size=size), _layers(ideas), dtype)
+    nets = (net, *(each for each, _ in others))
+    load = Load.of(morph.pixels_seen(nets, ideas, recipe, look, size=size), _layers(ideas), dtype)
     return FilmWork(recipe, load, size, Fraction(recipe.fps), morph.frame_count(recipe, len(ideas)), begin, device)
 
 

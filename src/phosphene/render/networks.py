@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -95,17 +95,24 @@ COMPANIONS = {"lite": ("lite-clean",)}
 things in soft strokes, `lite-clean` their detail."""
 
 
-def companions(recipe: EnsembleRecipe, objectives: Iterable[Objective], path: Path | None = None) -> list[Net]:
-    """Load the further networks of an ensemble, or those that suit its first one.
+def companions(
+    recipe: EnsembleRecipe,
+    texts: Sequence[str],
+    objectives: Sequence[Objective],
+    path: Path | None = None,
+    look_in: tuple[Path, ...] = (),
+) -> list[tuple[Net, tuple[Objective, ...]]]:
+    """Load the further networks of an ensemble, or those that suit its first one, each with its own objectives.
 
     Only labels mean the same on several networks: for a layer or a channel there are no companions, unless the recipe
-    names some.
+    names some. `texts` are the targets whose `objectives` the first network has.
     """
     used = recipe.ensemble
     if used == "auto":
         known = COMPANIONS.get(recipe.net.name, ()) if all(map(is_of_classes, objectives)) else ()
         used = tuple(NetUsed(name=name) for name in known)
-    return [load(each, recipe.device, path) for each in used]
+    loaded = [load(each, recipe.device, path) for each in used]
+    return [(net, tuple(map(Targets(net, path, look_in, recipe.guides), texts))) for net in loaded]
 
 
 def imagine_settings(recipe: SheetRecipe | MorphRecipe) -> ImagineSettings:

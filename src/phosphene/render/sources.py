@@ -21,7 +21,7 @@ from phosphene.media.sound.read import is_sound
 from phosphene.media.sound.write import read_sound_recipe
 from phosphene.media.video.identify import hash_of, is_film, read_film_recipe
 from phosphene.nets import learnt
-from phosphene.recipe import BaseRecipe, Clip, DreamRecipe, FileSource, Noise, Photo, loads
+from phosphene.recipe import BaseRecipe, ClipFile, DreamRecipe, FileSource, Noise, Photo, loads
 from phosphene.resampling import resize
 from phosphene.types import Image, Size
 
@@ -131,7 +131,7 @@ def photograph(source: object) -> Photograph:
     return photo
 
 
-def clip(source: Clip, given: object, path: Path | None, look_in: Sequence[Path]) -> Clip:
+def clip(source: ClipFile, given: object, path: Path | None, look_in: Sequence[Path]) -> ClipFile:
     """Return the clip that the recipe in the file `path` is made of, or the one `given`, by its absolute path.
 
     Raises `RecipeError` if it is not found or has changed, `VideoError` if it cannot be read.
@@ -249,6 +249,6 @@ def _sha256(photo: Photograph) -> str | None:
     return photo.sha256
 
 
-def _identified(path: Path) -> Clip:
+def _identified(path: Path) -> ClipFile:
     where = Path(os.path.abspath(path))
-    return Clip(path=where.as_posix(), sha256=hash_of(where))
+    return ClipFile(path=where.as_posix(), sha256=hash_of(where))

@@ -183,15 +183,15 @@ def build_imagine(recipe: ImagineRecipe, net: Net, given: Given) -> Work:
     memory.check(size, recipe.count)
     device = next(net.parameters()).device
     dtype = choose_dtype(recipe.precision, device)
-    companions = networks.companions(recipe, [objective], given.path) if recipe.method == "robust" else []
-    others = [
-        Member(each, networks.Targets(each, given.path, given.look_in, recipe.guides)(recipe.target))
-        for each in companions
-    ]
+    robustly = recipe.method == "robust"
+    companions = (
+        networks.companions(recipe, [recipe.target], [objective], given.path, given.look_in) if robustly else []
+    )
+    others = [Member(each, own) for each, (own,) in companions]
     recipe = resolved(
         recipe,
         net=networks.named(net),
-        ensemble=tuple(map(networks.named, companions)),
+        ensemble=tuple(networks.named(each) for each, _ in companions),
         precision=name_of(dtype),
         guides=targets.guides,
         size=size,
@@ -224,7 +224,9 @@ def build_imagine(recipe: ImagineRecipe, net: Net, given: Given) -> Work:
 
     begin = {"robust": robust, "lucid": as_published}[recipe.method]
     seen = {
-        "robust": imagine.pixels_seen(net, objective, recipe, others=companions, count=recipe.count, size=size),
+        "robust": imagine.pixels_seen(
+            net, objective, recipe, others=[each for each, _ in companions], count=recipe.count, size=size
+        ),
         "lucid": recipe.steps * recipe.count * math.prod(size),
     }[recipe.method]
     work = StillWork(recipe, Load.of(seen, objective.layers(), dtype), size, grey, begin, finished, device)
@@ -241,15 +243,11 @@ def build_sheet(recipe: SheetRecipe, net: Net, given: Given) -> Work:
     columns = sheet.columns_for(len(objectives), size) if recipe.columns == "auto" else recipe.columns
     device = next(net.parameters()).device
     dtype = choose_dtype(recipe.precision, device)
-    companions = networks.companions(recipe, objectives, given.path)
-    others = [
-        (each, tuple(map(networks.Targets(each, given.path, given.look_in, recipe.guides), recipe.targets)))
-        for each in companions
-    ]
+    others = networks.companions(recipe, recipe.targets, objectives, given.path, given.look_in)
     recipe = resolved(
         recipe,
         net=networks.named(net),
-        ensemble=tuple(map(networks.named, companions)),
+        ensemble=tuple(networks.named(each) for each, _ in others),
         precision=name_of(dtype),
         guides=targets.guides,
         size=size,
@@ -275,7 +273,8 @@ def build_sheet(recipe: SheetRecipe, net: Net, given: Given) -> Work:
     def blank() -> Tensor:
         return sheet.blank(len(objectives), size, columns, recipe.gap)
 
-    seen = sum(imagine.pixels_seen(net, each, settings, others=companions, count=1, size=size) for each in objectives)
+    nets = [each for each, _ in others]
+    seen = sum(imagine.pixels_seen(net, each, settings, others=nets, count=1, size=size) for each in objectives)
     load = Load.of(seen, {name for each in objectives for name in each.layers()}, dtype)
     whole = sheet.sheet_size(len(objectives), size, columns, recipe.gap)
     work = StillWork(recipe, load, whole, blank, begin, lambda image: image, device)

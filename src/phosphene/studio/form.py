@@ -80,7 +80,7 @@ def _plain(value: Any) -> Any:
 
 
 def _range(field: FieldInfo) -> tuple[float | None, float | None, bool]:
-    """Return the least and the most that a number may be, and whether it is whole; None if it is no number."""
+    """Return the least and the most that a number may be, and whether it is whole; None for other settings."""
     constraints = [*field.metadata]
     kinds = _flat(field.annotation, constraints)
     if not kinds & {int, float}:

@@ -31,11 +31,8 @@ UPLOADS = ("/api/sources",)
 
 COOKIE = "phosphene_token"
 
-STYLE_OF_OPENSEADRAGON = "'sha256-9xTiqzfwFaL2SGb1rmr8gysEwVVjIvqWAgmZgqFqpEE='"
-"""The one inline style, which OpenSeadragon adds for touch screens."""
-
 POLICY = (
-    f"default-src 'none'; script-src 'self'; style-src 'self' {STYLE_OF_OPENSEADRAGON}; "
+    "default-src 'none'; script-src 'self'; style-src 'self'; "
     "img-src 'self' blob: data:; media-src 'self' blob:; "
     "connect-src 'self'; manifest-src 'self'; form-action 'none'; base-uri 'none'; frame-ancestors 'none'"
 )

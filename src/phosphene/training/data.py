@@ -107,7 +107,7 @@ class MemoryCollection(Collection):
         try:
             image = as_photograph(picture).image[0]
         except PhospheneError as problem:
-            raise ImageError(f"item {index} is no picture: {problem}") from None
+            raise ImageError(f"item {index} is not a picture: {problem}") from None
         return (image.permute(1, 2, 0) * 255).round().byte().numpy()
 
 

@@ -120,7 +120,7 @@ def letters(font: str | None = None, count: int = 120, side: int = 28, seed: int
         seed: of sizes, places and angles.
 
     Raises:
-        ImageError: for a file that is no font.
+        ImageError: for a file that is not a font.
     """
     rng = np.random.default_rng(seed)
     glyphs = list(_glyphs(font, LETTERS, side * FINE))

@@ -24,7 +24,7 @@ FEW, MANY = 3_000, 30_000
 """Numbers of pictures that decide the width of the network, where it is left open."""
 
 SEEN = 24_000
-"""How many pictures are seen by default, at least, counted anew in each epoch."""
+"""The fewest pictures seen in a training by default; a picture counts once for every epoch."""
 
 
 @dataclass(frozen=True)

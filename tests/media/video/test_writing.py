@@ -233,7 +233,7 @@ def test_sound_is_carried_over_untouched(tmp_path: Path, source: str, codec: str
 
 
 @pytest.mark.parametrize(("codec", "target"), [("aac", "b.webm"), ("pcm_s16le", "b.mp4"), ("libopus", "b.mov")])
-def test_sound_is_encoded_anew_where_it_must_be(tmp_path: Path, codec: str, target: str) -> None:
+def test_sound_is_encoded_again_where_it_must_be(tmp_path: Path, codec: str, target: str) -> None:
     source = "a.mkv" if codec == "libopus" else "a.mov"
     clip = make_clip(tmp_path / source, 30, sound=codec)
     sound = open_clip(clip).section().sound
@@ -297,7 +297,7 @@ def test_every_container_is_deterministic(tmp_path: Path) -> None:
 
 
 def test_settings_that_cannot_be_are_refused_at_once(tmp_path: Path) -> None:
-    usual = FilmSettings((48, 64), Fraction(25))
+    plain = FilmSettings((48, 64), Fraction(25))
     wrong: list[tuple[str, dict[str, object], type[PhospheneError], str]] = [
         ("a.wmv", {}, OutputError, "use one of .mp4, .webm, .gif, .mkv, .mov, or a folder"),
         ("a.png", {}, OutputError, "a-%05d.png"),
@@ -313,14 +313,14 @@ def test_settings_that_cannot_be_are_refused_at_once(tmp_path: Path) -> None:
         ("a.mp4", {"rate": Fraction(2**40 + 1, 2**40)}, SettingError, "rate"),
     ]
     for name, changed, kind, said in wrong:
-        settings = FilmSettings(**{**usual.__dict__, **changed})  # type: ignore[arg-type]
+        settings = FilmSettings(**{**plain.__dict__, **changed})  # type: ignore[arg-type]
         with pytest.raises(kind, match=said):
             Film(tmp_path / name, settings)
     (tmp_path / "folder.mp4").mkdir()
     with pytest.raises(OutputError, match="is a folder"):
-        Film(tmp_path / "folder.mp4", usual)
+        Film(tmp_path / "folder.mp4", plain)
     assert os.listdir(tmp_path) == ["folder.mp4"]
-    with Film(tmp_path / "a.mp4", usual) as made:
+    with Film(tmp_path / "a.mp4", plain) as made:
         for image, pts in ((expected(0, (48, 62)), 0), (expected(0), -1), (expected(0) * float("nan"), 0),
                            (expected(0).repeat(2, 1, 1, 1), 0)):  # fmt: skip
             with pytest.raises(SettingError):

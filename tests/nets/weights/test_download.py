@@ -178,7 +178,7 @@ def test_another_file_under_the_same_name_is_begun_again(server: Server) -> None
     assert fetch(server, digest=digest).read_bytes() == server.data
 
 
-def test_a_whole_part_that_was_never_kept_is_fetched_anew(server: Server, cache: Path) -> None:
+def test_a_whole_part_that_was_never_kept_is_fetched_again(server: Server, cache: Path) -> None:
     (cache / "net").mkdir(parents=True)
     (cache / "net" / ".good.bin.part").write_bytes(DATA)
     assert fetch(server).read_bytes() == DATA

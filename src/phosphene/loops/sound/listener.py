@@ -38,9 +38,9 @@ class Listener:
         named = {name for objective in objectives for name in objective.layers()}
         order = list(net.card.layers)
         deepest = max(order.index(name) for name in named)
-        usual = {name: net.card.layers[name].statistics for name in order[: deepest + 1]} if settings.natural else {}
-        self._usual = {name: statistics for name, statistics in usual.items() if statistics is not None}
-        self._layers = sorted({*named, *self._usual})
+        known = {name: net.card.layers[name].statistics for name in order[: deepest + 1]} if settings.natural else {}
+        self._statistics = {name: statistics for name, statistics in known.items() if statistics is not None}
+        self._layers = sorted({*named, *self._statistics})
         self._weight = sum(abs(factor) for objective in objectives for factor, _ in objective.terms())
 
     def direction(
@@ -51,10 +51,10 @@ class Listener:
         found = self._heard(leaf, self._settings.views, generator)
         scores = self._scores(found, weights)
         wanted = scores.mean()
-        if self._usual:
+        if self._statistics:
             losses = [
-                feature_statistics_loss(found[name], usual, len(found[name])).mean()
-                for name, usual in self._usual.items()
+                feature_statistics_loss(found[name], statistics, len(found[name])).mean()
+                for name, statistics in self._statistics.items()
             ]
             wanted = wanted - self._settings.natural * self._weight * torch.stack(losses).mean()
         (gradient,) = torch.autograd.grad(wanted, leaf)

@@ -178,11 +178,11 @@ def _play_kit(g: np.ndarray, seed: int, begin: int, samples: int, rate: int) -> 
 def _patterns(g: np.ndarray, seed: int) -> list[np.ndarray]:
     """Return on which of the steps of a bar each part of the kit is hit."""
     rng = np.random.default_rng(fold_in(seed, "pattern"))
-    usual = [np.arange(16) % 4 == 0, np.arange(16) % 8 == 4, np.arange(16) % 2 == 0, np.arange(16) % 8 == 7]
+    patterns = [np.arange(16) % 4 == 0, np.arange(16) % 8 == 4, np.arange(16) % 2 == 0, np.arange(16) % 8 == 7]
     likely = (0.25, 0.15, 0.6, 0.4)
     return [
         np.where(rng.random(16) < g[17], rng.random(16) < share, pattern)
-        for pattern, share in zip(usual, likely, strict=True)
+        for pattern, share in zip(patterns, likely, strict=True)
     ]
 
 

@@ -49,7 +49,7 @@ def open_dataset(path: Path) -> Collection:
     """Return the dataset at `path`: a folder of class folders, or a CSV file. No picture is opened.
 
     A folder with folders `train` and `test` (or `val`) keeps that split. Links that lead out of the folder are
-    skipped and named. Raises `SettingError` or `ImageError` for what is no dataset.
+    skipped and named. Raises `SettingError` or `ImageError` for other folders.
     """
     try:
         if path.is_dir():

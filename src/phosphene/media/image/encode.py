@@ -203,7 +203,7 @@ def _put(made: Path, final: Path) -> None:
 def check_folder(path: Path) -> None:
     """Raise `OutputError` if something else than a Deep Zoom picture of ours is at `path`."""
     if os.path.lexists(path) and not (path / "picture.dzi").is_file():
-        raise OutputError(f"{path} is in the way, and is no Deep Zoom picture: choose another name", path=path)
+        raise OutputError(f"{path} is in the way, and is not a Deep Zoom picture: choose another name", path=path)
 
 
 def _umask() -> int:

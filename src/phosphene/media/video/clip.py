@@ -91,7 +91,7 @@ class Clip:
                 ticks = frame.pts - self.origin
                 if ticks * self.time_base > time:
                     return shown
-                shown, ends = ticks, ticks + (frame.duration or self._usual)
+                shown, ends = ticks, ticks + (frame.duration or self._frame_ticks)
         if ends * self.time_base <= time:
             raise SettingError(
                 f"start must be before the clip's end, {_say(ends * self.time_base)}, but is {_say(time)}",
@@ -105,7 +105,7 @@ class Clip:
         return decode.decoded(self.path, near if time > 0 else None)
 
     @property
-    def _usual(self) -> int:
+    def _frame_ticks(self) -> int:
         """The ticks of a frame, where the file does not say."""
         return max(1, round(1 / self.rate / self.time_base))
 
@@ -164,7 +164,7 @@ class Section:
                 index, rest = divmod(number, self.every)
                 number += 1
                 if rest == 0 and index >= skip:
-                    length = (frame.duration or clip._usual) * self.every
+                    length = (frame.duration or clip._frame_ticks) * self.every
                     yield ClipFrame(index, ticks - begin, ticks * clip.time_base, length, screen.image(frame))
 
 

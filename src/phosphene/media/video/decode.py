@@ -126,7 +126,7 @@ def _sought(container: Any, stream: Any, ticks: int) -> bool:
 
 
 def _frames(path: Path, container: Any, stream: Any) -> Iterator[Any]:
-    usual = max(1, round(1 / rate_of(stream) / stream.time_base))
+    default = max(1, round(1 / rate_of(stream) / stream.time_base))
     last: int | None = None
     shift = 0
     for packet in _packets(path, container, stream):
@@ -134,7 +134,7 @@ def _frames(path: Path, container: Any, stream: Any) -> Iterator[Any]:
             if frame.is_corrupt:
                 log.info("%s: a damaged frame is left out", path)
                 continue
-            step = frame.duration or usual
+            step = frame.duration or default
             pts = (0 if last is None else last + step) if frame.pts is None else frame.pts + shift
             if last is not None and pts <= last:  # joined recordings: shift the rest to keep times rising
                 shift += last + step - pts

@@ -186,9 +186,9 @@ class Film:
                 setting="pts",
                 value=pts,
             )
-        usual = max(1, round(1 / self._style.rate / self._style.time_base))
+        default = max(1, round(1 / self._style.rate / self._style.time_base))
         planes = to_planes(padded_even(image) if self._style.codec.even else image, self._style.pixels)
-        self._work.keep_frame(self._given, pts, duration or usual, planes)
+        self._work.keep_frame(self._given, pts, duration or default, planes)
         self._given += 1
         self._last_pts = pts
 

@@ -38,7 +38,7 @@ def read(path: Path) -> tuple[list[dict[str, Tensor]], dict[str, Any], str]:
     except FileNotFoundError:
         raise WeightsError(f"there is no file {path}", path=path) from None
     except (OSError, ValueError, KeyError, TypeError, safetensors.SafetensorError) as problem:
-        raise WeightsError(f"{path} is no Boltzmann machine ({problem})", path=path) from None
+        raise WeightsError(f"{path} is not a Boltzmann machine ({problem})", path=path) from None
     units = side * side * channels
     for each in machines:
         hidden = each["weight"].shape[-1] if each["weight"].dim() == 2 else -1

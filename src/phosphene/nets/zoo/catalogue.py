@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from phosphene.errors import UnknownNameError, WeightsError
 from phosphene.nets.weights import archives, download, package, store
 from phosphene.nets.weights.download import Mirror, Progress
+from phosphene.nets.weights.regular import check_regular
 from phosphene.nets.weights.store import Digest, StoredFile
 
 if TYPE_CHECKING:
@@ -305,8 +306,9 @@ def add(name: str, file: Path, *, own: bool = False) -> Path:
     entry = find(name)
     if entry.bundled and not own:
         raise WeightsError(f"{name} is bundled: to use other weights of this structure in its place, add --own")
-    if not file.is_file():
-        raise WeightsError(f"there is no file {file}", path=file)
+    check_regular(file)
+    if file.is_dir():
+        raise WeightsError(f"{file} is a folder: give the model file in it", path=file)
     with store.lock(name):
         place = store.folder() / name
         place.mkdir(parents=True, exist_ok=True)

@@ -71,7 +71,7 @@ class Judge(Operation):
 
 
 def structure(classes: int) -> Structure:
-    """Return the network without its weights, for so many tags."""
+    """Return the network without its weights, for this many tags."""
     table = Table()
     given = 1
     with torch.device("meta"):
