@@ -66,6 +66,7 @@ def page(browser: Browser, studio: list[Program]) -> Iterator[Page]:
     expect.set_options(timeout=MILLISECONDS)
     page.on("pageerror", lambda problem: complaints.append(str(problem)))
     page.on("console", lambda told: complaints.append(told.text) if "Security Policy" in told.text else None)
+    studio[0].ask("PUT", "state", json={"form": {}})  # not that of another test
     page.goto(studio[0].link)
     page.wait_for_selector("main.make")
     yield page
@@ -111,7 +112,7 @@ def _weight(reply: Any) -> int:
 def test_a_photo_is_dropped_and_dreams(page: Page, studio: list[Program], picture: Path) -> None:
     drop(page, picture)
     page.wait_for_selector("img.source")
-    expect(page.locator(".chips button").first).to_be_visible()  # what the network sees
+    expect(page.locator(".tile").first).to_be_visible()  # what the network sees
     page.select_option("#field-net", "pocket")
     fill(page, size=96, octaves=1, steps=30)
     page.click("button.main")
@@ -124,6 +125,58 @@ def test_a_photo_is_dropped_and_dreams(page: Page, studio: list[Program], pictur
     page.reload()
     page.wait_for_selector("[data-state=done]")  # the last state on start
     assert page.input_value("#field-steps") == "30"
+
+
+def test_a_branch_and_a_grid_are_made_in_the_page(page: Page, picture: Path) -> None:
+    drop(page, picture)
+    page.wait_for_selector("img.source")
+    page.select_option("#field-net", "pocket")
+    fill(page, size=64, octaves=1, steps=8)
+    page.click("button.main")
+    page.wait_for_selector("[data-state=done]")
+    page.click(".way button >> nth=3")
+    page.click("button:text('Branch from here')")
+    page.wait_for_selector("img.source")
+    page.fill("[aria-label=Target]", "mixed4a")
+    page.press("[aria-label=Target]", "Tab")
+    page.click("button.main")
+    expect(page.locator(".changed")).to_contain_text("mixed4a")
+    assert look_for_violations(page) == []
+    page.click("summary:text('Grid')")
+    page.select_option("#grid-Across", "steps")
+    page.fill("[aria-label='Values across']", "1, 2")
+    page.click("button:text('Make 2 pictures')")
+    expect(page.locator(".plate img")).to_have_count(2)
+    expect(page.locator("main [role=status]")).to_have_text("2 of 2 done")
+    assert look_for_violations(page) == []
+
+
+def test_keys_are_set_on_the_time_line(page: Page, picture: Path) -> None:
+    drop(page, picture)
+    page.wait_for_selector("img.source")
+    page.click("[role=tab]:text('zoom')")
+    page.select_option("#field-net", "pocket")
+    line = page.locator(".track").nth(1).locator(".line")  # speed
+    box = line.bounding_box()
+    assert box is not None
+    line.click(position={"x": box["width"] / 2, "y": 14})
+    page.fill("#key-speed", "2")
+    page.press("#key-speed", "Tab")
+    page.locator(".track").nth(1).locator(".key").nth(1).press("ArrowRight")
+    fill(page, size=48, octaves=1, seconds=20, fps=5)
+    assert look_for_violations(page) == []
+    with page.expect_response(lambda reply: reply.url.endswith("/api/jobs")) as answer:
+        page.click("button.main")
+    assert answer.value.ok, answer.value.text()
+    page.wait_for_selector(".scrub img")
+    page.get_by_label("Frame", exact=True).press("Home")
+    expect(page.locator(".scrub img")).to_have_attribute("alt", "Frame 1 of those made so far")
+    page.keyboard.press("Escape")
+    page.wait_for_selector("[data-state=cancelled]")
+    speed = page.evaluate(
+        "fetch('/api/state').then((reply) => reply.json()).then((state) => state.form.settings.zoom.speed)"
+    )
+    assert speed == "0s: 1.3; 10.1s: 2"
 
 
 def test_a_reload_in_the_middle_loses_nothing_and_cancel_stops(page: Page, picture: Path) -> None:

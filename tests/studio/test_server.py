@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import io
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
+from xml.etree import ElementTree
 
+import numpy as np
 import pytest
+import tifffile
 from PIL import Image
 
 from phosphene.media.image import read_recipe_text
@@ -159,6 +164,78 @@ def test_events_begin_with_a_snapshot_and_are_caught_up_on(studio: Program, sour
         assert [(name, data.get("state")) for _, name, data in (next(told) for _ in seen)] == seen
 
 
+def test_a_branch_goes_on_from_a_kept_step_and_says_what_was_changed(studio: Program, source: str) -> None:
+    settings = {**QUICK, "steps": 8, "target": "mixed3b"}
+    parent = studio.wait(dream(studio, source, settings), "done")
+    kept = [each["number"] for each in parent["steps"]]
+    assert kept == [1, 2, 3, 4, 5, 6, 7]
+    assert studio.client.get(f"/api/jobs/{parent['id']}/steps/4").headers["content-type"] == "image/jpeg"
+    begun = studio.ask("POST", f"jobs/{parent['id']}/steps/4/source")["source"]
+    changed = {**settings, "target": "mixed4a"}
+    id = dream(studio, begun["sha256"], changed, parent=parent["id"], parent_step=4)
+    branch = studio.wait(id, "done")
+    assert branch["recipe"]["source"]["sha256"] == begun["sha256"]
+    assert (branch["parent_title"], branch["parent_step"]) == (parent["title"], 4)
+    assert {"setting": "target", "before": "mixed3b", "after": "mixed4a"} in branch["changed"]
+    assert {each["setting"] for each in branch["changed"]} == {"target", "source"}
+    assert studio.client.get(f"/api/jobs/{parent['id']}/steps/9").status_code == 404
+
+
+def test_a_grid_is_one_picture_of_two_settings(studio: Program, source: str) -> None:
+    job = {"kind": "dream", "source": source, "settings": QUICK}
+    across = {"setting": "target", "values": ["mixed3a", "mixed4a"]}
+    grid = studio.ask(
+        "POST", "grids", json={"job": job, "across": across, "down": {"setting": "steps", "values": [1, 3]}}
+    )
+    cells = {cell: studio.wait(made["id"], "done") for cell, made in grid["jobs"].items()}
+    found = {cell: (made["recipe"]["target"], made["recipe"]["steps"]) for cell, made in cells.items()}
+    assert found == {"0,0": ("mixed3a", 1), "1,0": ("mixed4a", 1), "0,1": ("mixed3a", 3), "1,1": ("mixed4a", 3)}
+    picture = Image.open(io.BytesIO(studio.client.get(f"/api/grids/{grid['id']}/file").content))
+    assert picture.width > 2 * cells["0,0"]["width"]
+    assert picture.height > 2 * cells["0,0"]["height"]
+    assert grid["id"] in [each["id"] for each in studio.ask("GET", "grids")]
+    wrong = {"job": job, "across": {"setting": "steps", "values": [1, -1]}}
+    assert studio.client.post("/api/grids", json=wrong).status_code == 422
+    assert not [each for each in studio.ask("GET", "jobs")["jobs"] if each["state"] == "waiting"]  # all or none
+
+
+def test_a_result_is_exported_as_layers_and_with_16_bits(studio: Program, source: str) -> None:
+    job = studio.wait(dream(studio, source, QUICK), "done")
+    data = studio.client.get(f"/api/jobs/{job['id']}/export?form=layers").content
+    with zipfile.ZipFile(io.BytesIO(data)) as layers:
+        assert layers.namelist()[0] == "mimetype"
+        assert data[38:54] == b"image/openraster"  # not compressed, so that the file can be recognised
+        stack = ElementTree.fromstring(layers.read("stack.xml"))
+        assert [each.get("name") for each in stack.iter("layer")] == ["dream", "photo"]
+        pictures = [Image.open(io.BytesIO(layers.read(each.get("src") or ""))) for each in stack.iter("layer")]
+    assert {each.size for each in pictures} == {(job["width"], job["height"])}
+    samples = tifffile.imread(io.BytesIO(studio.client.get(f"/api/jobs/{job['id']}/export?form=tiff").content))
+    assert samples.dtype == np.uint16
+    assert (samples % 257).any()  # finer than 8 bits
+    written = np.asarray(Image.open(studio.folder / job["files"][0])).astype(int)
+    assert np.abs(samples / 257 - written).max() <= 1
+
+
+def test_tiles_are_made_once_and_kept(studio: Program) -> None:
+    wanted = {"net": "pocket", "targets": ["conv2:3", "nosuchthing"]}
+    with studio.client.stream("GET", "/api/events") as stream:
+        studio.ask("POST", "tiles", json=wanted)
+        made = next(data for _, name, data in events(stream.iter_lines()) if name == "tile")
+    assert made["target"] == "conv2:3"
+    assert studio.client.get(f"/api/tiles/{made['key']}").headers["content-type"] == "image/jpeg"
+    assert studio.ask("POST", "tiles", json=wanted) == {"conv2:3": made["key"]}
+    assert studio.client.get("/api/tiles/..%2f..%2fstudio").status_code in (404, 422)
+
+
+def test_frames_of_a_film_are_kept_to_scrub_through(studio: Program) -> None:
+    settings = {"net": "pocket", "size": "48x32", "seconds": 0.4, "fps": "10", "octaves": 1}
+    keys = {"target": "0s: mixed3a; 0.3s: mixed4a"}
+    job = studio.ask("POST", "jobs", json={"kind": "zoom", "noise": "48x32", "settings": {**settings, **keys}})
+    assert studio.wait(job["id"], "done")["frames"] == 4
+    assert studio.client.get(f"/api/jobs/{job['id']}/frames/4").headers["content-type"] == "image/jpeg"
+    assert studio.client.get(f"/api/jobs/{job['id']}/frames/5").status_code == 404
+
+
 def test_deleting_is_undone(studio: Program, source: str) -> None:
     id = dream(studio, source, QUICK)
     path = studio.folder / studio.wait(id, "done")["files"][0]
@@ -186,6 +263,8 @@ def test_a_killed_studio_goes_on_to_the_same_bytes(tmp_path: Path, photo: Path) 
     killed.ask("PUT", "queue", json={"paused": True})
     id = dream(killed, source, LONG)
     killed.ask("PUT", "queue", json={"paused": False})
+    gone = killed.wait(dream(killed, source, QUICK, now=True), "done")
+    killed.ask("DELETE", f"jobs/{gone['id']}")
     killed.wait(id, "running", progress=0.1)
     killed.ask("PUT", "queue", json={"paused": True})  # which keeps the state
     held = killed.wait(id, "waiting")["progress"]
@@ -194,6 +273,8 @@ def test_a_killed_studio_goes_on_to_the_same_bytes(tmp_path: Path, photo: Path) 
     killed.kill()
     after = Program(tmp_path / "studio")
     try:
+        assert after.client.get(f"/api/jobs/{gone['id']}").status_code == 404  # deleted results do not stay for ever
+        assert not list((tmp_path / "studio" / ".studio" / "deleted").iterdir())
         job = after.wait(id, "done")
         assert [(tmp_path / "studio" / each).read_bytes() for each in job["files"]] == [
             (tmp_path / "studio" / each).read_bytes() for each in whole["files"]

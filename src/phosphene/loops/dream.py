@@ -7,7 +7,7 @@ on the photograph at the new size. The photograph itself is never enlarged, only
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 
 import torch
@@ -73,6 +73,7 @@ def dream_steps(
     canvas: Callable[[Image], Canvas] | None = None,
     transform: Callable[[Draw], Transform] | None = None,
     mask: Tensor | None = None,
+    parts: Sequence[tuple[Engine, Tensor]] = (),
 ) -> Iterator[Step]:
     """Dream on `photo`, step by step; the last step's image is the dream at full size.
 
@@ -89,6 +90,8 @@ def dream_steps(
             numbers; by default the jitter of the settings.
         mask: how much of each step is taken where, `1 1 h w`, from 0 to 1; None for all of it. A step is as long where
             the mask is 1 as it would be without one, however small that place is.
+        parts: engines that share the network, each with an objective that holds in a part of the picture and a mask of
+            its own, from 0 to its strength; they replace `engine`'s objective. Where masks overlap, steps add.
 
     Yields:
         A `Step` after each step; none for 0 steps, where the dream is the photo. From the state of the last step, that
@@ -99,7 +102,7 @@ def dream_steps(
     """
     make = canvas or partial(canvas_for, settings)
     bases = PhotoBases(photo.to(engine.device), settings, make)
-    surface = InMemory(engine, bases, settings, arithmetic, make, transform or jitter_of(settings), mask)
+    surface = InMemory(engine, bases, settings, arithmetic, make, transform or jitter_of(settings), mask, parts)
     yield from octave_steps(surface, settings.steps, state)
 
 

@@ -116,6 +116,8 @@ class InMemory(Surface):
         make: makes a canvas that shows an image.
         look: makes the transform through which the network sees a step's image.
         mask: how much of each step is taken where, `1 1 h w`, from 0 to 1, at full size; None for all of it.
+        parts: engines for objectives that hold in a part of the picture, each with how much of its step is taken where,
+            in place of `engine`'s; none for that alone.
     """
 
     def __init__(
@@ -127,11 +129,13 @@ class InMemory(Surface):
         make: Callable[[Image], Canvas],
         look: Callable[[Draw], Transform],
         mask: Tensor | None = None,
+        parts: Sequence[tuple[Engine, Tensor]] = (),
     ) -> None:
         self.sizes = bases.sizes
         self._engine, self._bases, self._settings, self._arithmetic = engine, bases, settings, arithmetic
         self._make, self._look = make, look
         self._whole_mask, self._mask = mask, mask
+        self._whole_parts, self._parts = parts, parts
         self._canvas: Canvas | None = None
         self._base: Tensor | None = None
 
@@ -141,6 +145,10 @@ class InMemory(Surface):
         self._base = base = self._bases[octave]
         if self._whole_mask is not None:
             self._mask = resize(self._whole_mask, (base.shape[-2], base.shape[-1]), clamp=True).to(base.device)
+        self._parts = [
+            (engine, resize(weight, (base.shape[-2], base.shape[-1])).to(base.device))
+            for engine, weight in self._whole_parts
+        ]
         if state is not None:
             self._canvas = _resumed(self._make(base), state)
         elif detail is None:
@@ -156,13 +164,24 @@ class InMemory(Surface):
         assert self._canvas is not None, "an octave is entered first"
         canvas = self._canvas
         draw = self._arithmetic.draws("jitter", octave, step)
-        scores, gradient = gradient_through(self._engine, canvas().detach(), self._look(draw))
-        direction = self.shaped(canvas.uphill(gradient))
-        del gradient  # one image less while the canvas moves
+        scores, direction = self._direction(canvas, self._look(draw))
         if self._mask is not None:
             direction = direction * self._mask
         self._canvas = canvas.moved(direction, self._settings.step_size)
         yield 1, scores
+
+    def _direction(self, canvas: Canvas, look: Transform) -> tuple[Scores, Image]:
+        """Return the scores and the direction of a step; each part is shaped, weighed, then added."""
+        image = canvas().detach()
+        if not self._parts:
+            scores, gradient = gradient_through(self._engine, image, look)
+            return scores, self.shaped(canvas.uphill(gradient))
+        found = []
+        for engine, weight in self._parts:
+            scores, gradient = gradient_through(engine, image, look)
+            found.append((scores, self.shaped(canvas.uphill(gradient)) * weight))
+        first, *others = found
+        return sum((each for each, _ in others), first[0]), sum((each for _, each in others), first[1])
 
     def resized(self, detail: Tensor, size: Size) -> Tensor:
         """Return what has been dreamt at the size of the next octave."""

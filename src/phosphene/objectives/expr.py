@@ -8,6 +8,7 @@ from phosphene.errors import UnknownNameError
 from phosphene.objectives.base import DEEPEST, Leaf, Objective, Scaled, Sum
 from phosphene.objectives.features import ANY, Channel, Class, Layer, Neuron, Word
 from phosphene.objectives.function import functions
+from phosphene.objectives.masked import Masked
 from phosphene.objectives.name import INDEX, LETTER, NAME, NUMBER, QUOTED, end_of_path, unquote
 from phosphene.scanner import Scanner
 
@@ -100,11 +101,13 @@ class _Parser(Scanner):
         self.opened -= 1
         return objective
 
-    def leaf(self) -> Leaf:
+    def leaf(self) -> Objective:
         bare = self.peek() != '"'
         start = self.at
         name = self.name(_TARGET)
         if bare and self.peek() == "(":
+            if name == "masked":
+                return self.masked(start)
             return self.function(name, start)
         if not self.accept(":"):
             return self.build(start, lambda: Word(name))
@@ -124,6 +127,21 @@ class _Parser(Scanner):
             self.expected("',' and y, as in mixed4c:13@0.5,0.5")
         y = self.place("y, a number from 0 (top) to 1 (bottom)")
         return self.build(start, lambda: Neuron(name, index, x, y))
+
+    def masked(self, start: int) -> Objective:
+        """'masked' '(' sum ',' path ')'"""
+        self.accept("(")
+        if self.opened == DEEPEST:
+            self.fail(f"parentheses stand more than {DEEPEST} deep in one another", self.at - 1)
+        self.opened += 1
+        objective = self.sum()
+        if not self.accept(","):
+            self.expected("',' and the picture that says where, as in masked(mixed4c, mask.png)")
+        path = self.path("the picture that says where")
+        if not self.accept(")"):
+            self.expected("')', as in masked(mixed4c, mask.png)")
+        self.opened -= 1
+        return self.build(start, lambda: Masked(objective, path))
 
     def function(self, name: str, start: int) -> Leaf:
         """name '(' argument {',' argument} ')'"""

@@ -23,6 +23,7 @@ from phosphene.nets.weights.vector import read_vector
 from phosphene.objectives.base import Objective, resolve
 from phosphene.objectives.expr import parse
 from phosphene.objectives.features import Class, Layer
+from phosphene.objectives.masked import MaskedPart, masked_parts
 from phosphene.recipe import (
     BaseRecipe,
     EnsembleRecipe,
@@ -38,6 +39,7 @@ from phosphene.recipe.presets import suited_settings
 from phosphene.recipe.stills import MOST_ON_SHEET
 from phosphene.render import sources
 from phosphene.resampling import resize
+from phosphene.types import Size
 
 IMAGINE = tuple(ImagineSettings.model_fields)
 
@@ -187,7 +189,29 @@ class Targets:
 
     def __call__(self, target: str) -> Objective:
         """Return the objective that the text stands for; raises `ExpressionError` and `UnknownNameError`."""
-        return resolve(parse(target), self._net.card, self._read, normalised=self._equalise)
+        return self._resolved(parse(target))
+
+    def parts(self, target: str) -> list[MaskedPart]:
+        """Return the parts of a picture's target, each with where it holds; raises as calling this does."""
+        found = masked_parts(parse(target))
+        return [part._replace(objective=self._resolved(part.objective)) for part in found]
+
+    def masks(self, parts: Sequence[MaskedPart], size: Size) -> list[Tensor]:
+        """Return how much of each part's step is taken where, 1 1 h w; the masks' hashes are kept with the guides'."""
+        weights = []
+        for part in parts:
+            if part.path is None:
+                weights.append(torch.full((1, 1, 1, 1), part.strength).expand(1, 1, *size))
+                continue
+            file = FileSource(path=part.path, sha256=self._known.get(part.path))
+            found, mask = sources.mask_at(file, size, self._path, self._look_in)
+            assert found.sha256 is not None, "a file has a hash"
+            self.guides[part.path] = found.sha256
+            weights.append(mask * part.strength)
+        return weights
+
+    def _resolved(self, objective: Objective) -> Objective:
+        return resolve(objective, self._net.card, self._read, normalised=self._equalise)
 
     def _read(self, path: str, layer: str) -> Tensor:
         """Return a guide's features, `c k`."""

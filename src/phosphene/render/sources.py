@@ -105,7 +105,13 @@ def mask_for(
     for name in ("symmetry", "tileable"):
         if getattr(recipe, name):
             raise SettingError(f"mask and {name} exclude each other: leave out one of them", setting="mask")
-    photo = find(recipe.mask, path, look_in, read_image, "mask", _sha256)
+    found, mask = mask_at(recipe.mask, size, path, look_in)
+    return {"mask": found}, mask
+
+
+def mask_at(file: FileSource, size: Size, path: Path | None, look_in: Sequence[Path]) -> tuple[FileSource, Tensor]:
+    """Return a picture that says where to dream, 1 1 h w at `size`, and where it was found; raises as `mask_for`."""
+    photo = find(file, path, look_in, read_image, "mask", _sha256)
     height, width = photo.size
     if abs(math.log(width / height * size[0] / size[1])) > MASK_TOLERANCE:
         raise SettingError(
@@ -116,7 +122,7 @@ def mask_for(
     grey = photo.image.mean(dim=1, keepdim=True)
     mask = grey if photo.alpha is None else grey * photo.alpha
     where = None if photo.path is None else Path(os.path.abspath(photo.path)).as_posix()
-    return {"mask": FileSource(path=where, sha256=photo.sha256)}, resize(mask, size, clamp=True)
+    return FileSource(path=where, sha256=photo.sha256), resize(mask, size, clamp=True)
 
 
 def photograph(source: object) -> Photograph:

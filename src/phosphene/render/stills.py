@@ -11,6 +11,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from phosphene.errors import SettingError
 from phosphene.gradients.engine import Engine
 from phosphene.gradients.precision import choose_dtype
 from phosphene.loops import dream, imagine, lucid, sheet, torus
@@ -21,6 +22,7 @@ from phosphene.media import atomic, memory
 from phosphene.media.image import check_writable
 from phosphene.media.work import WorkFolder
 from phosphene.nets.base import Net
+from phosphene.objectives.masked import MaskedPart
 from phosphene.recipe import (
     BaseRecipe,
     DreamRecipe,
@@ -139,12 +141,14 @@ def build_dream(recipe: DreamRecipe, net: Net, given: Given) -> Work:
     arithmetic = arithmetic_for(recipe.version, recipe.seed)
     targets = networks.Targets(net, given.path, given.look_in, recipe.guides, equalise=recipe.equalise)
     named = recipe.target or networks.default_target(net)
-    engine = Engine(net, targets(named), precision=recipe.precision, tile=recipe.tile)
+    pieces = targets.parts(named)
+    engine = Engine(net, pieces[0].objective, precision=recipe.precision, tile=recipe.tile)
     start = sources.start(recipe.source, given.source, given.path, given.look_in, arithmetic)
     size = sources.size_for(recipe.size, start.size)
     memory.check(size)
     image = start.at(size)
     found, mask = sources.mask_for(recipe, size, given.path, given.look_in)
+    parts = _parts(recipe, pieces, engine, targets, size)
     if recipe.tileable:
         whole = image
         image = lambda: torus.seamless(whole())  # noqa: E731
@@ -163,15 +167,29 @@ def build_dream(recipe: DreamRecipe, net: Net, given: Given) -> Work:
     def begin(state: State | None) -> Iterator[Step]:
         if recipe.tileable:
             return torus.dream_steps(engine, image(), recipe, arithmetic=arithmetic, state=state)
-        return dream.dream_steps(engine, image(), recipe, arithmetic=arithmetic, state=state, mask=mask)
+        return dream.dream_steps(engine, image(), recipe, arithmetic=arithmetic, state=state, mask=mask, parts=parts)
 
     def finished(now: Tensor) -> Tensor:
         return dream.laid_on(image(), now, recipe)
 
-    load = Load.of(dream.pixels_seen(size, recipe), engine.layers, engine.dtype)
+    layers = {layer for piece in pieces for layer in piece.objective.layers()}
+    load = Load.of(dream.pixels_seen(size, recipe) * len(pieces), sorted(layers), engine.dtype)
     alpha = None if start.alpha is None else resize(start.alpha, size, clamp=True)
     work = StillWork(recipe, load, size, image, begin, finished, engine.device, alpha)
     return work if recipe.print is None else prints.dream_print(recipe, work, engine, start, arithmetic)
+
+
+def _parts(
+    recipe: DreamRecipe, pieces: list[MaskedPart], engine: Engine, targets: networks.Targets, size: Size
+) -> list[tuple[Engine, Tensor]]:
+    """Return the engine and the mask of each part of a dream; none where its target holds everywhere."""
+    if all(piece.path is None for piece in pieces):
+        return []
+    for name in ("symmetry", "tileable", "print"):
+        if getattr(recipe, name):
+            raise SettingError(f"masked(...) and {name} exclude each other: leave out one of them", setting="target")
+    masks = targets.masks(pieces, size)
+    return [(engine.towards(piece.objective), mask) for piece, mask in zip(pieces, masks, strict=True)]
 
 
 def build_imagine(recipe: ImagineRecipe, net: Net, given: Given) -> Work:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import itertools
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -11,82 +9,28 @@ from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import unquote
 
-from fastapi import APIRouter, Depends, FastAPI, Header, Query, Request, Response
+from fastapi import APIRouter, FastAPI, Header, Query, Request, Response
 from fastapi.responses import FileResponse
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 from starlette.exceptions import HTTPException
 
 from phosphene import __version__
-from phosphene.errors import OutputError, PhospheneError
-from phosphene.recipe import dumps
 from phosphene.recipe.base import DEFAULT_NET
 from phosphene.studio import form
 from phosphene.studio.answers import ANSWERS
-from phosphene.studio.events import Events
+from phosphene.studio.downloads import router as downloads
 from phosphene.studio.folder import KINDS_OF_FILE, Folder, plain
-from phosphene.studio.helper import Helper, Message
-from phosphene.studio.pages import static_files
-from phosphene.studio.queue import Queue
-from phosphene.studio.records import ACTIVE, Records, shown
-from phosphene.studio.requests import Form, Move, NewJob, QueueState, form_of, name_of, recipe_for, title_of
+from phosphene.studio.records import shown
+from phosphene.studio.requests import Form, Move, NewJob, QueueState, changes, form_of
+from phosphene.studio.session import Studio, TheStudio, find_job, find_source
+from phosphene.studio.tiles import Wanted
+from phosphene.studio.variations import add_job as add_job_to
+from phosphene.studio.variations import router as variations
 
 FOREVER = {"cache-control": "private, max-age=31536000, immutable"}
 FRESH = {"cache-control": "no-cache"}
 
 THUMB_SIDE, SCREEN_SIDE = 400, 1600
-
-MOST_WAITING = 1000
-"""Jobs in the queue."""
-
-
-class Studio:
-    """All that a running studio has."""
-
-    def __init__(self, folder: Folder) -> None:
-        self.folder = folder
-        folder.clear()
-        self.records = Records(folder.database)
-        self.events = Events(self.snapshot)
-        self.queue = Queue(self.records, folder, self.events)
-        self._answers: dict[int, asyncio.Future[Any]] = {}
-        self._numbers = itertools.count()
-        self._looker = Helper("studio.looking:main", folder.root, self._on_answer)
-        self.pages = static_files()
-
-    def snapshot(self) -> dict[str, Any]:
-        """Return what a page must know before it can follow the events."""
-        jobs = [shown(job) for job in self.records.jobs(*ACTIVE, "failed", "cancelled")]
-        previews = {id: number for id, (number, _) in self.queue.previews.items()}
-        return {"jobs": jobs, "paused": self.queue.paused, "previews": previews}
-
-    async def ask(self, name: str, *arguments: Any) -> Any:
-        """Ask the looking process, and return its answer or raise its error."""
-        number = next(self._numbers)
-        answer = self._answers[number] = asyncio.get_running_loop().create_future()
-        self._looker.send(name, number, *arguments)
-        return await answer
-
-    def close(self) -> None:
-        """End everything; unfinished jobs go on with the next server."""
-        self.events.close()
-        self.queue.close()
-        self._looker.close()
-        self.records.close()
-
-    def _on_answer(self, message: Message) -> None:
-        if message[0] == "ended":
-            for answer in self._answers.values():
-                answer.set_exception(OutputError("the picture was too much for this machine: try a smaller one"))
-            self._answers.clear()
-            return
-        _, number, result, error = message
-        answer = self._answers.pop(number)
-        if answer.cancelled():
-            return
-        if error is None:
-            answer.set_result(result)
-        else:
-            answer.set_exception(PhospheneError(error))
 
 
 def create_app(folder: Folder) -> FastAPI:
@@ -99,20 +43,14 @@ def create_app(folder: Folder) -> FastAPI:
         app.state.studio.close()
 
     app = FastAPI(title="phosphene studio", version=__version__, docs_url=None, redoc_url=None, lifespan=lifespan)
-    app.include_router(api)
+    for each in (api, variations, downloads):
+        app.include_router(each)
     app.include_router(pages)
     for kind, answer in ANSWERS.items():
         app.add_exception_handler(kind, answer)
     return app
 
 
-def the_studio(request: Request) -> Studio:
-    """Return the studio that a request is for."""
-    studio: Studio = request.app.state.studio
-    return studio
-
-
-TheStudio = Annotated[Studio, Depends(the_studio)]
 api = APIRouter(prefix="/api")
 pages = APIRouter(include_in_schema=False)
 
@@ -161,14 +99,14 @@ async def upload(
 @api.get("/sources/{sha256}/see")
 async def see(studio: TheStudio, sha256: str, net: str = DEFAULT_NET) -> dict[str, Any]:
     """Tell what a network sees in a source: labels, layers and channels, each with the target that asks for it."""
-    found: dict[str, Any] = await studio.ask("see", _source(studio, sha256)["file"], net)
+    found: dict[str, Any] = await studio.ask("see", find_source(studio, sha256)["file"], net)
     return found
 
 
 @api.get("/sources/{sha256}/picture")
 async def source_picture(studio: TheStudio, sha256: str, small: bool = False) -> FileResponse:
     """Return a source as a JPEG of at most 1600 pixels, or 400."""
-    source = _source(studio, sha256)
+    source = find_source(studio, sha256)
     key, side = (sha256[:31], THUMB_SIDE) if small else (sha256[:32], SCREEN_SIDE)
     return await _small(studio, source["file"], key, side)
 
@@ -176,22 +114,7 @@ async def source_picture(studio: TheStudio, sha256: str, small: bool = False) ->
 @api.post("/jobs", status_code=201)
 async def add_job(studio: TheStudio, new: NewJob) -> dict[str, Any]:
     """Add a job to the queue; everything is checked before this returns."""
-    recipe = recipe_for(new, studio.records, studio.folder)
-    await studio.ask("check", dumps(recipe))
-    if len(studio.records.jobs("waiting")) >= MOST_WAITING:
-        raise OutputError(f"the queue is full: at most {MOST_WAITING} jobs wait")
-    suffix = ".mp4" if recipe.kind in ("zoom", "morph") else ".png"
-    title = title_of(recipe, studio.records)
-    stem = f"{name_of(recipe, studio.records) or title}-{recipe.kind}"
-    output = studio.folder.free_name(stem, suffix, studio.records.outputs())
-    net = getattr(recipe, "net", None)
-    job = studio.records.add_job(
-        kind=recipe.kind, title=title, recipe=dumps(recipe), output=output, net="" if net is None else net.name
-    )
-    if new.replaces is not None:
-        studio.queue.replace(new.replaces, job["id"], keep=new.go_on)
-    studio.queue.added(job, cut_in=new.now)
-    return shown(studio.records.job(job["id"]) or job)
+    return await add_job_to(studio, new)
 
 
 @api.get("/jobs")
@@ -203,45 +126,52 @@ def jobs(studio: TheStudio) -> dict[str, Any]:
 @api.get("/jobs/{id}")
 def job(studio: TheStudio, id: str) -> dict[str, Any]:
     """Return a job, its recipe, and what a page shows of that."""
-    found = _job(studio, id)
-    return {**shown(found), "recipe": json.loads(found["recipe"]), "form": form_of(found["recipe"], studio.records)}
+    found = find_job(studio, id)
+    parent = studio.records.job(found["parent"]) if found["parent"] else None
+    return {
+        **shown(found),
+        "recipe": json.loads(found["recipe"]),
+        "form": form_of(found["recipe"], studio.records),
+        "changed": [] if parent is None else changes(parent["recipe"], found["recipe"], studio.records),
+        "parent_title": "" if parent is None else parent["title"],
+    }
 
 
 @api.delete("/jobs/{id}")
 def delete(studio: TheStudio, id: str) -> None:
     """Delete a result, or a job that is not running."""
-    studio.queue.delete(_job(studio, id)["id"])
+    studio.queue.delete(find_job(studio, id)["id"])
 
 
 @api.post("/jobs/{id}/restore")
 def restore(studio: TheStudio, id: str) -> None:
     """Bring a deleted result back."""
-    studio.queue.restore(_job(studio, id)["id"])
+    studio.queue.restore(find_job(studio, id)["id"])
 
 
 @api.post("/jobs/{id}/cancel")
 def cancel(studio: TheStudio, id: str) -> None:
     """Stop a job; what is done is kept, and `retry` goes on from there."""
-    studio.queue.cancel(_job(studio, id)["id"])
+    studio.queue.cancel(find_job(studio, id)["id"])
 
 
 @api.post("/jobs/{id}/retry")
 def retry(studio: TheStudio, id: str) -> None:
     """Put a cancelled or failed job at the end of the queue; it goes on where it was."""
-    studio.queue.retry(_job(studio, id)["id"])
+    studio.queue.retry(find_job(studio, id)["id"])
 
 
 @api.post("/jobs/{id}/first")
 def first(studio: TheStudio, id: str) -> None:
     """Run a waiting job at once; what is running goes on afterwards."""
-    if _job(studio, id)["state"] == "waiting":
+    if find_job(studio, id)["state"] == "waiting":
         studio.queue.cut_in(id)
 
 
 @api.post("/jobs/{id}/move")
 def move(studio: TheStudio, id: str, where: Move) -> None:
     """Give a waiting job another place in the queue."""
-    if _job(studio, id)["state"] == "waiting":
+    if find_job(studio, id)["state"] == "waiting":
         studio.queue.move(id, where.before)
 
 
@@ -263,7 +193,7 @@ def preview(studio: TheStudio, id: str) -> Response:
 @api.get("/jobs/{id}/thumb")
 async def thumb(studio: TheStudio, id: str) -> FileResponse:
     """Return a small picture of a result, as a JPEG."""
-    found = _job(studio, id)
+    found = find_job(studio, id)
     return await _small(studio, (found["files"] or [""])[0], found["id"], SCREEN_SIDE)
 
 
@@ -272,7 +202,7 @@ def file(
     studio: TheStudio, id: str, index: Annotated[int, Query(ge=0, le=999)] = 0, download: bool = False
 ) -> FileResponse:
     """Return a result's file as it was written; it carries its recipe. `index` is which of several pictures."""
-    found = _job(studio, id)
+    found = find_job(studio, id)
     if found["state"] != "done" or index >= len(found["files"]):
         raise HTTPException(404, "this job has no such file")
     path = studio.folder.inside(found["files"][index])
@@ -286,7 +216,7 @@ def file(
 @api.post("/jobs/{id}/source")
 async def use_as_source(studio: TheStudio, id: str) -> dict[str, Any]:
     """Make a finished picture a source for other work."""
-    found = _job(studio, id)
+    found = find_job(studio, id)
     if found["state"] != "done" or not found["files"]:
         raise HTTPException(404, "this job has no picture")
     original = studio.folder.inside(found["files"][0])
@@ -294,6 +224,21 @@ async def use_as_source(studio: TheStudio, id: str) -> dict[str, Any]:
     copy.write_bytes(original.read_bytes())
     added = await studio.ask("upload", str(copy), original.name)
     return {"source": studio.records.add_source(**added["source"])}
+
+
+@api.post("/tiles")
+async def tiles(studio: TheStudio, wanted: Wanted) -> dict[str, str]:
+    """Return the keys of the tiles that are there, by target; the others are made, and told as events `tile`."""
+    return studio.tiles.want(wanted.net, wanted.targets)
+
+
+@api.get("/tiles/{key}")
+def tile(studio: TheStudio, key: str) -> FileResponse:
+    """Return a small picture of what a target looks like, as a JPEG."""
+    path = studio.tiles.path(key)
+    if not path.is_file():
+        raise HTTPException(404, "there is no such tile")
+    return FileResponse(path, media_type="image/jpeg", headers=FOREVER)
 
 
 @api.get("/gallery")
@@ -336,20 +281,6 @@ def _page(studio: Studio, request: Request, name: str) -> Response:
     if "gzip" in request.headers.get("accept-encoding", ""):
         return Response(page.packed, media_type=page.media_type, headers={**FRESH, "content-encoding": "gzip"})
     return Response(page.data, media_type=page.media_type, headers=FRESH)
-
-
-def _job(studio: Studio, id: str) -> dict[str, Any]:
-    found = studio.records.job(plain(id))
-    if found is None:
-        raise HTTPException(404, "there is no such job: it may have been removed")
-    return found
-
-
-def _source(studio: Studio, sha256: str) -> dict[str, Any]:
-    found = studio.records.source(plain(sha256))
-    if found is None:
-        raise HTTPException(404, "there is no such source")
-    return found
 
 
 async def _small(studio: Studio, file: str, key: str, side: int) -> FileResponse:

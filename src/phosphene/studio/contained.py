@@ -6,6 +6,7 @@ from phosphene import nets
 from phosphene.errors import SettingError
 from phosphene.objectives.expr import parse
 from phosphene.objectives.function import Function
+from phosphene.objectives.masked import masked_parts
 from phosphene.recipe import BaseRecipe, FileSource, NetworkRecipe
 from phosphene.recipe.keyframes import read_keys
 from phosphene.studio.folder import Folder
@@ -35,7 +36,8 @@ def texts(recipe: BaseRecipe) -> list[str]:
 
 
 def _guides(recipe: BaseRecipe) -> list[str]:
-    return [
+    masks = [part.path for text in texts(recipe) for part in masked_parts(parse(text)) if part.path is not None]
+    return masks + [
         str(getattr(leaf, argument))
         for text in texts(recipe)
         for _, leaf in parse(text).terms()

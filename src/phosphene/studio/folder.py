@@ -21,6 +21,8 @@ KINDS_OF_FILE = {
 }
 """The suffixes of files in the studio's folder, and their media types."""
 
+PARTS = ("sources", *(f".studio/{each}" for each in ("thumbs", "incoming", "deleted", "tiles", "steps")))
+
 LONGEST_NAME = 255
 """Bytes of a file's name."""
 
@@ -33,7 +35,9 @@ class Folder:
         .studio/studio.db   jobs and sources
         .studio/thumbs/     small pictures, made again if they are missing
         .studio/incoming/   uploads that are not checked yet
-        .studio/deleted/    deleted results, until the studio ends
+        .studio/deleted/    deleted results, until the studio ends or is started again
+        .studio/tiles/      small pictures of what targets look like
+        .studio/steps/      pictures of jobs on their way, a folder each, to branch from and to scrub through
 
     Raises `OutputError` if it cannot be made or written.
     """
@@ -41,7 +45,7 @@ class Folder:
     def __init__(self, root: Path) -> None:
         try:
             self.root = Path(os.path.realpath(root))
-            for name in ("sources", ".studio/thumbs", ".studio/incoming", ".studio/deleted"):
+            for name in PARTS:
                 (self.root / name).mkdir(parents=True, exist_ok=True)
         except OSError as problem:
             raise OutputError(
@@ -51,9 +55,10 @@ class Folder:
             ) from None
 
     def clear(self) -> None:
-        """Remove the uploads that a killed server left; no other process may be using the folder."""
-        for left in (self.root / ".studio" / "incoming").iterdir():
-            left.unlink(missing_ok=True)
+        """Remove the uploads that a killed server left, and deleted results; no other process may use the folder."""
+        for name in ("incoming", "deleted"):
+            for left in (self.root / ".studio" / name).iterdir():
+                left.unlink(missing_ok=True)
 
     @property
     def database(self) -> Path:
@@ -63,6 +68,14 @@ class Folder:
     def thumb(self, key: str) -> Path:
         """Return where the small picture of a job or a source is kept."""
         return self.root / ".studio" / "thumbs" / f"{plain(key)}.jpg"
+
+    def tile(self, key: str) -> Path:
+        """Return where the small picture of what a target looks like is kept."""
+        return self.root / ".studio" / "tiles" / f"{plain(key)}.jpg"
+
+    def steps(self, id: str) -> Path:
+        """Return the folder of the pictures of a job on its way."""
+        return self.root / ".studio" / "steps" / plain(id)
 
     def deleted(self, name: str) -> Path:
         """Return where a deleted result is kept."""

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from importlib import resources
+from pathlib import Path
 from typing import Any, get_args, get_origin
 
 from annotated_types import Ge, Gt, Le, Lt
@@ -14,6 +16,11 @@ from phosphene.recipe.presets import PRESETS, suited_settings
 
 OFFERED = ("dream", "imagine", "sheet", "zoom", "morph")
 """The kinds of work that the pages know how to ask for."""
+
+FILMS = ("zoom", "morph", "video")
+
+TIMED = frozenset({"target", "speed", "spin", "drift"})
+"""The settings of films that may have keys, which the pages show on a time line."""
 
 FIRST = frozenset(
     """
@@ -41,18 +48,24 @@ def _kind(name: str, nets: list[str]) -> dict[str, Any]:
         "about": KINDS[name].about,
         "source": "source" in recipe.model_fields,
         "listed": listed[0] if listed else None,
-        "film": name in ("zoom", "morph"),
+        "film": name in FILMS,
         "mask": "mask" in recipe.model_fields,
-        "fields": [_field(recipe, each) for each in settings_of(recipe) if each != "mask"],
+        "fields": [_field(recipe, each, film=name in FILMS) for each in settings_of(recipe) if each != "mask"],
         "suited": {net: {key: _plain(value) for key, value in suited_settings(name, net).items()} for net in nets},
         "presets": [
-            {"name": each, "about": preset.about, "settings": dict(preset.settings), "targets": dict(preset.targets)}
+            {
+                "name": each,
+                "about": preset.about,
+                "settings": dict(preset.settings),
+                "targets": dict(preset.targets),
+                "picture": _picture(name, each),
+            }
             for each, preset in PRESETS.get(name, {}).items()
         ],
     }
 
 
-def _field(recipe: type[BaseRecipe], name: str) -> dict[str, Any]:
+def _field(recipe: type[BaseRecipe], name: str, *, film: bool) -> dict[str, Any]:
     field = recipe.model_fields[name]
     default = default_of(recipe, name)
     words = settings.choices(field)
@@ -71,8 +84,15 @@ def _field(recipe: type[BaseRecipe], name: str) -> dict[str, Any]:
         "default": _plain(default),
         "choices": words,
         "first": name in FIRST,
+        "keys": film and name in TIMED,
         **(_slider(least, most, whole, default) if kind == "number" else {}),
     }
+
+
+def _picture(kind: str, preset: str) -> str | None:
+    """Return the name of the picture that shows what a preset does, among the pages' files."""
+    name = f"presets/{kind}-{preset}.jpg"
+    return name if (Path(str(resources.files("phosphene.studio") / "static")) / name).is_file() else None
 
 
 def _plain(value: Any) -> Any:

@@ -17,9 +17,11 @@ from phosphene.media.video.identify import read_film_recipe
 from phosphene.nets.base import Net
 from phosphene.objectives.base import resolve
 from phosphene.objectives.expr import parse
+from phosphene.objectives.masked import masked_parts
 from phosphene.recipe import NetworkRecipe, loads
 from phosphene.resampling import resize
 from phosphene.studio import contained
+from phosphene.studio.exports import Exports
 from phosphene.studio.folder import Folder
 from phosphene.studio.helper import Inbox
 
@@ -40,13 +42,15 @@ MAGIC = {
 
 def main(inbox: Inbox, folder: Path) -> None:
     """Answer what the server asks, one question after the other."""
-    looker = _Looker(Folder(folder))
+    looker, exporting = _Looker(Folder(folder)), Exports(Folder(folder))
     answers: Mapping[str, Callable[..., Any]] = {
         "upload": looker.upload,
         "see": looker.see,
         "thumb": looker.thumb,
         "nets": looker.nets,
         "check": looker.check,
+        "export": exporting.export,
+        "grid": exporting.grid,
     }
     while True:
         name, number, *arguments = inbox.wait()
@@ -122,7 +126,9 @@ class _Looker:
         if isinstance(recipe, NetworkRecipe):
             card = self._net(recipe.net.name).card
             for target in contained.texts(recipe):
-                resolve(parse(target), card)
+                whole = parse(target)
+                for each in [part.objective for part in masked_parts(whole)] if recipe.kind == "dream" else [whole]:
+                    resolve(each, card)
 
     def _net(self, name: str) -> Net:
         contained.check(NetworkRecipe(kind="see", net={"name": name}), self._folder)

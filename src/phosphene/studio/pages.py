@@ -7,7 +7,13 @@ from dataclasses import dataclass, field
 from importlib import resources
 from pathlib import Path
 
-MEDIA_TYPES = {".js": "text/javascript", ".css": "text/css", ".html": "text/html", ".svg": "image/svg+xml"}
+MEDIA_TYPES = {
+    ".js": "text/javascript",
+    ".css": "text/css",
+    ".html": "text/html",
+    ".svg": "image/svg+xml",
+    ".jpg": "image/jpeg",
+}
 
 VIEWER = "openseadragon.min.js"
 """The viewer of deep zooms, the same that folders of Deep Zoom pictures have."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import time
+from collections.abc import Callable
 from typing import Any, Literal
 
 from phosphene.errors import OutputError
@@ -33,6 +34,7 @@ class Queue:
         self._wish: Wish | None = None
         self._follower: tuple[str, str] | None = None
         self._crashes: dict[str, int] = {}
+        self.on_idle: Callable[[], object] = lambda: None
         for job in records.jobs("running"):  # of a server that was killed
             records.change(job["id"], state="waiting")
         self._renderer = Helper("studio.rendering:main", folder.root, self._on_message)
@@ -57,6 +59,8 @@ class Queue:
             job = self.records.change(waiting[0]["id"], state="running", stage="beginning", error="")
             self._renderer.send("run", job["id"], job["recipe"], job["output"])
             self._tell(job)
+        else:
+            self.on_idle()
 
     def pause(self, paused: bool) -> None:
         """Hold the running job and begin no other, or go on."""
@@ -147,6 +151,7 @@ class Queue:
             return
         unfinished = self.folder.inside(job["output"] + ".work")
         shutil.rmtree(unfinished, ignore_errors=True)
+        shutil.rmtree(self.folder.steps(id), ignore_errors=True)
         self.records.forget(id)
         self.previews.pop(id, None)
         self.events.send("gone", {"id": id})
@@ -179,7 +184,13 @@ class Queue:
             return
         if name == "event":
             self.events.send("progress", {"id": id, **rest[1]})
-            self.records.change(id, progress=rest[1]["progress"], stage=rest[1]["stage"])
+            frames = {"frames": rest[1]["frames"]} if rest[1].get("frames") else {}
+            self.records.change(id, progress=rest[1]["progress"], stage=rest[1]["stage"], **frames)
+        elif name == "kept":
+            job = self.records.job(id)
+            assert job is not None, "it is running"
+            steps = [each for each in job["steps"] if each["number"] != rest[1]["number"]]
+            self._tell(self.records.change(id, steps=sorted([*steps, rest[1]], key=lambda each: each["number"])))
         elif name == "preview":
             self.previews[id] = (rest[1], rest[2])
             self.events.send("preview", {"id": id, "number": rest[1]})

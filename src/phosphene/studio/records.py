@@ -21,8 +21,19 @@ create index if not exists jobs_by_time on jobs (state, finished);
 create table if not exists sources (
     sha256 text primary key, file text not null, name text not null, width integer not null, height integer not null,
     created real not null);
+create table if not exists grids (id text primary key, title text not null, axes text not null, created real not null);
 create table if not exists settings (name text primary key, value text not null);
 """
+
+ADDED = {
+    "parent": "text not null default ''",
+    "parent_step": "integer",
+    "grid": "text not null default ''",
+    "cell": "text not null default ''",
+    "steps": "text not null default '[]'",
+    "frames": "integer not null default 0",
+}
+"""Columns of jobs that earlier versions did not have."""
 
 STATES = ("waiting", "running", "done", "failed", "cancelled", "deleted")
 MASK = "mask"
@@ -40,6 +51,11 @@ class Records:
         self._db.execute("pragma journal_mode=wal")
         self._db.execute("pragma synchronous=normal")
         self._db.executescript(SCHEMA)
+        known = {row["name"] for row in self._db.execute("pragma table_info(jobs)")}
+        for name, kind in ADDED.items():
+            if name not in known:
+                self._db.execute(f"alter table jobs add column {name} {kind}")
+        self._db.execute("create index if not exists jobs_by_grid on jobs (grid)")
 
     def close(self) -> None:
         """Close the file."""
@@ -94,6 +110,30 @@ class Records:
         query = f"select * from jobs where {' and '.join(clauses)} order by finished desc limit ?"
         return [_job(row) for row in self._db.execute(query, [*values, count])]
 
+    def add_grid(self, title: str, axes: str) -> str:
+        """Record a grid and return its id."""
+        id = secrets.token_hex(6)
+        self._db.execute("insert into grids values (?, ?, ?, ?)", (id, title, axes, time.time()))
+        return id
+
+    def grid(self, id: str) -> dict[str, Any] | None:
+        """Return a grid, or None."""
+        row = self._db.execute("select * from grids where id = ?", (id,)).fetchone()
+        return None if row is None else dict(row)
+
+    def grids(self, count: int = 24) -> list[dict[str, Any]]:
+        """Return the newest grids that have a job left."""
+        query = (
+            "select id, title, created from grids where exists (select 1 from jobs where jobs.grid = grids.id "
+            "and state != 'deleted') order by created desc limit ?"
+        )
+        return [dict(row) for row in self._db.execute(query, (count,))]
+
+    def jobs_of(self, grid: str) -> list[dict[str, Any]]:
+        """Return the jobs of a grid that are not deleted."""
+        rows = self._db.execute("select * from jobs where grid = ? and state != 'deleted'", (grid,))
+        return [_job(row) for row in rows]
+
     def outputs(self) -> set[str]:
         """Return the names that jobs write to."""
         return {row[0] for row in self._db.execute("select output from jobs")}
@@ -134,5 +174,5 @@ def shown(job: Mapping[str, Any]) -> dict[str, Any]:
 
 def _job(row: sqlite3.Row) -> dict[str, Any]:
     job = dict(row)
-    job["files"] = json.loads(job["files"])
+    job["files"], job["steps"] = json.loads(job["files"]), json.loads(job["steps"])
     return job

@@ -36,6 +36,15 @@ PREVIEW_SIDE = 768
 
 REPORT_EVERY = 0.1
 
+KEPT = 8
+"""Pictures of a job on its way that are kept, to branch from: one after each eighth of the work, but the last."""
+
+KEPT_PIXELS = 6_000_000
+"""Larger pictures are not kept on their way, as writing them would take seconds."""
+
+FRAME_SIDE = 480
+"""The longest side of the frames that are kept of a film, to scrub through."""
+
 OTHER_PROCESS = 5.0
 """Seconds to wait for a process of a killed server to end, which may still hold a work folder."""
 
@@ -52,6 +61,9 @@ def main(inbox: Inbox, folder: Path) -> None:
             renderer.run(*message[1:])
         else:  # a stop that came after the end of its job
             inbox.send("stopped", message[1], None)
+
+
+FILMS = ("zoom", "morph", "video")
 
 
 class _Renderer:
@@ -83,6 +95,7 @@ class _Renderer:
 
     def _follow(self, id: str, job: Job, path: Path) -> None:
         due = reported = 0.0
+        frames: int | None = None
         stop: tuple[Any, ...] | None = None
         last: Event | None = None
         for event in self._events(job, path):
@@ -92,9 +105,10 @@ class _Renderer:
             if stop is not None:
                 job.cancel()
                 continue
+            frames = self._keep_way(id, job, event) or frames
             if now - reported >= REPORT_EVERY:
                 reported = now
-                self._inbox.send("event", id, _facts(event))
+                self._inbox.send("event", id, {**_facts(event), "frames": frames})
             if now >= due and (image := event.preview()) is not None:
                 self._preview(id, image)
                 due = now + max(PREVIEW_EVERY, (time.monotonic() - now) / PREVIEW_SHARE)
@@ -107,13 +121,45 @@ class _Renderer:
         if image is not None:
             self._preview(id, image)
         height, width = (0, 0) if image is None else image.shape[-2:]
+        if image is not None and job.recipe.kind == "dream" and height * width <= KEPT_PIXELS:
+            self._write(self._folder.steps(id) / "last.png", image)
         facts = {
+            "frames": frames or 0,
             "files": [each.name for each in files],
             "recipe": dumps(job.recipe),
             "width": width,
             "height": height,
         }
         self._inbox.send("done", id, facts)
+
+    def _keep_way(self, id: str, job: Job, event: Event) -> int | None:
+        """Keep the picture after each eighth of the work, and each frame of a film; return the number of frames."""
+        if event.look is None:
+            return None
+        if job.recipe.kind in FILMS:
+            if event.stage != "frame" or (image := event.preview()) is None:
+                return None
+            place = self._folder.steps(id) / f"f{event.step:07d}.jpg"
+            place.parent.mkdir(exist_ok=True)
+            _shrunk(image, FRAME_SIDE).save(place, "jpeg", quality=80)
+            return event.step
+        number = int(event.progress * KEPT)
+        path = self._folder.steps(id) / f"s{number}.png"
+        if not 0 < number < KEPT or job.recipe.kind != "dream" or path.exists():
+            return None
+        image = event.preview()
+        if image is None or image.shape[-1] * image.shape[-2] > KEPT_PIXELS:
+            return None
+        sha256 = self._write(path, image)
+        facts = {"number": number, "stage": _facts(event)["stage"], "progress": event.progress}
+        self._inbox.send("kept", id, {**facts, "sha256": sha256, "size": [image.shape[-2], image.shape[-1]]})
+        return None
+
+    def _write(self, path: Path, image: Any) -> str:
+        """Write a picture losslessly, and return the hash of the file."""
+        path.parent.mkdir(exist_ok=True)
+        write_image(path, image, depth=16)
+        return hashlib.sha256(path.read_bytes()).hexdigest()
 
     def _events(self, job: Job, path: Path) -> Any:
         """Do the work; wait a little where a process that is about to end still holds the work folder."""
@@ -133,12 +179,8 @@ class _Renderer:
         return message if message is not None and message[:2] == ("stop", id) else None
 
     def _preview(self, id: str, image: Any) -> None:
-        height, width = image.shape[-2:]
-        scale = PREVIEW_SIDE / max(height, width)
-        if scale < 1:
-            image = resize(image, (max(1, round(height * scale)), max(1, round(width * scale))), clamp=True)
         file = io.BytesIO()
-        to_pil(image).save(file, "jpeg", quality=84)
+        _shrunk(image, PREVIEW_SIDE).save(file, "jpeg", quality=84)
         self._number += 1
         self._inbox.send("preview", id, self._number, file.getvalue())
 
@@ -164,6 +206,14 @@ class _Renderer:
                 del self._nets[next(iter(self._nets))]
             self._nets[key] = networks.load(recipe.net, recipe.device)
         return self._nets[key]
+
+
+def _shrunk(image: Any, side: int) -> Any:
+    height, width = image.shape[-2:]
+    scale = side / max(height, width)
+    if scale < 1:
+        image = resize(image, (max(1, round(height * scale)), max(1, round(width * scale))), clamp=True)
+    return to_pil(image)
 
 
 def _facts(event: Event) -> dict[str, Any]:

@@ -10,6 +10,9 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from phosphene.errors import OutputError, SettingError, UnknownNameError
 from phosphene.kinds import KINDS
+from phosphene.objectives.base import Scaled
+from phosphene.objectives.expr import parse
+from phosphene.objectives.masked import Masked, masked_parts
 from phosphene.objectives.name import spread
 from phosphene.recipe import (
     BaseRecipe,
@@ -31,6 +34,15 @@ from phosphene.studio.form import OFFERED
 from phosphene.studio.records import Records
 
 
+class Part(BaseModel):
+    """A target that holds in a part of a picture."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    target: str = Field(min_length=1)
+    mask: str = Field(description="The SHA-256 of an uploaded picture, white where the target holds.")
+
+
 class NewJob(BaseModel):
     """A job to add to the queue."""
 
@@ -46,6 +58,9 @@ class NewJob(BaseModel):
     mask: str | None = Field(
         None, description="The SHA-256 of an uploaded picture that says where to dream: white fully, black not at all."
     )
+    parts: list[Part] = Field(
+        default_factory=list, max_length=16, description="Further targets of a dream, each with a mask of its own."
+    )
     listed: list[str] = Field(default_factory=list, description="The targets of a sheet, the ideas of a morph.")
     base: dict[str, Any] | None = Field(
         None, description="A recipe, which is rendered again with the settings given here changed."
@@ -53,6 +68,8 @@ class NewJob(BaseModel):
     now: bool = Field(False, description="Run before all others; what is running goes on afterwards.")
     replaces: str | None = Field(None, description="A job to drop in favour of this one.")
     go_on: bool = Field(False, description="Begin with the picture that the replaced job has come to.")
+    parent: str | None = Field(None, max_length=64, description="The job whose settings these are a change of.")
+    parent_step: int | None = Field(None, description="The step of that job whose picture this one begins with.")
 
 
 class Move(BaseModel):
@@ -78,6 +95,8 @@ def recipe_for(request: NewJob, records: Records, folder: Folder) -> BaseRecipe:
     if request.kind not in OFFERED:
         raise UnknownNameError("kind of work", request.kind, OFFERED)
     schema: type[BaseRecipe] = KINDS[request.kind].recipe
+    if request.parts and request.kind == "dream":
+        request = request.model_copy(update={"settings": {**request.settings, "target": _target(request, records)}})
     fixed = _fixed(schema, request, records, folder)
     if request.base is None:
         settings = {name: value for name, value in request.settings.items() if value is not None}
@@ -102,6 +121,36 @@ def _fixed(schema: type[BaseRecipe], request: NewJob, records: Records, folder: 
         if name in schema.model_fields:
             fixed[name] = tuple(one for each in request.listed if each.strip() for one in spread(each))
     return fixed
+
+
+def _target(request: NewJob, records: Records) -> str:
+    """Return the target of a dream in parts; what `settings` ask for holds everywhere."""
+    everywhere = request.settings.get("target")
+    masked = []
+    for part in request.parts:
+        found = records.source(part.mask)
+        if found is None:
+            raise OutputError("this mask is not in the studio any more: paint it again")
+        masked.append(str(Masked(parse(part.target), found["file"])))
+    return " + ".join([*([str(everywhere)] if everywhere else []), *masked])
+
+
+def _parts(recipe: BaseRecipe, records: Records) -> tuple[str | None, list[dict[str, Any]]]:
+    """Return the target of a dream that holds everywhere, and the others with their masks."""
+    target = getattr(recipe, "target", None)
+    if recipe.kind != "dream" or target is None or "masked" not in target:
+        return target, []
+    everywhere, masked = None, []
+    for part in masked_parts(parse(target)):
+        text = str(part.objective) if part.strength == 1 else str(Scaled(part.strength, part.objective))
+        if part.path is None:
+            everywhere = text
+            continue
+        mask = records.source(getattr(recipe, "guides", {}).get(part.path) or Path(part.path).stem)
+        if mask is None:
+            return target, []
+        masked.append({"target": text, "mask": mask})
+    return everywhere, masked
 
 
 def _source(request: NewJob, records: Records, folder: Folder) -> Photo | Noise:
@@ -136,6 +185,9 @@ def form_of(text: str, records: Records) -> dict[str, Any] | None:
     schema = type(recipe)
     values = {name: getattr(recipe, name) for name in settings_of(schema) if name not in (*recipe.automatic, "mask")}
     settings = {name: _plain(value) for name, value in values.items() if _plain(value) != default_of(schema, name)}
+    everywhere, parts = _parts(recipe, records)
+    if parts:
+        settings = {name: value for name, value in {**settings, "target": everywhere}.items() if value is not None}
     source = getattr(recipe, "source", None)
     known = _known(source, records)
     return {
@@ -144,10 +196,33 @@ def form_of(text: str, records: Records) -> dict[str, Any] | None:
         "listed": list(getattr(recipe, "targets", getattr(recipe, "ideas", ()))),
         "source": known,
         "mask": _known(getattr(recipe, "mask", None), records),
+        "parts": parts,
         "missing": isinstance(source, FileSource) and known is None,
         "noise": f"{source.noise[1]}x{source.noise[0]}" if isinstance(source, Noise) else None,
         "base": json.loads(dumps(recipe)),
     }
+
+
+def changes(before: str, after: str, records: Records) -> list[dict[str, Any]]:
+    """Return the settings in which a recipe differs from another one, with both values; None stands for the default."""
+    first, second = form_of(before, records), form_of(after, records)
+    if first is None or second is None:
+        return []
+    one, two = ({**form["settings"], **_named(form)} for form in (first, second))
+    names = [*one, *(name for name in two if name not in one)]
+    return [
+        {"setting": name, "before": one.get(name), "after": two.get(name)}
+        for name in names
+        if one.get(name) != two.get(name)
+    ]
+
+
+def _named(form: dict[str, Any]) -> dict[str, Any]:
+    source = form["noise"] or (form["source"] or {}).get("name")
+    mask = "painted" if form["mask"] else None
+    targets = ", ".join(form["listed"]) or " + ".join(f"masked({each['target']})" for each in form["parts"]) or None
+    given = {"kind": form["kind"], "source": source, "targets": targets, "mask": mask}
+    return {name: value for name, value in given.items() if value is not None}
 
 
 def _known(file: object, records: Records) -> dict[str, Any] | None:

@@ -1,6 +1,6 @@
 // A recipe's settings as sliders, choices and texts; names, ranges, defaults and help come from the server.
 
-import { html } from "./vendor/preact-htm.js";
+import { html, useState } from "./vendor/preact-htm.js";
 
 const shown = (value) => (typeof value === "number" ? String(Math.round(value * 1e6) / 1e6) : value ?? "");
 
@@ -8,6 +8,14 @@ function read(text, field) {
   const trimmed = text.trim();
   if (trimmed === "") return undefined;
   return field.type === "number" && trimmed !== "auto" && !Number.isNaN(Number(trimmed)) ? Number(trimmed) : trimmed;
+}
+
+// A text that is taken when it is finished; what is being typed outlives the events that draw the page anew.
+export function Text({ value, onTaken, tag = "input", ...rest }) {
+  const [draft, type] = useState(null);
+  const take = (e) => { type(null); onTaken(e.target.value); };
+  return html`<${tag} ...${tag === "input" ? { type: "text", ...rest } : rest} value=${draft ?? value} onInput=${(e) => type(e.target.value)}
+    onChange=${take} onBlur=${() => type(null)} />`;
 }
 
 export function Field({ field, value, nets, onChange }) {
@@ -30,9 +38,9 @@ export function Field({ field, value, nets, onChange }) {
         ${choices.map(([name, title]) => html`<option value=${name} selected=${name === now}>${title}</option>`)}
       </select>${help}</div>`;
   }
-  const text = html`<input type="text" id=${id} value=${shown(now)} title=${field.must_be} aria-describedby=${`${id}-help`}
+  const text = html`<${Text} id=${id} value=${shown(now)} title=${field.must_be} aria-describedby=${`${id}-help`}
     inputmode=${field.type === "number" ? "decimal" : "text"} placeholder=${field.default === null ? "automatic" : ""}
-    onChange=${(e) => onChange(read(e.target.value, field))} />`;
+    onTaken=${(text) => onChange(read(text, field))} />`;
   if (field.type === "number") {
     return html`<div class="field">
       <div class="name"><label for=${id}>${field.label}</label>${reset}${text}</div>

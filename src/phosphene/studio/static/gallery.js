@@ -4,7 +4,8 @@ import { html, useEffect, useRef, useState } from "./vendor/preact-htm.js";
 import { ask } from "./server.js";
 import { attempt, changed, edit, restore, show, state, tell, useStudio } from "./store.js";
 import { Compare } from "./compare.js";
-import { picture } from "./make.js";
+import { Downloads, picture } from "./make.js";
+import { Changed } from "./way.js";
 
 const PAGE = 60;
 
@@ -15,6 +16,8 @@ export function Gallery() {
   const [list, setList] = useState([]);
   const [whole, setWhole] = useState(false);
   const [open, setOpen] = useState(null);
+  const [grids, setGrids] = useState([]);
+  useEffect(() => { ask("GET", "grids").then((found) => setGrids(found.slice(0, 8)), () => {}); }, []);
   const end = useRef(null);
   const asked = useRef(0);
 
@@ -44,6 +47,8 @@ export function Gallery() {
       <select aria-label="Kind of work" value=${kind} onChange=${(e) => setKind(e.target.value)}><option value="">everything</option>
         ${studio.kinds.map((each) => html`<option value=${each.name}>${each.name}</option>`)}</select>
     </div>
+    ${grids.length > 0 && html`<div class="row tight"><span class="small soft">Grids</span>${grids.map((each) => html`<a class="button small" key=${each.id}
+      href=${`#/grid/${each.id}`} title=${new Date(each.created * 1000).toLocaleString()}>${each.title}</a>`)}</div>`}
     ${list.length === 0 && html`<p class="soft">${search || kind ? "No result matches." : "Results appear here."}</p>`}
     <ul class="grid">${list.map((job, index) => html`<li key=${job.id}><button data-id=${job.id} onClick=${() => setOpen(index)}>
       <img loading="lazy" src=${`/api/jobs/${job.id}/thumb`} alt="" /><span>${job.title}</span></button></li>`)}</ul>
@@ -87,10 +92,11 @@ function Viewer({ job, close, go }) {
           <button aria-pressed=${way === "zoom"} onClick=${() => setWay(way === "zoom" ? "look" : "zoom")}>Zoom</button>
           ${source && html`<button aria-pressed=${way === "compare"} onClick=${() => setWay(way === "compare" ? "look" : "compare")}>Compare</button>`}</div>`}
         <div class="row">
-          <button class="main" disabled=${!whole?.form} onClick=${() => { restore(whole.form); show(job.id); location.hash = "#/make"; }}>Again with…</button>
+          <button class="main" disabled=${!whole?.form} onClick=${() => { restore(whole.form); edit({ parent: job.id, parentStep: null }); show(job.id); location.hash = "#/make"; }}>Again with…</button>
           ${!film && html`<button onClick=${() => use(job)}>Dream on from this</button>`}
-          <a class="button" href=${`${file}&download=true`} download>Download</a>
+          ${job.files.length > 1 ? html`<a class="button" href=${`${file}&download=true`} download>Download</a>` : html`<${Downloads} job=${job} />`}
           <button onClick=${() => remove(job, close)}>Delete</button></div>
+        <${Changed} job=${job} />
         <details><summary>Recipe</summary><pre tabindex="0">${whole ? JSON.stringify(whole.recipe, null, 1) : ""}</pre></details>
         <p class="small soft">Arrow keys go to the next and the last one, Delete deletes, Escape closes.</p>
       </aside>

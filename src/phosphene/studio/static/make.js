@@ -4,8 +4,12 @@ import { html, useEffect, useMemo, useRef, useState } from "./vendor/preact-htm.
 import { ask, upload } from "./server.js";
 import { attempt, edit, EMPTY, restore, settingsOf, show, state, tell, useStudio } from "./store.js";
 import { Compare } from "./compare.js";
-import { Field } from "./fields.js";
-import { Brush, MaskState } from "./mask.js";
+import { Field, Text } from "./fields.js";
+import { Brush, MaskState, Parts } from "./mask.js";
+import { GridForm } from "./grid.js";
+import { Tile, useTiles } from "./tiles.js";
+import { Timeline } from "./timeline.js";
+import { Changed, Scrubber, Way } from "./way.js";
 
 const LIVE_DELAY = 350;
 
@@ -27,19 +31,23 @@ export async function addPicture(file) {
   tell(`All settings are those that ${file.name || "it"} was made with.${missing}`, own || {});
 }
 
-async function dream({ replaces = null, now = false } = {}) {
+function request({ replaces = null, now = false } = {}) {
   const form = state.form;
   const kind = state.kinds.find((each) => each.name === form.kind);
   const settings = Object.fromEntries(Object.entries(settingsOf(form)).filter(([, value]) => value !== undefined));
   const base = form.base?.kind === form.kind ? form.base : null;
-  const body = {
-    kind: form.kind, settings, preset: base ? null : form.preset, base, now, replaces, go_on: replaces !== null && form.goOn,
+  return {
+    kind: form.kind, settings, parent: form.parent, parent_step: form.parentStep, preset: base ? null : form.preset, base, now, replaces, go_on: replaces !== null && form.goOn,
     source: kind.source && !form.noise ? form.source?.sha256 ?? null : null,
     noise: kind.source ? form.noise : null,
     mask: kind.mask && !form.noise ? form.mask?.sha256 ?? null : null,
+    parts: kind.mask && !form.noise ? form.parts.map((each) => ({ target: each.target, mask: each.mask.sha256 })) : [],
     listed: kind.listed ? (form.listed[form.kind] ?? "").split("\n").map((each) => each.trim()).filter(Boolean) : [],
   };
-  const job = await attempt(() => ask("POST", "jobs", body));
+}
+
+async function dream(how) {
+  const job = await attempt(() => ask("POST", "jobs", request(how)));
   if (job) {
     state.jobs.set(job.id, { ...job, ...state.jobs.get(job.id) });
     show(job.id);
@@ -53,6 +61,8 @@ export function Make() {
   const job = shown ? studio.jobs.get(shown) : null;
   const busy = job && ["waiting", "running"].includes(job.state);
   const live = useRef(0);
+  const [looked, look] = useState(null);
+  useEffect(() => look(null), [shown]);
 
   useEffect(() => {
     if (!shown || studio.jobs.has(shown)) return;
@@ -92,15 +102,19 @@ export function Make() {
     change({ settings: { ...state.form.settings, [form.kind]: own } });
   };
 
+  const timed = kind.fields.filter((each) => each.keys);
+
   return html`<main class="make">
     <section class="stage" aria-label="Picture">
-      <${Stage} studio=${studio} kind=${kind} job=${job} />
+      <${Stage} studio=${studio} kind=${kind} job=${job} looked=${looked} />
       <${Progress} job=${job} preview=${studio.previews.get(shown)} />
+      <${Way} job=${job} looked=${looked} look=${look} />
+      <${Changed} job=${job} />
       <div class="row">
         <button class="main" onClick=${() => dream()} title="Ctrl+Enter">${kind.source ? "Dream" : "Imagine"}</button>
         ${busy && html`<button onClick=${() => attempt(() => ask("POST", `jobs/${shown}/cancel`))} title="Escape">Cancel</button>`}
         ${job && ["cancelled", "failed"].includes(job.state) && html`<button onClick=${() => attempt(() => ask("POST", `jobs/${shown}/retry`))}>Go on</button>`}
-        ${job?.state === "done" && html`<a class="button" href=${`/api/jobs/${shown}/file?download=true`} download>Download</a>`}
+        ${job?.state === "done" && html`<${Downloads} job=${job} />`}
         ${job?.state === "done" && !kind.film && html`<button onClick=${() => onward(shown)}>Dream on from this</button>`}
         ${job && html`<button class="plain" onClick=${() => show(null)}>Show the original</button>`}
         <label class="check"><input type="checkbox" checked=${form.live} onChange=${(e) => edit({ live: e.target.checked })} /> Live</label>
@@ -119,16 +133,19 @@ export function Make() {
         <button class="plain" onClick=${() => edit({ base: null, settings: { ...form.settings, [form.kind]: {} } })}>Start afresh</button></div>`}
       ${kind.source && html`<${Sources} studio=${studio} change=${change} />`}
       <${Wanted} studio=${studio} kind=${kind} set=${set} change=${change} />
-      ${kind.presets.length > 0 && html`<div class="card"><h2>Presets</h2><div class="presets">
+      ${kind.presets.length > 0 && html`<div class="card"><h2>Presets</h2><div class=${`presets ${kind.presets.some((each) => each.picture) ? "seen" : ""}`}>
         ${kind.presets.map((each) => html`<button key=${each.name} aria-pressed=${form.preset === each.name}
           onClick=${() => change({ preset: form.preset === each.name ? null : each.name, base: null })}>
+          ${each.picture && html`<img loading="lazy" src=${`static/${each.picture}`} alt="" />`}
           <strong>${each.name}</strong><small>${each.about}</small></button>`)}</div></div>`}
+      ${timed.length > 0 && html`<${Timeline} fields=${timed} target=${netOf(studio, kind).default} values=${settingsOf(form)} seconds=${Number(settingsOf(form).seconds ?? kind.fields.find((each) => each.name === "seconds")?.default ?? 10)} set=${set} />`}
       <div class="card">
         <h2>Settings</h2>
-        <div class="fields">${kind.fields.filter((each) => each.first && each.name !== "target").map((each) => field(each, studio, set))}</div>
+        <div class="fields">${kind.fields.filter((each) => each.first && each.name !== "target" && !each.keys).map((each) => field(each, studio, set))}</div>
         <details><summary>More settings</summary>
-          <div class="fields">${kind.fields.filter((each) => !each.first).map((each) => field(each, studio, set))}</div></details>
+          <div class="fields">${kind.fields.filter((each) => !each.first && !each.keys).map((each) => field(each, studio, set))}</div></details>
       </div>
+      ${!kind.film && !kind.listed && html`<${GridForm} key=${form.kind} kind=${kind} request=${request} />`}
     </section>
   </main>`;
 }
@@ -152,7 +169,15 @@ async function onward(id) {
   show(null);
 }
 
-function Stage({ studio, kind, job }) {
+export function Downloads({ job }) {
+  const picture = job.files?.length === 1 && job.output.endsWith(".png");
+  const link = (href, title, help) => html`<a class="button" href=${href} title=${help} download>${title}</a>`;
+  return html`${link(`/api/jobs/${job.id}/file?download=true`, "Download")}
+    ${picture && html`${link(`/api/jobs/${job.id}/export?form=layers`, "Layers", "The dream and the photo as layers, in OpenRaster for Krita and GIMP")}
+      ${link(`/api/jobs/${job.id}/export?form=tiff`, "16-bit TIFF")}`}`;
+}
+
+function Stage({ studio, kind, job, looked }) {
   const { form } = studio;
   const [over, hover] = useState(false);
   const [side, compare] = useState(false);
@@ -165,15 +190,17 @@ function Stage({ studio, kind, job }) {
     if (file) addPicture(file);
   };
   const number = job ? studio.previews.get(job.id) : null;
-  const result = job?.state === "done" ? `/api/jobs/${job.id}/file` : number ? `/api/jobs/${job.id}/preview?number=${number}` : null;
-  const film = job?.state === "done" && job.output.endsWith(".mp4");
+  const fps = Number(settingsOf(form).fps ?? kind.fields.find((each) => each.name === "fps")?.default ?? 0);
+  const result = job && looked !== null ? `/api/jobs/${job.id}/steps/${looked}` : job?.state === "done" ? `/api/jobs/${job.id}/file` : number ? `/api/jobs/${job.id}/preview?number=${number}` : null;
+  const film = job?.state === "done" && /\.(mp4|webm|gif)$/.test(job.output);
   const source = kind.source && form.source && !form.noise ? form.source : null;
   const comparable = source && job?.state === "done" && !film && Math.abs(source.width / source.height - job.width / job.height) < 0.02;
   return html`<div class=${`picture ${over ? "over" : ""}`} onDrop=${drop}
       onDragOver=${(e) => { e.preventDefault(); hover(true); }} onDragLeave=${() => hover(false)}>
     ${paints && source ? html`<img class="source" src=${picture(source)} alt=${source.name} />
-        <${Brush} key=${source.sha256} source=${source} mask=${form.mask} close=${() => paint(false)} />`
+        <${Brush} key=${source.sha256} source=${source} mask=${form.mask} target=${settingsOf(form).target} standard=${netOf(studio, kind).default} close=${() => paint(false)} />`
       : film ? html`<video src=${result} controls loop></video>`
+      : job?.frames > 1 && job.state !== "done" ? html`<${Scrubber} key=${job.id} job=${job} fps=${fps} />`
       : result && side && comparable ? html`<${Compare} before=${picture(source)} after=${result} title=${job.title} />`
       : result ? html`<img class="result" src=${result} alt=${`${job.title}, ${job.state === "done" ? "finished" : "so far"}`} />`
       : source ? html`<img class="source" src=${picture(source)} alt=${source.name} />`
@@ -222,10 +249,15 @@ function Sources({ studio, change }) {
   </div>`;
 }
 
+function netOf(studio, kind) {
+  const name = settingsOf(studio.form).net ?? kind.fields.find((each) => each.name === "net")?.default;
+  return studio.nets.find((each) => each.name === name) ?? studio.nets[0];
+}
+
 function Wanted({ studio, kind, set, change }) {
   const { form } = studio;
   const own = settingsOf(form);
-  const net = studio.nets.find((each) => each.name === (own.net ?? kind.fields.find((each) => each.name === "net")?.default)) ?? studio.nets[0];
+  const net = netOf(studio, kind);
   const target = own.target ?? "";
   const add = (text, more) => {
     if (kind.listed) {
@@ -236,10 +268,11 @@ function Wanted({ studio, kind, set, change }) {
   const about = kind.fields.find((each) => each.name === "target")?.help ?? `One target a line: a label, a layer such as ${net.default}, a channel such as ${net.default}:13, or ${net.default}:0..15 for several.`;
   return html`<div class="card">
     <div class="row"><h2 class="space">What to bring out</h2></div>
-    ${kind.listed ? html`<textarea rows="4" aria-label="Targets, one a line" value=${form.listed[form.kind] ?? ""}
-        onChange=${(e) => change({ listed: { ...form.listed, [form.kind]: e.target.value } })}></textarea>`
-      : html`<input type="text" aria-label="Target" list="names" value=${target} placeholder=${kind.source ? net.default : "banana"} spellcheck="false"
-        onChange=${(e) => set("target", e.target.value.trim() || undefined)} />`}
+    ${kind.listed ? html`<${Text} tag="textarea" rows="4" aria-label="Targets, one a line" value=${form.listed[form.kind] ?? ""}
+        onTaken=${(text) => change({ listed: { ...form.listed, [form.kind]: text } })} />`
+      : html`<${Text} aria-label="Target" list="names" value=${target} placeholder=${kind.mask && form.parts.length ? "what to bring out elsewhere" : kind.source ? net.default : "banana"} spellcheck="false"
+        onTaken=${(text) => set("target", text.trim() || undefined)} />`}
+    ${kind.mask && html`<${Parts} parts=${form.parts} />`}
     <datalist id="names">${[...net.layers, ...net.labels].map((each) => html`<option value=${each} />`)}</datalist>
     <p class="small soft">${about}</p>
     <${Seen} studio=${studio} net=${net} kind=${kind} add=${add} target=${target} />
@@ -256,13 +289,17 @@ function Seen({ studio, net, kind, add, target }) {
     ask("GET", `sources/${source.sha256}/see?net=${encodeURIComponent(net.name)}`).then((found) => current && look(found), () => {});
     return () => { current = false; };
   }, [source?.sha256, net.name]);
-  const groups = useMemo(() => sight ? [
-    ["It sees", sight.labels.map((each) => [each.label, each.target, `${Math.round(each.probability * 100)} %`])],
-    ["Layers", sight.layers.map((each) => [each.target, each.target, `× ${each.relative_response.toFixed(1)}`])],
-    ["Channels", sight.channels.map((each) => [each.target, each.target, `${each.z_score.toFixed(1)} σ`])],
-  ] : source ? [] : [["Layers", net.layers.filter((each) => !each.includes("/")).map((each) => [each, each, ""])]], [sight, source, net]);
+  const groups = useMemo(() => {
+    const thumb = source && picture(source, true);
+    if (sight) return [
+      ["It sees", sight.labels.map((each) => ({ title: each.label, target: each.target, note: `${Math.round(each.probability * 100)} %` }))],
+      ["Layers that respond", sight.layers.map((each) => ({ title: each.target, target: each.target, note: `× ${each.relative_response.toFixed(1)}` }))],
+      ["Channels that respond, where they do", sight.channels.map((each) => ({ title: each.target, target: each.target, note: `${each.z_score.toFixed(1)} σ`, part: { url: thumb, x: each.x, y: each.y } }))],
+    ];
+    return source ? [] : [["Layers", net.layers.filter((each) => !each.includes("/")).map((each) => ({ title: each, target: each }))]];
+  }, [sight, source, net]);
+  useTiles(net.name, groups.flatMap(([, list]) => list.map((each) => each.target)));
   if (source && !sight) return html`<p class="small soft" role="status">Looking at the picture…</p>`;
-  return html`${groups.filter(([, list]) => list.length).map(([title, list]) => html`<div key=${title}><h3 class="small soft">${title}</h3><div class="chips">
-    ${list.map(([name, text, note]) => html`<button key=${text} aria-pressed=${target === text} title=${`${text}; with Shift it is added`}
-      onClick=${(e) => add(text, e.shiftKey)}>${name} ${note && html`<small>${note}</small>`}</button>`)}</div></div>`)}`;
+  return html`${groups.filter(([, list]) => list.length).map(([title, list]) => html`<div key=${title}><h3 class="small soft">${title}</h3><div class="tiles">
+    ${list.map((each) => html`<${Tile} key=${each.target} net=${net.name} ...${each} chosen=${target === each.target} onClick=${(e) => add(each.target, e.shiftKey)} />`)}</div></div>`)}`;
 }

@@ -1,6 +1,7 @@
 // The brush: paints where to dream, and how strongly, over the picture.
 
 import { html, useEffect, useRef, useState } from "./vendor/preact-htm.js";
+import { Text } from "./fields.js";
 import { upload } from "./server.js";
 import { attempt, edit, state } from "./store.js";
 
@@ -37,7 +38,7 @@ function grey(canvas) {
   return new Promise((done) => white.toBlob(done, "image/png"));
 }
 
-export function Brush({ source, mask, close }) {
+export function Brush({ source, mask, target, standard, close }) {
   const scale = Math.min(1, SIDE / Math.max(source.width, source.height));
   const width = Math.max(1, Math.round(source.width * scale)), height = Math.max(1, Math.round(source.height * scale));
   const shown = useRef(null);
@@ -150,11 +151,13 @@ export function Brush({ source, mask, close }) {
     event.preventDefault();
     event.stopPropagation();
   };
-  const done = async () => {
+  const done = async (taken) => {
     const blob = await grey(kept.current);
     const found = await attempt(() => upload(new File([blob], "mask")));
-    if (found) { edit({ mask: found.source }); close(); }
+    if (found) { taken(found.source); close(); }
   };
+  const whole = () => done((made) => edit({ mask: made }));
+  const part = () => done((made) => edit({ parts: [...state.form.parts, { target: target || standard, mask: made }], settings: { ...state.form.settings, dream: { ...state.form.settings.dream, target: undefined } } }));
   const clear = () => {
     keep();
     kept.current = layer(width, height);
@@ -176,7 +179,8 @@ export function Brush({ source, mask, close }) {
       <button disabled=${past.current.length === 0} onClick=${undo} data-strokes=${strokes}>Undo</button>
       <button onClick=${clear}>Clear</button>
       <button onClick=${close}>Discard</button>
-      <button class="main" onClick=${done}>Use mask</button>
+      <button onClick=${part} title="Further targets can have masks of their own">Use for ${target || standard} only</button>
+      <button class="main" onClick=${whole}>Use mask</button>
     </div>`;
 }
 
@@ -185,4 +189,14 @@ export function MaskState({ paints, paint }) {
   return html`<button aria-pressed=${paints} onClick=${paint}>${mask ? "Change the mask" : "Paint where to dream"}</button>
     ${mask && !paints && html`<span class="small soft">Dreams where the mask is painted.</span>
       <button class="plain" onClick=${() => edit({ mask: null })}>Dream everywhere</button>`}`;
+}
+
+// The targets that have a mask of their own.
+export function Parts({ parts }) {
+  if (!parts?.length) return null;
+  const put = (index, change) => edit({ parts: parts.flatMap((each, i) => (i !== index ? [each] : change ? [{ ...each, ...change }] : [])) });
+  return html`<div class="parts" role="group" aria-label="Targets with a mask of their own">${parts.map((each, index) => html`<div class="row tight" key=${each.mask.sha256}>
+    <img src=${`/api/sources/${each.mask.sha256}/picture?small=true`} alt=${`Mask of ${each.target}`} />
+    <${Text} aria-label=${`Target of mask ${index + 1}`} list="names" value=${each.target} spellcheck="false" onTaken=${(text) => put(index, text.trim() ? { target: text.trim() } : null)} />
+    <button class="plain" aria-label=${`Remove ${each.target} and its mask`} onClick=${() => put(index, null)}>✕</button></div>`)}</div>`;
 }

@@ -5,7 +5,7 @@ import { ask, follow } from "./server.js";
 
 export const state = {
   ready: false, away: false, paused: false, kinds: [], nets: [], sources: [], jobs: new Map(), previews: new Map(),
-  toasts: [], form: null, shown: null, galleryStale: 0,
+  tiles: new Map(), toasts: [], form: null, shown: null, galleryStale: 0,
 };
 const watchers = new Set();
 
@@ -46,6 +46,7 @@ export async function attempt(work) {
 
 export const EMPTY = {
   kind: "dream", settings: {}, preset: null, source: null, noise: null, listed: {}, base: null, mask: null, live: false, goOn: false,
+  parent: null, parentStep: null, parts: [],
 };
 
 let keeping = 0;
@@ -59,7 +60,7 @@ addEventListener("pagehide", () => { if (keeping) keep(true); });  // a reload r
 
 export function edit(changes) {
   // A mask is of one picture.
-  if ("source" in changes && !("mask" in changes) && changes.source?.sha256 !== state.form.source?.sha256) changes = { ...changes, mask: null };
+  if ("source" in changes && !("mask" in changes) && changes.source?.sha256 !== state.form.source?.sha256) changes = { parts: [], ...changes, mask: null };
   state.form = { ...state.form, ...changes };
   changed();
   clearTimeout(keeping);
@@ -75,9 +76,9 @@ export function show(id) {
 export const settingsOf = (form) => form.settings[form.kind] ?? {};
 
 export function restore(found, { picture = null } = {}) {
-  const { kind, settings, listed, source, noise, base, mask } = found;
+  const { kind, settings, listed, source, noise, base, mask, parts } = found;
   edit({
-    kind, preset: null, base, noise, mask,
+    kind, preset: null, base, noise, mask, parts: parts ?? [], parent: null, parentStep: null,
     settings: { ...state.form.settings, [kind]: settings },
     listed: listed.length ? { ...state.form.listed, [kind]: listed.join("\n") } : state.form.listed,
     source: source ?? picture ?? state.form.source,
@@ -119,6 +120,7 @@ export async function begin() {
       changed();
     },
     preview: ({ id, number }) => { state.previews.set(id, number); changed(); },
+    tile: ({ net, target, key }) => { state.tiles.set(`${net} ${target}`, key); changed(); },
     gone: ({ id }) => { state.jobs.delete(id); state.previews.delete(id); changed(); },
     queue: ({ paused }) => { state.paused = paused; changed(); },
   });

@@ -5,8 +5,9 @@ import { begin, dismiss, tell, useStudio } from "./store.js";
 import { Make } from "./make.js";
 import { Queue } from "./queue.js";
 import { Gallery } from "./gallery.js";
+import { Grid } from "./grid.js";
 
-const PLACES = { make: ["Make", Make], queue: ["Queue", Queue], gallery: ["Gallery", Gallery] };
+const PLACES = { make: ["Make", Make], queue: ["Queue", Queue], gallery: ["Gallery", Gallery], grid: [null, Grid] };
 const place = () => (location.hash.slice(2).split("/")[0] in PLACES ? location.hash.slice(2).split("/")[0] : "make");
 
 function paint(theme) {
@@ -20,7 +21,7 @@ function Studio() {
   const [here, go] = useState(place());
   const [light, setLight] = useState(paint(localStorage.theme));
   useEffect(() => {
-    const moved = () => go(place());
+    const moved = () => { go(place()); scrollTo(0, 0); };
     addEventListener("hashchange", moved);
     return () => removeEventListener("hashchange", moved);
   }, []);
@@ -32,7 +33,7 @@ function Studio() {
     <header class="top">
       <h1><img src="static/icon.svg" alt="" /><span>phosphene studio</span></h1>
       <nav aria-label="Pages">
-        ${Object.entries(PLACES).map(([name, [title]]) => html`
+        ${Object.entries(PLACES).filter(([, [title]]) => title).map(([name, [title]]) => html`
           <a key=${name} href=${`#/${name}`} aria-current=${here === name ? "page" : undefined}>${title}${
             name === "queue" && active > 0 && html`<span class="count">${active}<span class="unseen"> jobs</span></span>`}</a>`)}
       </nav>

@@ -1,0 +1,109 @@
+"""All that a running studio has, and how requests find it."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import shutil
+from functools import partial
+from typing import Annotated, Any
+
+from fastapi import Depends, Request
+from starlette.exceptions import HTTPException
+
+from phosphene.errors import OutputError, PhospheneError
+from phosphene.studio.events import Events
+from phosphene.studio.folder import Folder, plain
+from phosphene.studio.helper import Helper, Message
+from phosphene.studio.pages import static_files
+from phosphene.studio.queue import Queue
+from phosphene.studio.records import ACTIVE, Records, shown
+from phosphene.studio.tiles import Tiles
+
+
+class Studio:
+    """All that a running studio has."""
+
+    def __init__(self, folder: Folder) -> None:
+        self.folder = folder
+        self.records = Records(folder.database)
+        self._forget_deleted()
+        self.events = Events(self.snapshot)
+        self.queue = Queue(self.records, folder, self.events)
+        self.tiles = Tiles(folder, self.events, lambda: self.queue.running is not None)
+        loop = asyncio.get_running_loop()  # requests are answered in threads
+        self.queue.on_idle = partial(loop.call_soon_threadsafe, self.tiles.next)
+        self._answers: dict[int, asyncio.Future[Any]] = {}
+        self._numbers = itertools.count()
+        self._looker = Helper("studio.looking:main", folder.root, self._on_answer)
+        self.pages = static_files()
+
+    def snapshot(self) -> dict[str, Any]:
+        """Return what a page must know before it can follow the events."""
+        jobs = [shown(job) for job in self.records.jobs(*ACTIVE, "failed", "cancelled")]
+        previews = {id: number for id, (number, _) in self.queue.previews.items()}
+        return {"jobs": jobs, "paused": self.queue.paused, "previews": previews}
+
+    async def ask(self, name: str, *arguments: Any) -> Any:
+        """Ask the looking process, and return its answer or raise its error."""
+        number = next(self._numbers)
+        answer = self._answers[number] = asyncio.get_running_loop().create_future()
+        self._looker.send(name, number, *arguments)
+        return await answer
+
+    def close(self) -> None:
+        """End everything; unfinished jobs go on with the next server."""
+        self.events.close()
+        self.queue.close()
+        self.tiles.close()
+        self._looker.close()
+        self._forget_deleted()
+        self.records.close()
+
+    def _on_answer(self, message: Message) -> None:
+        if message[0] == "ended":
+            for answer in self._answers.values():
+                answer.set_exception(OutputError("the picture was too much for this machine: try a smaller one"))
+            self._answers.clear()
+            return
+        _, number, result, error = message
+        answer = self._answers.pop(number)
+        if answer.cancelled():
+            return
+        if error is None:
+            answer.set_result(result)
+        else:
+            answer.set_exception(PhospheneError(error))
+
+    def _forget_deleted(self) -> None:
+        """Remove what can no longer be brought back."""
+        self.folder.clear()
+        for job in self.records.jobs("deleted"):
+            shutil.rmtree(self.folder.steps(job["id"]), ignore_errors=True)
+            self.folder.thumb(job["id"]).unlink(missing_ok=True)
+            self.records.forget(job["id"])
+
+
+def the_studio(request: Request) -> Studio:
+    """Return the studio that a request is for."""
+    studio: Studio = request.app.state.studio
+    return studio
+
+
+TheStudio = Annotated[Studio, Depends(the_studio)]
+
+
+def find_job(studio: Studio, id: str) -> dict[str, Any]:
+    """Return a job; raise the answer 404 where there is none."""
+    found = studio.records.job(plain(id))
+    if found is None:
+        raise HTTPException(404, "there is no such job: it may have been removed")
+    return found
+
+
+def find_source(studio: Studio, sha256: str) -> dict[str, Any]:
+    """Return a source; raise the answer 404 where there is none."""
+    found = studio.records.source(plain(sha256))
+    if found is None:
+        raise HTTPException(404, "there is no such source")
+    return found
