@@ -169,8 +169,8 @@ class ZoomOptions(CommonOptions, total=False):
 
     size: tuple[int, int] | int | str | None
     """Size of the film: the longest side, or WIDTHxHEIGHT; by default its source's, at most 640."""
-    seconds: float
-    """Length of the film."""
+    seconds: float | None
+    """Length of the film; by default its sound's, or 20 without one."""
     octaves: int | Literal["auto"]
     """Sizes to dream at, from small to full; auto uses as many as fit the size."""
     octave_scale: float
@@ -194,10 +194,19 @@ class ZoomOptions(CommonOptions, total=False):
     """How octaves are resized: bicubic with antialiasing, or linear (the 2015 behaviour)."""
     symmetry: str | None
     """Kaleidoscope: mirror left and right, rotate:N for N equal sectors, or the wallpaper groups p4m and p6m."""
+    intensity: str | float
+    """How strongly each frame is dreamt on, as a factor of step_size; with a sound a number is multiplied by its
+    loudness and onsets."""
+    weights: str | None
+    """Weights of the targets that are joined by |; by default all alike, or with a sound by how loud it is in as
+    many bands, the first target for the lowest."""
+    sound: str | None
+    """Sound that the film follows and has: its loudness, onsets and bands become keyframes, which the recipe
+    has."""
     fps: str | float
     """Frames per second."""
     speed: str | float
-    """Magnification per second; below 1 to zoom out."""
+    """Magnification per second; below 1 to zoom out; with a sound a number changes with its onsets and loudness."""
     spin: str | float
     """Rotation in degrees per second, anticlockwise."""
     drift: str
@@ -215,8 +224,9 @@ class MorphOptions(CommonOptions, total=False):
 
     size: tuple[int, int] | int | str
     """Size of the film: a square's side, or WIDTHxHEIGHT."""
-    seconds: float
-    """Length of the transition from one idea to the next."""
+    seconds: float | None
+    """Length of the transition from one idea to the next; by default 4, or with a sound so that the film is as
+    long."""
     ensemble: tuple[str, ...] | Literal["auto"] | str
     """Further networks that score pictures of labels together with net; auto for those that suit it, none for net
     alone."""
@@ -226,6 +236,11 @@ class MorphOptions(CommonOptions, total=False):
     """Lead the last frame back to the first, so that the film repeats seamlessly."""
     between: int
     """Pictures between two ideas that are imagined as both at once; the frames in between blend them."""
+    pace: str | float
+    """Relative speed of the transition; with a sound a number changes with its onsets and loudness."""
+    sound: str | None
+    """Sound that the film follows and has: its loudness, onsets and bands become keyframes, which the recipe
+    has."""
     shared: float
     """Share of each step that all pictures take together: more makes them more alike."""
     steps: int
@@ -262,6 +277,15 @@ class VideoOptions(CommonOptions, total=False):
     """How octaves are resized: bicubic with antialiasing, or linear (the 2015 behaviour)."""
     symmetry: str | None
     """Kaleidoscope: mirror left and right, rotate:N for N equal sectors, or the wallpaper groups p4m and p6m."""
+    intensity: str | float
+    """How strongly each frame is dreamt on, as a factor of step_size; with a sound a number is multiplied by its
+    loudness and onsets."""
+    weights: str | None
+    """Weights of the targets that are joined by |; by default all alike, or with a sound by how loud it is in as
+    many bands, the first target for the lowest."""
+    sound: str | None
+    """Sound that the film follows and has: its loudness, onsets and bands become keyframes, which the recipe
+    has."""
     start: float
     """Where to begin, in seconds of the clip."""
     end: float | None
@@ -596,6 +620,9 @@ class AnyOptions(CommonOptions, total=False):
     columns: int | Literal["auto"]
     gap: int
     seconds: float | None
+    intensity: str | float
+    weights: str | None
+    sound: str | None
     fps: str | float
     speed: str | float
     spin: str | float
@@ -603,6 +630,7 @@ class AnyOptions(CommonOptions, total=False):
     loop: bool
     level: float
     between: int
+    pace: str | float
     shared: float
     start: float | str | Net | None
     end: float | None

@@ -7,6 +7,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import av
 import numpy as np
 import PIL.Image
 import pytest
@@ -16,26 +17,45 @@ from click.testing import CliRunner
 import phosphene as ph
 from phosphene.canvas.waves import WaveCanvas
 from phosphene.cli.root import phosphene
+from phosphene.errors import SettingError
 from phosphene.loops.sound import patch as patches
 from phosphene.loops.sound.dream import stretches
 from phosphene.media.sound.loudness import LoudnessMeter
 from phosphene.media.sound.read import read_sound
 from phosphene.media.sound.write import writing
+from phosphene.media.video.clip import open_clip
+from phosphene.render.job import Format
 
 SOUNDS = Path(__file__).parents[2] / "examples" / "sounds"
-FEW: dict[str, Any] = {"sketches": 16, "steps": 2, "views": 1, "net": "ear"}
+FEW: dict[str, Any] = {"sketches": 4, "steps": 2, "views": 1, "net": "ear"}
+
+
+@pytest.fixture(autouse=True)
+def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Sketches are few and short, and each is heard once."""
+    for name, value in {"ROUND": 4, "KEPT": 2, "LOOKS": 1, "LAST_LOOKS": 1, "SKETCH_SECONDS": 1.0}.items():
+        monkeypatch.setattr(f"phosphene.loops.sound.dream.{name}", value)
+
+
+def write_song(path: Path, seconds: float) -> Path:
+    """A wandering tone in stereo, its sides unlike one another."""
+    time = np.arange(round(44_100 * seconds)) / 44_100
+    left = 0.3 * np.sin(2 * np.pi * 220 * time) * (1 + 0.5 * np.sin(2 * np.pi * 2 * time))
+    right = 0.2 * np.sin(2 * np.pi * 11_000 * time) * np.sin(2 * np.pi * time)
+    with writing(path, 44_100, 2, 24, None) as writer:
+        writer.write(np.stack([left, right], 1).astype(np.float32))
+    return path
 
 
 @pytest.fixture
 def song(tmp_path: Path) -> Path:
-    """Nine seconds of a wandering tone in stereo, its sides unlike one another."""
-    time = np.arange(44_100 * 9) / 44_100
-    left = 0.3 * np.sin(2 * np.pi * 220 * time) * (1 + 0.5 * np.sin(2 * np.pi * 2 * time))
-    right = 0.2 * np.sin(2 * np.pi * 11_000 * time) * np.sin(2 * np.pi * time)
-    path = tmp_path / "song.wav"
-    with writing(path, 44_100, 2, 24, None) as writer:
-        writer.write(np.stack([left, right], 1).astype(np.float32))
-    return path
+    """Ten seconds, which are dreamt in two stretches."""
+    return write_song(tmp_path / "song.wav", 10)
+
+
+@pytest.fixture
+def short(tmp_path: Path) -> Path:
+    return write_song(tmp_path / "short.wav", 4)
 
 
 def test_zero_steps_give_the_samples_back(song: Path, tmp_path: Path) -> None:
@@ -66,7 +86,7 @@ def test_a_dream_changes_both_sides_alike_and_nothing_above(song: Path, tmp_path
     frequency = np.fft.rfftfreq(len(change), 1 / 44_100)
     assert spectrum[frequency > 8200].sum() < 1e-5 * spectrum.sum()
     jumps = np.abs(np.diff(change[:, 0], 2))
-    assert jumps[44_100 * 7 : 44_100 * 8].max() < 4 * np.quantile(jumps, 0.9999)  # where two stretches overlap
+    assert jumps[44_100 * 4 : 44_100 * 6].max() < 4 * np.quantile(jumps, 0.9999)  # where two stretches overlap
 
 
 def _gain(before: np.ndarray, after: np.ndarray) -> float:
@@ -76,7 +96,7 @@ def _gain(before: np.ndarray, after: np.ndarray) -> float:
 
 
 def test_a_sound_is_imagined_and_made_again(folder: Path) -> None:
-    args = ["imagine", "choir", "--net", "ear", "--seconds", "2", "--sketches", "16", "--steps", "1", "--json"]
+    args = ["imagine", "choir", "--net", "ear", "--seconds", "2", "--sketches", "4", "--steps", "1", "--json"]
     result = CliRunner().invoke(phosphene, args)
     assert result.exit_code == 0, result.output
     made = json.loads(result.stdout)
@@ -91,16 +111,44 @@ def test_a_sound_is_imagined_and_made_again(folder: Path) -> None:
     assert 0.02 < samples.std() < 0.5
 
 
-def test_what_was_stopped_ends_with_the_same_samples(song: Path, tmp_path: Path) -> None:
+def test_a_film_shows_how_it_is_dreamt(short: Path, tmp_path: Path) -> None:
+    path, film = tmp_path / "dream.flac", tmp_path / "dream.mp4"
+    for stop in (3, None):
+        job = ph.job("dream", short, target="choir", **{**FEW, "steps": 3})
+        for number, _ in enumerate(job.writing(path, Format(film=film)), start=1):
+            if number == stop:
+                job.cancel()
+        assert film.exists() == path.exists() == (stop is None)
+    images = [frame.image for frame in open_clip(film).frames()]
+    assert len(images) == 100
+    first, middle, last = ((images[index] - images[2]).abs().mean(dim=(0, 1, 2)) for index in (3, 50, -1))
+    assert float(last.mean()) > float(middle.mean()) > float(first.mean())
+    assert float(first[980:].mean()) < float(last[980:].mean()) / 5  # far from the playhead it was the source
+    with av.open(str(film)) as opened:
+        sound = np.concatenate([frame.to_ndarray() for frame in opened.decode(audio=0)], axis=1)
+    assert sound.shape[-1] in (44_100 * 4, 44_100 * 4 * 2)  # planes, or packed
+    assert sorted(each.name for each in tmp_path.iterdir()) == ["dream.flac", "dream.mp4", "short.wav"]
+    with pytest.raises(SettingError, match="0 steps change nothing"):
+        list(ph.job("dream", short, steps=0).writing(tmp_path / "no.flac", Format(film=film)))
+
+
+def test_only_sounds_have_a_film(tmp_path: Path, photo: Path) -> None:
+    job = ph.job("dream", photo, net="pocket", size=32, octaves=1, steps=1)
+    with pytest.raises(SettingError, match="makes no film"):
+        list(job.writing(tmp_path / "a.png", Format(film=tmp_path / "a.mp4")))
+
+
+def test_what_was_stopped_ends_with_the_same_samples(short: Path, tmp_path: Path) -> None:
     whole, path = tmp_path / "whole.flac", tmp_path / "part.flac"
-    ph.job("dream", song, target="choir", **FEW).save(whole)
-    for stop in (1, 5):
-        job = ph.job("dream", song, target="choir", **FEW)
+    settings = {**FEW, "steps": 3, "sketches": 8}
+    ph.job("dream", short, target="choir", **settings).save(whole)
+    for stop in (1, 3):  # among the sketches, and among the steps
+        job = ph.job("dream", short, target="choir", **settings)
         for number, _ in enumerate(job.writing(path), start=1):
             if number == stop:
                 job.cancel()
         assert not path.exists()
-    ph.job("dream", song, target="choir", **FEW).save(path)
+    ph.job("dream", short, target="choir", **settings).save(path)
     assert path.read_bytes() == whole.read_bytes()
     assert not path.with_name("part.flac.work").exists()
 
@@ -164,6 +212,9 @@ def test_stretches_cover_the_sound() -> None:
     assert places[-1][1] == 16_000 * 3600
     assert all(second[0] < first[1] for first, second in itertools.pairwise(places))
     assert stretches(10, 16_000) == [(0, 10)]
+    assert len(stretches(round(16_000 * 8.5), 16_000)) == 1
+    lengths = {end - begin for begin, end in stretches(16_000 * 20 + 7, 16_000)}
+    assert max(lengths) - min(lengths) <= 1
 
 
 def test_patches_play_the_same_wherever_they_begin() -> None:

@@ -15,7 +15,7 @@ from phosphene.cli.root import Command
 @click.argument("photos", metavar="[PHOTO]...", nargs=-1, type=options.PATH)
 @options.noise
 @options.settings("dream", "dream-sound")
-@output.options(still=True)
+@output.options(still=True, sound=True)
 def dream(photos: tuple[Path, ...], noise: Any, preset: str | None, output: output.Output, **settings: Any) -> None:
     """Dream on PHOTO: bring out what a network sees in it, at all sizes from large shapes to fine detail.
 
@@ -25,7 +25,7 @@ def dream(photos: tuple[Path, ...], noise: Any, preset: str | None, output: outp
       phosphene dream photo.jpg
       phosphene dream photo.jpg --target mixed3b --size 2000 -o strokes.png
       phosphene dream *.jpg -o dreams/
-      phosphene dream song.flac --target choir
+      phosphene dream song.flac --target choir --film dreamt.mp4
       phosphene dream --noise 768x1024 --symmetry rotate:6
 
     Without -o the result is PHOTO-dream.png in the current folder, or PHOTO-dream-2.png if that is taken. The result

@@ -14,7 +14,7 @@ from phosphene.cli.root import Command
 @click.command(cls=Command)
 @click.argument("words", metavar="TEXT...", nargs=-1)
 @options.settings("imagine", "imagine-sound", without=("target",))
-@output.options(still=True)
+@output.options(still=True, sound=True)
 def imagine(words: tuple[str, ...], preset: str | None, output: output.Output, **settings: Any) -> None:
     """Make a picture of what TEXT stands for in the network: a label, a layer, a channel, or a sum of them.
 

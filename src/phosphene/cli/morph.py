@@ -13,7 +13,7 @@ from phosphene.cli.root import Command
 @click.command(cls=Command)
 @click.argument("ideas", nargs=-1, required=True)
 @options.settings("morph", "morph-sound")
-@output.options(film=True)
+@output.options(film=True, sound=True)
 def morph(ideas: tuple[str, ...], output: output.Output, **settings: Any) -> None:
     """Turn one idea into the next: labels, layers, channels, or sums of them, two or more.
 
@@ -21,6 +21,7 @@ def morph(ideas: tuple[str, ...], output: output.Output, **settings: Any) -> Non
       phosphene morph banana dumbbell "golden retriever" -o morph.mp4
       phosphene morph mixed4c:13 mixed4c:100 --loop -o morph.gif
       phosphene morph teapot goldfish --between 6 --seconds 8
+      phosphene morph teapot goldfish dumbbell --sound song.flac
       phosphene morph choir sitar --net ear -o morph.flac
 
     All ideas are imagined together first, along with some pictures between them that are both, which takes most of the

@@ -22,15 +22,16 @@ PICTURE = ".png"
 
 STDOUT = Path("-")
 
-_KEPT = ("path", "force", "fresh", "yes", "preview", "no_recipe", "depth")
+_KEPT = ("path", "force", "fresh", "yes", "preview", "no_recipe", "depth", "film")
 
 
 @dataclass(frozen=True)
 class Output:
     """Where a result goes and how it is stored, and where a picture of the work so far is kept.
 
-    Without `path`, the result is named after the work, with `stem`. `also` are more files of the same picture. With
-    `yes`, long work begins without a question. With `piped`, the file at `path` will be copied to stdout.
+    Without `path`, the result is named after the work, with `stem`. `also` are more files of the same picture, and
+    `film` is that of a sound. With `yes`, long work begins without a question. With `piped`, the file at `path` will be
+    copied to stdout.
     """
 
     path: Path | None
@@ -41,6 +42,7 @@ class Output:
     yes: bool = False
     piped: bool = False
     also: tuple[Path, ...] = ()
+    film: Path | None = None
     format: dict[str, Any] = field(default_factory=dict)
 
     def place(self, job: Job, stem: str, source: Path | None = None) -> Path:
@@ -52,6 +54,10 @@ class Output:
         if self.preview is not None:
             _check_picture(self.preview)
             _check_apart(self.preview, source)
+        if self.film is not None:
+            _check_apart(self.film, source)
+            if self.film.exists() and not self.force:
+                raise _taken(self.film)
         if self.path is None:
             suffix = self.suffix if job.work.suffix is None else job.work.suffix
             for number in itertools.count(1):
@@ -66,14 +72,17 @@ class Output:
                 _check_apart(each, source)
                 there = each.is_file() or any((each / name).is_file() for name in ("picture.dzi", "index.html"))
                 if there and not self.force:
-                    raise OutputError(
-                        f"{each} is there already: give --force to replace it, or another name", path=each
-                    )
+                    raise _taken(each)
         return self.path
 
     def all_paths(self, job: Job, path: Path) -> list[Path]:
         """Return all files of the result, of which `path` is the first."""
-        return [each for given in (path, *self.also) for each in job.work.paths(given)]
+        films = [] if self.film is None else [self.film]
+        return [each for given in (path, *self.also) for each in job.work.paths(given)] + films
+
+
+def _taken(path: Path) -> OutputError:
+    return OutputError(f"{path} is there already: give --force to replace it, or another name", path=path)
 
 
 def _say_json(ctx: click.Context, _: click.Parameter, value: bool) -> None:
@@ -91,12 +100,14 @@ json_option = click.option(
 )
 
 
-def options(*, still: bool = False, film: bool = False) -> Callable[[F], F]:
+def options(*, still: bool = False, film: bool = False, sound: bool = False) -> Callable[[F], F]:
     """Return a decorator that adds the options of outputs, and gathers them as the argument `output`.
 
-    Outputs that are neither stills nor films are networks.
+    Outputs that are neither stills nor films are networks. With `sound`, results may be sounds, which have a film.
     """
     added = _added(still=still, film=film)
+    if sound:
+        added.append(_FILM)
 
     def decorate(command: F) -> F:
         def gathered(*args: Any, **given: Any) -> Any:
@@ -114,7 +125,11 @@ def options(*, still: bool = False, film: bool = False) -> Callable[[F], F]:
                 if STDOUT in (first, *also) or len({*kept["path"]}) < len(kept["path"]):
                     raise click.UsageError("Several outputs must be different files.")
                 format["also"] = tuple(also)
-            output = Output(first, kept["preview"], suffix=suffix, also=tuple(also), format=format, **said)
+            if kept["film"]:
+                format["film"] = kept["film"]
+            output = Output(
+                first, kept["preview"], suffix=suffix, also=tuple(also), film=kept["film"], format=format, **said
+            )
             return command(*args, output=output, **given)
 
         gathered.__name__, gathered.__doc__ = command.__name__, command.__doc__
@@ -126,6 +141,14 @@ def options(*, still: bool = False, film: bool = False) -> Callable[[F], F]:
         return result
 
     return decorate
+
+
+_FILM = click.option(
+    "--film",
+    type=PATH,
+    metavar="FILE",
+    help="For a sound: also write a film of its spectrogram as it is dreamt, with the sound (.mp4, .webm, .mkv, .mov).",
+)
 
 
 def _added(*, still: bool, film: bool) -> list[Callable[[F], F]]:

@@ -21,9 +21,11 @@ def video(clip: Path, output: output.Output, **settings: Any) -> None:
     \b
       phosphene video clip.mp4 -o dreamt.mp4 --size 640
       phosphene video clip.mov --start 2 --end 8 --target mixed4c
+      phosphene video clip.mp4 --sound song.flac --target "mixed4c | mixed3b"
       phosphene video clip.mp4 --every 2 --keep 0.95
 
-    Frames keep their times and the film its sound. Without -o the result is CLIP-dream.mp4 in the current folder. If it
-    is stopped, the same command continues. The film carries its recipe: `phosphene again` renders it again.
+    Frames keep their times and the film its sound, unless --sound has it follow another. Without -o the result is
+    CLIP-dream.mp4 in the current folder. If it is stopped, the same command continues. The film carries its recipe:
+    `phosphene again` renders it again.
     """
     options.run("video", clip, output, f"{clip.stem}-dream", clip, **settings)

@@ -22,11 +22,12 @@ def zoom(photo: Path | None, noise: Any, preset: str | None, output: output.Outp
     \b
       phosphene zoom photo.jpg -o trip.mp4 --seconds 20
       phosphene zoom photo.jpg --speed "0s: 1.2; 5s: 2" --target "0s: mixed3b; 6s: mixed4c; 12s: goldfish"
+      phosphene zoom photo.jpg --sound song.flac --target "mixed4c | mixed3b"
       phosphene zoom --noise 640x360 --loop -o trip.gif
 
-    Settings with KEYS may change in the course of the film. Without -o the result is PHOTO-zoom.mp4 in the current
-    folder. If it is stopped, the same command continues. The film carries its recipe: `phosphene again` renders it
-    again.
+    With --sound the trip follows the music, has it as its sound, and lasts as long. Settings with KEYS may change in
+    the course of the film. Without -o the result is PHOTO-zoom.mp4 in the current folder. If it is stopped, the same
+    command continues. The film carries its recipe: `phosphene again` renders it again.
     """
     source, stem, path = options.source(() if photo is None else (photo,), noise)
     options.run("zoom", source, output, f"{stem}-zoom", path, preset=preset, **settings)

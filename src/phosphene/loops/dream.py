@@ -115,6 +115,11 @@ def dreamt(engine: Engine, photo: Image, settings: DreamSettings, *, arithmetic:
     return image.to(photo.device), float(torch.stack(scores).mean()) if scores else 0.0
 
 
+def stepping(settings: DreamSettings, factor: float) -> DreamSettings:
+    """Return the settings with steps that are `factor` times as long."""
+    return settings if factor == 1 else settings.model_copy(update={"step_size": settings.step_size * factor})
+
+
 def laid_on(photo: Image, image: Float[Tensor, "n channels small_h small_w"], settings: DreamSettings) -> Image:
     """Return the image of a small octave at full size: its detail, enlarged, on the photograph, which stays sharp."""
     if image.shape == photo.shape:

@@ -13,6 +13,7 @@ feature visualization interpolation".
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -34,8 +35,8 @@ from phosphene.loops.stages import Stage, plan
 from phosphene.loops.step import Frame, State, Step, number
 from phosphene.nets.base import Net
 from phosphene.objectives.base import Objective
-from phosphene.recipe.films import MorphSettings
-from phosphene.recipe.keyframes import smoothstep
+from phosphene.recipe.films import MORPH_SECONDS, MorphSettings
+from phosphene.recipe.keyframes import at, read_track, smoothstep
 from phosphene.recipe.stills import ImagineSettings
 from phosphene.resampling import resize
 from phosphene.types import Activations, Image, Scores, Size
@@ -54,7 +55,7 @@ FRAME_COST = 4
 
 def frame_count(settings: MorphSettings, ideas: int) -> int:
     """Return the number of frames of a morph of this many ideas."""
-    return max(2, round(settings.seconds * _transitions(settings, ideas) * Fraction(settings.fps)))
+    return max(2, round((settings.seconds or MORPH_SECONDS) * _transitions(settings, ideas) * Fraction(settings.fps)))
 
 
 def pixels_seen(
@@ -102,8 +103,9 @@ def morph_steps(
         spectra, first = work.finished(state["spectra"]), 0
     else:
         spectra, first = state["spectra"], int(state["index"])
+    shares = travelled(settings, frames)
     for index in range(first, frames):
-        image = resize(_frame(spectra, _position(index, frames, settings, len(ideas)), work.last), size, clamp=True)
+        image = resize(_frame(spectra, _position(shares[index], settings, len(ideas)), work.last), size, clamp=True)
         yield Step(
             stage="frame",
             step=index + 1,
@@ -299,10 +301,26 @@ def _transitions(settings: MorphSettings, ideas: int) -> int:
     return ideas if settings.loop else ideas - 1
 
 
-def _position(index: int, frames: int, settings: MorphSettings, ideas: int) -> float:
-    """Return which keyframe a frame is at: slow at the ideas, faster between them."""
+def travelled(settings: MorphSettings, frames: int) -> list[float]:
+    """Return the share of the whole way that each frame has come, 0 to 1, at the pace of the settings.
+
+    >>> travelled(MorphSettings(pace="0s: 1; 0.04s: 3"), 4)
+    [0.0, 0.25, 0.625, 1.0]
+    """
     whole = frames if settings.loop else max(1, frames - 1)
-    transition, share = divmod(index / whole * _transitions(settings, ideas), 1)
+    pace, fps = read_track(settings.pace), Fraction(settings.fps)
+    if len(pace.values) == 1:
+        return [index / whole for index in range(frames)]
+    # Between two frames, the mean pace of both.
+    paces = [at(pace, float(index / fps))[0] for index in range(whole + 1)]
+    steps = [(paces[index] + paces[index + 1]) / 2 for index in range(whole)]
+    sums = [0.0, *itertools.accumulate(steps)]
+    return [each / sums[-1] for each in sums[:frames]]
+
+
+def _position(share: float, settings: MorphSettings, ideas: int) -> float:
+    """Return which keyframe is at this share of the way: slow at the ideas, faster between them."""
+    transition, share = divmod(share * _transitions(settings, ideas), 1)
     return (transition + smoothstep(share)) * (settings.between + 1)
 
 

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from phosphene.gradients.engine import Engine
 from phosphene.objectives.base import Objective
-from phosphene.recipe.keyframes import Keys
+from phosphene.recipe.keyframes import Keys, Track, at
 from phosphene.types import Image
 
 
@@ -17,11 +17,17 @@ class TargetSchedule:
     Between two keyframes both are sought at once, by weights. A layer's score and a label's are in different units, so
     each is divided by the length of its own gradient first, as `measure` finds it; otherwise the larger would dominate
     until its weight is almost 0.
+
+    Args:
+        engine: for any of the objectives.
+        keys: the objectives.
+        weights: the weight of each objective over time; by default that of its keyframe.
     """
 
-    def __init__(self, engine: Engine, keys: Keys[Objective]) -> None:
+    def __init__(self, engine: Engine, keys: Keys[Objective], weights: Track | None = None) -> None:
         self._engine = engine
         self._keys = keys
+        self._weights = weights
         self._units = [1.0] * len(keys.values)
 
     def measure(self, image: Image) -> Tensor:
@@ -40,9 +46,10 @@ class TargetSchedule:
 
     def at(self, time: float) -> Engine:
         """Return the engine for the objective at this time in seconds."""
+        weights = self._keys.weights(time) if self._weights is None else at(self._weights, time)
         blend = [
             objective if len(self._units) == 1 else weight * unit * objective
-            for weight, unit, objective in zip(self._keys.weights(time), self._units, self._keys.values, strict=True)
+            for weight, unit, objective in zip(weights, self._units, self._keys.values, strict=True)
             if weight
         ]
         self._engine = _towards(self._engine, sum(blend[1:], start=blend[0]))

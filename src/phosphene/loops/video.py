@@ -30,6 +30,7 @@ from phosphene.loops.optical_flow import Luminance, follow, luminance, opencv, w
 from phosphene.loops.step import Frame, State, Step, number
 from phosphene.loops.target_schedule import TargetSchedule
 from phosphene.recipe.films import VideoSettings
+from phosphene.recipe.keyframes import at, read_track
 from phosphene.resampling import resize
 from phosphene.types import Image, Size
 
@@ -130,6 +131,7 @@ def video_steps(
     """
     opencv()
     scene = None if state is None else _Scene.of(state)
+    track = read_track(settings.intensity)
     for source in clip:
         given = resize(source.image, size).clamp(0, 1)
         if settings.symmetry is not None:
@@ -138,7 +140,8 @@ def video_steps(
         schedule.use(lengths)
         now = luminance(given)
         carried = None if scene is None else _carried(scene, now, settings, size)
-        short = _Dream(schedule, settings, arithmetic, source)
+        (intensity,) = at(track, float(source.time))
+        short = _Dream(schedule, settings, arithmetic, source, intensity)
         if carried is None:
             image, score = short(given, settings.first_steps)
             scene = _opened(image, given, source.index, now, lengths)
@@ -151,7 +154,7 @@ def video_steps(
             step=source.index + 1,
             steps=frames,
             progress=(source.index + 1) / frames if frames else 0.0,
-            image=image,
+            image=_shown(image, given, intensity),
             scores=torch.tensor([score]),
             state=scene.state(),
             frame=Frame(source.index, float(source.time), source.pts, source.duration),
@@ -166,15 +169,21 @@ class _Dream:
     settings: VideoSettings
     arithmetic: Arithmetic
     source: InputFrame
+    intensity: float = 1.0
 
     def __call__(self, image: Image, steps: int) -> tuple[Image, float]:
-        settings = self.settings.model_copy(update={"steps": steps})
+        settings = dream.stepping(self.settings.model_copy(update={"steps": steps}), self.intensity)
         return dream.dreamt(self.schedule.at(float(self.source.time)), image, settings, arithmetic=self.here)
 
     @property
     def here(self) -> Arithmetic:
         """The RNGs of this frame."""
         return self.arithmetic.at("frame", self.source.index % JITTERS)
+
+
+def _shown(image: Image, given: Image, intensity: float) -> Image:
+    """Return the frame with what was dreamt on it as strong as `intensity` says; the next one goes on from `image`."""
+    return image if intensity == 1 else (given + intensity * (image - given)).clamp(0, 1)
 
 
 def _carried(scene: _Scene, now: Luminance, settings: VideoSettings, size: Size) -> _Scene | None:

@@ -27,7 +27,7 @@ from phosphene.loops.dream import dreamt
 from phosphene.loops.levels import Levels, keep_level, measure
 from phosphene.loops.step import Frame, State, Step, number
 from phosphene.loops.target_schedule import TargetSchedule
-from phosphene.recipe.films import ZoomSettings
+from phosphene.recipe.films import ZOOM_SECONDS, ZoomSettings
 from phosphene.recipe.keyframes import Track, at, read_track, smoothstep
 from phosphene.resampling import resize
 from phosphene.types import Image, Size
@@ -51,12 +51,13 @@ class _Path:
     speed: Track
     spin: Track
     drift: Track
+    intensity: Track
 
     @classmethod
     def of(cls, settings: ZoomSettings) -> _Path:
         fps = Fraction(settings.fps)
         speed, spin, drift = read_track(settings.speed), read_track(settings.spin), read_track(settings.drift, 2)
-        return cls(frame_count(settings), fps, speed, spin, drift)
+        return cls(frame_count(settings), fps, speed, spin, drift, read_track(settings.intensity))
 
     def motion(self, index: int, size: Size) -> Tensor:
         """Return what maps places in frame `index + 1` to places in frame `index`, at the speed midway between."""
@@ -99,7 +100,7 @@ class _Trip:
 
 def frame_count(settings: ZoomSettings) -> int:
     """Return how many frames the zoom has."""
-    return max(1, round(settings.seconds * Fraction(settings.fps)))
+    return max(1, round((settings.seconds or ZOOM_SECONDS) * Fraction(settings.fps)))
 
 
 def pixels_seen(size: Size, settings: ZoomSettings) -> int:
@@ -149,7 +150,8 @@ def zoom_steps(
             picture = _returning(picture, trip.first, index, path)
         score = 0.0
         if index or not settings.loop:  # a looped zoom begins with the end of its rehearsal
-            picture, score = dreamt(schedule.at(time), picture, settings, arithmetic=arithmetic.at("frame", index))
+            here = dream.stepping(settings, at(path.intensity, time)[0])
+            picture, score = dreamt(schedule.at(time), picture, here, arithmetic=arithmetic.at("frame", index))
         first = picture if settings.loop and not index else trip.first
         trip = replace(trip, index=index + 1, image=picture, first=first)
         yield Step(

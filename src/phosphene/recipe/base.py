@@ -111,6 +111,16 @@ Mask = Annotated[
 ]
 
 
+SoundToFollow = Annotated[
+    Annotated[FileSource, meant("the path of a file with sound", "FILE")] | None,
+    BeforeValidator(read_file),
+    Field(
+        description="Sound that the film follows and has: its loudness, onsets and bands become keyframes, which the "
+        "recipe has."
+    ),
+]
+
+
 def _which_source(value: object) -> str:
     has_noise = "noise" in value if isinstance(value, Mapping) else isinstance(value, Noise)
     return "noise" if has_noise else "photo"

@@ -11,7 +11,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, BeforeValidator, Field
 
 from phosphene.errors import SettingError
-from phosphene.recipe.keyframes import read_track
+from phosphene.recipe.keyframes import read_keys, read_track
 from phosphene.recipe.settings import meant
 
 MOST_OCTAVES = 1000
@@ -164,6 +164,17 @@ def _is_track(numbers: int, above: float) -> Callable[[str], str]:
     return check
 
 
+def _are_weights(text: str) -> str:
+    try:
+        first = read_keys(text).values[0]
+        values = read_track(text, first.count(",") + 1).values
+    except SettingError as problem:
+        raise ValueError(str(problem)) from None
+    if not all(min(value) >= 0 and max(value) > 0 for value in values):
+        raise ValueError("out of range")
+    return text
+
+
 Symmetry = Annotated[
     Annotated[
         str,
@@ -204,4 +215,29 @@ Drift = Annotated[
 ]
 ChannelDropout = Annotated[
     float, Field(ge=0, lt=1, description="Share of the network's channels that each step drops at random.")
+]
+Factor = Annotated[
+    str,
+    BeforeValidator(_written),
+    AfterValidator(_is_track(1, above=0)),
+    meant('a number above 0, or keys as in "0s: 0.5; 4s: 2"', "NUMBER|KEYS"),
+]
+Intensity = Annotated[
+    Factor,
+    Field(
+        description="How strongly each frame is dreamt on, as a factor of step_size; with a sound a number is "
+        "multiplied by its loudness and onsets."
+    ),
+]
+Weights = Annotated[
+    Annotated[
+        str,
+        AfterValidator(_are_weights),
+        meant('a number from 0 for each target, or keys as in "0s: 1,0; 4s: 0.5,1"', "X,Y,...|KEYS"),
+    ]
+    | None,
+    Field(
+        description="Weights of the targets that are joined by |; by default all alike, or with a sound by how "
+        "loud it is in as many bands, the first target for the lowest."
+    ),
 ]

@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from phosphene.recipe.base import BaseRecipe, ClipFile, EnsembleRecipe, Model, NetworkRecipe, PhotoOrNoise
+from phosphene.recipe.base import (
+    BaseRecipe,
+    ClipFile,
+    EnsembleRecipe,
+    Model,
+    NetworkRecipe,
+    PhotoOrNoise,
+    SoundToFollow,
+)
 from phosphene.recipe.fields import (
     Drift,
+    Factor,
+    Intensity,
     OctaveScale,
     Rate,
     Seed,
@@ -19,6 +30,7 @@ from phosphene.recipe.fields import (
     Target,
     TileField,
     Views,
+    Weights,
 )
 from phosphene.recipe.settings import meant
 from phosphene.recipe.stills import DreamSettings
@@ -26,12 +38,15 @@ from phosphene.recipe.stills import DreamSettings
 LONGEST = 36_000
 """Seconds of the longest film that is made from nothing, ten hours."""
 
+ZOOM_SECONDS, MORPH_SECONDS = 20.0, 4.0
+"""Where neither the length nor a sound is given: that of a zoom, and of a morph's transition."""
+
 Seconds = Annotated[float, Field(gt=0, le=LONGEST)]
 FrameSteps = Annotated[int, Field(ge=1, le=1000)]
 Loop = Annotated[bool, Field(description="Lead the last frame back to the first, so that the film repeats seamlessly.")]
 _TARGET = (
     'What to bring out, in the objective language, throughout or by keyframes ("0s: mixed3b; 6s: mixed4c; 12s: '
-    'goldfish"); by default what suits the network best.'
+    'goldfish"), or several joined by | that share it by weights; by default what suits the network best.'
 )
 
 
@@ -40,14 +55,23 @@ class FrameDreamSettings(DreamSettings):
 
     octave_scale: OctaveScale = 1.6
     steps: FrameSteps = Field(1, description="Steps of ascent in each octave of a frame.")
+    intensity: Intensity = "1"
+    weights: Weights = None
+    sound: SoundToFollow = None
 
 
 class ZoomSettings(FrameDreamSettings):
     """How a zoom travels."""
 
-    seconds: Seconds = Field(20.0, description="Length of the film.")
+    seconds: Seconds | None = Field(
+        None, description=f"Length of the film; by default its sound's, or {ZOOM_SECONDS:g} without one."
+    )
     fps: Rate = Field("30", description="Frames per second.")
-    speed: Speed = Field("1.3", description="Magnification per second; below 1 to zoom out.")
+    speed: Speed = Field(
+        "1.3",
+        description="Magnification per second; below 1 to zoom out; with a sound a number changes with its "
+        "onsets and loudness.",
+    )
     spin: Spin = Field("4", description="Rotation in degrees per second, anticlockwise.")
     drift: Drift = Field(
         "0,0", description="Camera movement to the right and down per second, as shares of the picture."
@@ -72,19 +96,30 @@ class _ZoomBase(NetworkRecipe):
 class ZoomRecipe(ZoomSettings, _ZoomBase):
     """How a zoom into a photograph, or into noise, was made: each frame dreams on the last one, moved."""
 
+    reset_by: ClassVar[Mapping[str, str]] = dict.fromkeys(("speed", "intensity", "weights", "seconds"), "sound")
+
     tile: TileField = "auto"
 
 
 class MorphSettings(Model):
     """How one idea becomes the next."""
 
-    seconds: Seconds = Field(4.0, description="Length of the transition from one idea to the next.")
+    seconds: Seconds | None = Field(
+        None,
+        description=f"Length of the transition from one idea to the next; by default {MORPH_SECONDS:g}, or with a "
+        "sound so that the film is as long.",
+    )
     fps: Rate = Field("25", description="Frames per second.")
     loop: Loop = False
     between: Annotated[int, Field(ge=0, le=32)] = Field(
         3,
         description="Pictures between two ideas that are imagined as both at once; the frames in between blend them.",
     )
+    pace: Factor = Field(
+        "1",
+        description="Relative speed of the transition; with a sound a number changes with its onsets and loudness.",
+    )
+    sound: SoundToFollow = None
     shared: Annotated[float, Field(ge=0, le=1)] = Field(
         0.5, description="Share of each step that all pictures take together: more makes them more alike."
     )
@@ -107,6 +142,7 @@ class MorphRecipe(MorphSettings, _MorphBase):
     """How a film from one idea to the next was made."""
 
     not_settings: ClassVar[frozenset[str]] = BaseRecipe.not_settings | {"ideas"}
+    reset_by: ClassVar[Mapping[str, str]] = dict.fromkeys(("pace", "seconds"), "sound")
 
 
 class VideoSettings(FrameDreamSettings):
@@ -139,5 +175,7 @@ class _VideoBase(NetworkRecipe):
 
 class VideoRecipe(VideoSettings, _VideoBase):
     """How a clip was dreamt on."""
+
+    reset_by: ClassVar[Mapping[str, str]] = dict.fromkeys(("intensity", "weights"), "sound")
 
     tile: TileField = "auto"

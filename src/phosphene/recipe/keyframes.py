@@ -94,6 +94,35 @@ def read_keys(text: str) -> Keys[str]:
     return Keys(times, tuple(value for _, value in found))
 
 
+def read_several(text: str) -> tuple[str, ...]:
+    """Return the targets in a text that are joined by `|`, outside of quotes and parentheses.
+
+    >>> read_several('mixed3b | guide(a|b.jpg, mixed4c)')
+    ('mixed3b', 'guide(a|b.jpg, mixed4c)')
+    """
+    parts, depth, quoted = [""], 0, False
+    for each in text:
+        quoted ^= each == '"'
+        depth += 0 if quoted else (each == "(") - (each == ")")
+        if each == "|" and not quoted and depth <= 0:
+            parts.append("")
+        else:
+            parts[-1] += each
+    return tuple(part.strip() for part in parts)
+
+
+def write_track(track: Track) -> str:
+    """Return the text of a track, which `read_track` reads back; a single key is written without its time.
+
+    >>> write_track(Keys((0.0, 2.5), ((1.0, 0.25), (0.5, 1.0))))
+    '0s: 1,0.25; 2.5s: 0.5,1'
+    """
+    values = [",".join(f"{number:.4g}" for number in value) for value in track.values]
+    if len(values) == 1:
+        return values[0]
+    return "; ".join(f"{time:.10g}s: {value}" for time, value in zip(track.times, values, strict=True))
+
+
 def read_track(text: str, numbers: int = 1) -> Track:
     """Read the keyframes in a text, each of `numbers` numbers separated by commas.
 

@@ -112,12 +112,12 @@ def dumps(recipe: BaseRecipe) -> str:
 
 
 def relative_to(recipe: R, folder: str | os.PathLike[str]) -> R:
-    """Return the recipe with the paths of its source and mask as seen from `folder`, where the file that carries it is.
+    """Return the recipe with the paths of its files as seen from `folder`, where the file that carries it is.
 
     A file outside of `folder` is named by its base name only, so that a recipe does not tell about private folders.
     """
     found = {}
-    for name in ("source", "mask"):
+    for name in ("source", "mask", "sound"):
         file = getattr(recipe, name, None)  # not every kind of recipe has one
         if isinstance(file, FileSource) and file.path is not None:
             inside = Path(os.path.abspath(file.path)).is_relative_to(os.path.abspath(folder))

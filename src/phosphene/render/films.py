@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeVar
 
 import torch
 
+from phosphene.errors import SettingError
 from phosphene.gradients.engine import Engine
 from phosphene.gradients.precision import choose_dtype
 from phosphene.loops import morph, video, zoom
@@ -25,14 +26,18 @@ from phosphene.media.video.sound import Sound
 from phosphene.nets.base import Net
 from phosphene.objectives.base import Objective
 from phosphene.recipe import BaseRecipe, MorphRecipe, VideoRecipe, ZoomRecipe, dumps, relative_to, resolved
-from phosphene.recipe.keyframes import Keys, read_keys
+from phosphene.recipe.films import MORPH_SECONDS, ZOOM_SECONDS
+from phosphene.recipe.keyframes import Keys, Track, read_keys, read_several, read_track
 from phosphene.render import networks, sources
 from phosphene.render.environment import about, environment
 from phosphene.render.estimate import Load
 from phosphene.render.job import Format, Given, Job, Output, Work
 from phosphene.render.notebook import LONGEST_SIDE as LONGEST_SIDE_SHOWN
+from phosphene.render.soundtrack import Soundtrack, open_soundtrack
 from phosphene.render.stills import in_colour, name_of, octaves_of
 from phosphene.types import Image, Size
+
+R = TypeVar("R", ZoomRecipe, VideoRecipe)
 
 LONGEST_SIDE = 640
 """Of a zoom whose size is not given: at a photograph's own size, each frame would take minutes."""
@@ -163,6 +168,7 @@ def build_zoom(recipe: ZoomRecipe, net: Net, given: Given) -> FilmWork:
     """Return the work of a zoom into a photograph, or into noise."""
     arithmetic = arithmetic_for(recipe.version, recipe.seed)
     named, keys, guides = _targets(recipe, net, given)
+    track = open_soundtrack(recipe.sound, len(keys.values), given)
     start = sources.start(recipe.source, given.source, given.path, given.look_in, arithmetic)
     size = recipe.size
     if size is None:
@@ -179,15 +185,21 @@ def build_zoom(recipe: ZoomRecipe, net: Net, given: Given) -> FilmWork:
         guides=guides,
         size=size,
         octaves=octaves_of(recipe, size),
+        seconds=recipe.seconds or (ZOOM_SECONDS if track is None else track.music.seconds),
     )
+    if track is not None:
+        recipe = _following(recipe, track, {"speed": recipe.speed, "intensity": recipe.intensity})
+    weights = _weights(recipe)
     image, natural = start.at(size), not start.natural
 
     def begin(state: State | None) -> Iterator[Step]:
-        schedule = TargetSchedule(engine, keys)
+        schedule = TargetSchedule(engine, keys, weights)
         return zoom.zoom_steps(schedule, image(), recipe, natural=natural, arithmetic=arithmetic, state=state)
 
     load = Load.of(zoom.pixels_seen(size, recipe), _layers(keys.values), engine.dtype)
-    return FilmWork(recipe, load, size, Fraction(recipe.fps), zoom.frame_count(recipe), begin, engine.device)
+    frames, fps = zoom.frame_count(recipe), Fraction(recipe.fps)
+    heard = None if track is None else track.sound(float(frames / fps))
+    return FilmWork(recipe, load, size, fps, frames, begin, engine.device, sound=heard)
 
 
 def build_morph(recipe: MorphRecipe, net: Net, given: Given) -> FilmWork:
@@ -196,6 +208,8 @@ def build_morph(recipe: MorphRecipe, net: Net, given: Given) -> FilmWork:
     ideas = tuple(map(targets, recipe.ideas))
     size = sources.size_for(recipe.size, (1, 1))
     memory.check(size)
+    transitions = len(ideas) if recipe.loop else len(ideas) - 1
+    track = open_soundtrack(recipe.sound, 1, given)
     device = next(net.parameters()).device
     dtype = choose_dtype(recipe.precision, device)
     others = networks.companions(recipe, recipe.ideas, ideas, given.path, given.look_in)
@@ -206,7 +220,10 @@ def build_morph(recipe: MorphRecipe, net: Net, given: Given) -> FilmWork:
         precision=name_of(dtype),
         guides=targets.guides,
         size=size,
+        seconds=recipe.seconds or (MORPH_SECONDS if track is None else track.music.seconds / transitions),
     )
+    if track is not None:
+        recipe = resolved(recipe, sound=track.name, **track.keys({"pace": recipe.pace}))
     look = networks.imagine_settings(recipe)
     arithmetic = arithmetic_for(recipe.version, recipe.seed)
 
@@ -217,7 +234,9 @@ def build_morph(recipe: MorphRecipe, net: Net, given: Given) -> FilmWork:
 
     nets = (net, *(each for each, _ in others))
     load = Load.of(morph.pixels_seen(nets, ideas, recipe, look, size=size), _layers(ideas), dtype)
-    return FilmWork(recipe, load, size, Fraction(recipe.fps), morph.frame_count(recipe, len(ideas)), begin, device)
+    frames, fps = morph.frame_count(recipe, len(ideas)), Fraction(recipe.fps)
+    heard = None if track is None else track.sound(float(frames / fps))
+    return FilmWork(recipe, load, size, fps, frames, begin, device, sound=heard)
 
 
 def build_video(recipe: VideoRecipe, net: Net, given: Given) -> FilmWork:
@@ -225,6 +244,10 @@ def build_video(recipe: VideoRecipe, net: Net, given: Given) -> FilmWork:
     clip = sources.clip(recipe.source, given.source, given.path, given.look_in)
     named, keys, guides = _targets(recipe, net, given)
     section = open_clip(str(clip.path)).section(recipe.start, recipe.end, recipe.every)
+    track = open_soundtrack(recipe.sound, len(keys.values), given)
+    own = track is not None and track.name.sha256 == clip.sha256
+    if track is not None and not own:
+        track = replace(track, shift=float(section.start))
     size = sources.size_for(recipe.size, section.clip.size)
     memory.check(size)
     engine = Engine(net, keys.values[0], precision=recipe.precision, tile=recipe.tile)
@@ -238,11 +261,14 @@ def build_video(recipe: VideoRecipe, net: Net, given: Given) -> FilmWork:
         size=size,
         octaves=octaves_of(recipe, size),
     )
+    if track is not None:
+        recipe = _following(recipe, track, {"intensity": recipe.intensity})
+    weights = _weights(recipe)
     arithmetic = arithmetic_for(recipe.version, recipe.seed)
 
     def begin(state: State | None) -> Iterator[Step]:
         return video.video_steps(
-            TargetSchedule(engine, keys),
+            TargetSchedule(engine, keys, weights),
             section.frames(skip=0 if state is None else int(state["index"])),
             recipe,
             size=size,
@@ -252,6 +278,7 @@ def build_video(recipe: VideoRecipe, net: Net, given: Given) -> FilmWork:
         )
 
     frames = section.frame_count
+    length = None if frames is None else float(frames / section.rate)
     seen = None if frames is None else video.pixels_seen(size, recipe, frames)
     return FilmWork(
         recipe,
@@ -262,7 +289,7 @@ def build_video(recipe: VideoRecipe, net: Net, given: Given) -> FilmWork:
         begin,
         engine.device,
         time_base=section.clip.time_base,
-        sound=section.sound,
+        sound=section.sound if track is None or own else track.sound(length),
     )
 
 
@@ -271,8 +298,36 @@ def _layers(objectives: Iterable[Objective]) -> set[str]:
 
 
 def _targets(recipe: ZoomRecipe | VideoRecipe, net: Net, given: Given) -> tuple[str, Keys[Objective], dict[str, str]]:
-    """Return a film's target as text, what it means at each keyframe, and the hashes of its guides."""
+    """Return a film's target as text, what it means at each keyframe, and the hashes of its guides.
+
+    Of targets that are joined by `|`, each is a key, whose time counts for nothing: they have weights of their own.
+    """
     targets = networks.Targets(net, given.path, given.look_in, recipe.guides, equalise=recipe.equalise)
     named = recipe.target or networks.default_target(net)
+    if recipe.target is None and recipe.sound is not None:
+        named = f"{named} | {networks.finer_target(net)}"
+    several = read_several(named)
+    if len(several) > 1:
+        return named, Keys(tuple(map(float, range(len(several)))), tuple(map(targets, several))), targets.guides
+    if recipe.weights is not None:
+        raise SettingError(
+            f'weights are those of targets joined by |, as in "mixed3b | mixed4c", but the target is {named!r}',
+            setting="weights",
+            value=recipe.weights,
+        )
     keys = read_keys(named).map(targets)
     return named, keys, targets.guides
+
+
+def _weights(recipe: ZoomRecipe | VideoRecipe) -> Track | None:
+    """Return the weights of targets that are joined by `|`, None for keyframes."""
+    count = len(read_several(recipe.target or ""))
+    if count == 1:
+        return None
+    return read_track(recipe.weights or ",".join("1" * count), count)
+
+
+def _following(recipe: R, track: Soundtrack, asked: dict[str, str]) -> R:
+    """Return the recipe with keyframes from its sound."""
+    several = len(read_several(recipe.target or ""))
+    return resolved(recipe, sound=track.name, **track.keys(asked, recipe.weights, several))

@@ -92,7 +92,7 @@ class Format:
     `depth` is bits per sample, 8 or 16. `quality` is that of lossy pictures, 1 to 100, and `profile` the colours of
     pictures, "srgb", "p3" or "adobergb". `codec` and `crf` are those of films; None for what suits the suffix. Without
     `with_recipe` the file does not carry its recipe. `also` are more files of the same picture; of several files, those
-    that cannot hold 16 bits have 8.
+    that cannot hold 16 bits have 8. `film` is where a sound's film is written as well: its spectrogram as it is dreamt.
     """
 
     depth: int = 8
@@ -102,6 +102,7 @@ class Format:
     crf: int | None = None
     with_recipe: bool = True
     also: tuple[Path, ...] = ()
+    film: Path | None = None
 
     def refuse(self, *names: str, kind: str) -> None:
         """Raise `SettingError` if one of these is given, which results of this kind do not have."""
@@ -157,6 +158,8 @@ class Work(ABC):
     """How much the network has to do; None, or missing, where that is not known."""
     streams: ClassVar[bool] = False
     """Whether the result is written while it is made, because it is too large to be held."""
+    has_film: ClassVar[bool] = False
+    """Whether a film of the work can be written beside its result."""
     suffix: ClassVar[str | None] = None
     """How the name of a result ends that is given none; None for what the way in chooses."""
 
@@ -300,7 +303,10 @@ class Job:
             SettingError: for what the format cannot hold.
         """
         yield from self.prepare()
-        output = self.work.output(Path(path), format or Format(), fresh=fresh)
+        format = format or Format()
+        if format.film is not None and not self.work.has_film:
+            raise SettingError(f"{self.recipe.kind} makes no film beside its result: sounds do", setting="film")
+        output = self.work.output(Path(path), format, fresh=fresh)
         try:
             yield from self._write(output)
         finally:

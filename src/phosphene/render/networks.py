@@ -152,6 +152,13 @@ def default_target(net: Net) -> str:
     return str(Layer(net.card.default_target))
 
 
+def finer_target(net: Net) -> str:
+    """Return a layer halfway to the default target, which brings out finer patterns, in the objective language."""
+    default = net.card.default_target
+    above = [name for name in net.card.layers if "/" not in name or name == default]
+    return str(Layer(above[above.index(default) // 2]))
+
+
 EVERYTHING = "all"
 """What stands for every label of a network on a sheet."""
 

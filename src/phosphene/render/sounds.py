@@ -37,6 +37,7 @@ from phosphene.render import networks, sources
 from phosphene.render.environment import about, environment
 from phosphene.render.estimate import Load
 from phosphene.render.job import Format, Given, Job, Output, Work
+from phosphene.render.sound_film import SoundFilm, SoundShown
 from phosphene.types import Image
 
 MADE_RATE = 44_100
@@ -53,6 +54,7 @@ class SoundWork(Work):
     """
 
     streams: ClassVar[bool] = True
+    has_film: ClassVar[bool] = True
     suffix: ClassVar[str | None] = ".flac"
 
     recipe: BaseRecipe
@@ -72,8 +74,8 @@ class SoundWork(Work):
         return self.begin(state)
 
     def look(self, step: Step) -> Image:
-        """Return the spectrogram of what was dreamt in the present stretch, 1 3 h w."""
-        wave = step.image[0, 0]
+        """Return the spectrogram of the present stretch as it is after `step`, 1 3 h w."""
+        wave = step.image[0, 0].sum(dim=0, keepdim=True)
         with torch.no_grad():
             heard = LogMel(self.spec)(wave if wave.shape[1] > self.spec.frame else wave.repeat(1, self.spec.frame))
         return torch.from_numpy(coloured(heard[0, 0])).permute(2, 0, 1)[None].float() / 255
@@ -121,19 +123,29 @@ class SoundOutput(Output):
         atomic.check(path)
         for self._picture in pictures:
             check_writable(self._picture)
+        if format.film is not None and work.unchanged:
+            raise SettingError("a film shows how a sound is dreamt, but 0 steps change nothing", setting="film")
         self._work, self._path, self._channels = work, path, channels
         text = dumps(work.recipe)
         there = relative_to(work.recipe, Path(os.path.abspath(path)).parent)
         self._recipe = dumps(there) if format.with_recipe else None
-        facts = {"recipe": hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()}
+        facts: dict[str, object] = {"recipe": hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()}
+        if format.film is not None:
+            facts["film"] = True  # for which the spectrograms of all steps are kept
         self._folder = WorkFolder(
             path, facts, environment(work.device), about=about(work.recipe), fresh=fresh, eager=True
         )
+        self._film = None
+        if format.film is not None:
+            shown = SoundShown(self._folder, work.spec, work.places, work.recipe.model_dump()["steps"], work.seconds)
+            self._film = SoundFilm(format.film, shown, self._recipe, environment(work.device))
         self.state = self._folder.state
         self.note = None if self.state is None else f"continues unfinished work in {self._folder.folder}"
 
     def add(self, step: Step) -> None:
         """Keep a stretch that is finished."""
+        if self._film is not None:
+            self._film.add(step)
         if step.frame is not None:
             with self._folder.refusing(), atomic.replacing(self._part(step.frame.index)) as file:
                 file.write(step.image[0, 0, 0].cpu().numpy().astype("<f4").tobytes())
@@ -148,7 +160,8 @@ class SoundOutput(Output):
         source: assemble.Blocks = (
             work.source.blocks if work.source else lambda: assemble.silence(work.seconds, work.rate)
         )
-        with writing(self._path, work.rate, self._channels, self._depth, self._recipe) as writer:
+        path = self._path if self._film is None else self._folder.folder / f"finished{self._path.suffix}"
+        with writing(path, work.rate, self._channels, self._depth, self._recipe) as writer:
             if work.unchanged:
                 assemble.copy(writer, source)
             else:
@@ -158,10 +171,15 @@ class SoundOutput(Output):
                 assemble.write(writer, source, lambda: assemble.joined(parts, work.places), *rates, made=made)
                 if work.pictured:
                     write_image(self._picture, _sheet(work, parts), recipe=self._recipe)
+        if self._film is not None:
+            self._film.finish(path)
+            atomic.settle(path, self._path)
         self._folder.remove()
 
     def close(self) -> None:
         """Let other processes have the place; what was kept stays."""
+        if self._film is not None:
+            self._film.close()
         self._folder.close()
 
     def _part(self, index: int) -> Path:

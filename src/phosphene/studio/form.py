@@ -29,6 +29,9 @@ FIRST = frozenset(
 )
 """The settings that are shown at once; the others are behind "more"."""
 
+FILES = frozenset({"mask", "sound"})
+"""The settings that name files, which the pages ask for by themselves or not at all."""
+
 WITHOUT_A_SLIDER = frozenset({"seed", "size"})
 
 SPAN = 5.0
@@ -50,7 +53,7 @@ def _kind(name: str, nets: list[str]) -> dict[str, Any]:
         "listed": listed[0] if listed else None,
         "film": name in FILMS,
         "mask": "mask" in recipe.model_fields,
-        "fields": [_field(recipe, each, film=name in FILMS) for each in settings_of(recipe) if each != "mask"],
+        "fields": [_field(recipe, each, film=name in FILMS) for each in settings_of(recipe) if each not in FILES],
         "suited": {net: {key: _plain(value) for key, value in suited_settings(name, net).items()} for net in nets},
         "presets": [
             {

@@ -117,6 +117,8 @@ def _fixed(schema: type[BaseRecipe], request: NewJob, records: Records, folder: 
     if "mask" in schema.model_fields:
         photo = None if request.mask is None else _file(request.mask, records, folder)
         fixed["mask"] = None if photo is None else FileSource(path=photo.path, sha256=photo.sha256)
+    if "sound" in schema.model_fields:  # the page uploads no sounds, and a request may not name files of the server's
+        fixed["sound"] = None
     for name in ("targets", "ideas"):
         if name in schema.model_fields:
             fixed[name] = tuple(one for each in request.listed if each.strip() for one in spread(each))
@@ -183,7 +185,9 @@ def form_of(text: str, records: Records) -> dict[str, Any] | None:
     if recipe.kind not in OFFERED:
         return None
     schema = type(recipe)
-    values = {name: getattr(recipe, name) for name in settings_of(schema) if name not in (*recipe.automatic, "mask")}
+    values = {
+        name: getattr(recipe, name) for name in settings_of(schema) if name not in (*recipe.automatic, "mask", "sound")
+    }
     settings = {name: _plain(value) for name, value in values.items() if _plain(value) != default_of(schema, name)}
     everywhere, parts = _parts(recipe, records)
     if parts:

@@ -12,6 +12,7 @@ Distill" (CVPR 2020), for batch norm's statistics as a prior.
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -31,6 +32,9 @@ from phosphene.recipe.sounds import SoundSettings
 
 STRETCH, OVERLAP = 8.0, 0.5
 """Seconds of a stretch, and of its overlap with the next."""
+
+LONGER = 0.2
+"""Share by which stretches may be longer, so that a little more sound does not need another one."""
 
 LEVEL = 0.1
 """Root mean square at which sounds are heard: that of music."""
@@ -81,14 +85,15 @@ class Course:
 
 
 def stretches(samples: int, rate: int, seconds: float = STRETCH, overlap: float = OVERLAP) -> list[tuple[int, int]]:
-    """Return where each stretch of a sound begins and ends.
+    """Return where each stretch of a sound begins and ends: all equally long, and about as long as asked for.
 
     >>> stretches(16000 * 10, 16000)
-    [(0, 128000), (120000, 160000)]
+    [(0, 84000), (76000, 160000)]
     """
-    length, hop = round(seconds * rate), round((seconds - overlap) * rate)
-    count = max(1, math.ceil((samples - (length - hop)) / hop))
-    return [(i * hop, min(samples, i * hop + length)) for i in range(count)]
+    shared = round(overlap * rate)
+    count = max(1, math.ceil((samples - shared) / (seconds * rate - shared) - LONGER))
+    begins = [round(i * (samples - shared) / count) for i in range(count + 1)]
+    return [(begin, min(samples, end + shared)) for begin, end in itertools.pairwise(begins)]
 
 
 def sound_steps(
@@ -112,7 +117,8 @@ def sound_steps(
 
     Yields:
         A `Step` after each round of sketches and each step of ascent. Its image is the change so far in this stretch,
-        `1 1 1 samples`; a step that finishes a stretch has a `frame` with its number.
+        and beneath it the sound as it was, `1 1 2 samples`; a step that finishes a stretch has a `frame` with its
+        number.
     """
     rate = listener.spec.rate
     places = course.places(rate)
@@ -138,14 +144,16 @@ def sound_steps(
             if rounds
             else torch.zeros(end - begin)
         )
-        for step in _stretch(listener, sound + sketch, settings, course, index, begin / rate, arithmetic, state):
+        for step in _stretch(
+            listener, sound + sketch, settings, course, index, (begin + end) / 2 / rate, arithmetic, state
+        ):
             done = rounds * ROUND + (index * max(1, settings.steps) + step.step) * settings.views
             yield Step(
                 stage=f"stretch {index + 1} of {len(places)}",
                 step=step.step,
                 steps=max(1, settings.steps),
                 progress=done / total,
-                image=_edged(step.image[0, 0, 0, : end - begin] + sketch, course, rate)[None, None, None],
+                image=_shown(step.image[0, 0, 0, : end - begin] + sketch, sound, course, rate),
                 scores=step.scores,
                 state={"patches": kept, **step.state},
                 frame=Frame(index, begin / rate) if step.step == max(1, settings.steps) else None,
@@ -193,7 +201,7 @@ def _sketched(
                 step=number_of_round + 1,
                 steps=rounds,
                 progress=done / total,
-                image=torch.zeros(1, 1, 1, round(SKETCH_SECONDS * rate)),
+                image=torch.zeros(1, 1, 2, round(SKETCH_SECONDS * rate)),
                 scores=scores[:1],
                 state={
                     "stretch": number(-1),
@@ -285,7 +293,7 @@ def _stretch(
             with torch.no_grad():
                 optimizer.parameter.copy_(state[f"canvas.{name}"])
             optimizer.resume(part(state, f"adam.{name}."))
-    middle = course.weights(time + course.stretch / 2)
+    middle = course.weights(time)
     if settings.steps == 0:
         blank = torch.zeros(1, 1, *base.shape)
         yield Step("", 1, 1, 0, blank, torch.zeros(1), {"stretch": number(index + 1), "step": number(0)})
@@ -307,6 +315,10 @@ def _stretch(
         with torch.no_grad():
             change = canvas() * (loud / LEVEL)
         yield Step("", step + 1, settings.steps, 0, change[None, None], scores, kept)
+
+
+def _shown(change: Tensor, sound: Tensor, course: Course, rate: int) -> Tensor:
+    return torch.stack((_edged(change, course, rate), sound))[None, None]
 
 
 def _edged(change: Tensor, course: Course, rate: int) -> Tensor:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -37,6 +38,9 @@ def plot_sound(
     band_hertz: Sequence[float],
     rows: Sequence[tuple[str, Sequence[float]]] = (),
     title: str = "",
+    *,
+    begin: float = 0.0,
+    now: float | None = None,
 ) -> Image:
     """Return a picture of a spectrogram of `seconds`, 1 3 h w, and beneath it each of `rows`, values from 0 to 1.
 
@@ -46,6 +50,8 @@ def plot_sound(
         band_hertz: the centre of each band.
         rows: a label each, and values at equal steps over the whole length.
         title: a line above the spectrogram.
+        begin: the time in seconds with which the spectrogram begins.
+        now: a time in seconds at which a line is drawn.
     """
     bands = spectrogram.shape[1]
     tall = bands * BAND
@@ -65,10 +71,13 @@ def plot_sound(
         y = top + tall - round((place + 0.5) * BAND)
         draw.line((LEFT - 5, y, LEFT - 1, y), INK)
         draw.text((LEFT - 9, y), f"{hertz} Hz", INK, font, anchor="rm")
-    for time in _seconds(seconds):
-        x = LEFT + round(time / seconds * WIDTH)
+    for time in _seconds(seconds, begin):
+        x = LEFT + round((time - begin) / seconds * WIDTH)
         draw.line((x, top + tall, x, top + tall + 4), INK)
         draw.text((min(x, LEFT + WIDTH - 12), top + tall + 7), f"{time:g} s", INK, font, anchor="mt")
+    if now is not None:
+        x = LEFT + round((now - begin) / seconds * WIDTH)
+        draw.line((x, top, x, top + tall - 1), PAPER, 2)
     for index, (label, values) in enumerate(rows):
         y = top + tall + BOTTOM + ROW * index
         draw.text((LEFT - 9, y + ROW // 2), label, INK, font, anchor="rm")
@@ -90,7 +99,7 @@ def _colours(values: np.ndarray) -> np.ndarray:
     return np.stack([np.interp(values, steps, table[:, i]) for i in range(3)], axis=-1).astype(np.uint8)
 
 
-def _seconds(length: float) -> list[float]:
+def _seconds(length: float, begin: float) -> list[float]:
     """Return where the time axis has its marks: at round numbers, about eight of them."""
     step = next((each for each in (0.1, 0.25, 0.5, 1, 2, 5, 10, 30, 60, 120, 300) if length / each <= 10), 600)
-    return [step * i for i in range(int(length / step) + 1)]
+    return [step * i for i in range(math.ceil(begin / step), int((begin + length) / step) + 1)]

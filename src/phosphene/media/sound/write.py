@@ -7,6 +7,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from fractions import Fraction
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -118,7 +119,7 @@ class _ByFFmpeg(SoundWriter):
         codec, self._sample = format.codecs[depth]
         self._container, self._depth = container, depth
         self._layout = _LAYOUTS[channels]
-        self._rate = rate
+        self._rate, self._base = rate, Fraction(1, rate)
         self._stream = container.add_stream(codec, rate=rate)
         context = self._stream.codec_context
         context.layout, context.format = self._layout, self._sample
@@ -134,8 +135,7 @@ class _ByFFmpeg(SoundWriter):
             part = block[begin : begin + FRAME]
             frame = av.AudioFrame.from_ndarray(self._packed(part), format=self._sample, layout=self._layout)
             frame.sample_rate = self._rate
-            frame.pts = self._done
-            self._done += len(part)
+            frame.pts, frame.time_base = None, self._base
             self._fifo.write(frame)
             self._drain(partial=False)
 
@@ -146,6 +146,9 @@ class _ByFFmpeg(SoundWriter):
     def _drain(self, *, partial: bool) -> None:
         size = self._stream.codec_context.frame_size or FRAME
         while (frame := self._fifo.read(size, partial)) is not None:
+            # With their times, the encoder tells how much it puts in front (AAC: 1024 samples), and players skip that.
+            frame.pts, frame.time_base = self._done, self._base
+            self._done += frame.samples
             self._container.mux(self._stream.encode(frame))
             if partial and frame.samples < size:
                 return

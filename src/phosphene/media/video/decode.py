@@ -24,6 +24,9 @@ _READ = (
     "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpegts,mpeg,mpegvideo,flv,asf,ogg,gif,apng,mxf,nut,dv,rm,ivf,obu,"
     "h264,hevc,m4v,mjpeg,yuv4mpegpipe,wtv,vob,gxf,swf,nsv,avs2,av1,vc1"
 )
+WITH_SOUND = f"{_READ},mp3,aac,flac,wav,aiff,caf,au,w64,ape,wv,tta,ac3,eac3,amr"
+"""The same, and those of sound alone."""
+
 _SAME = 0.01
 """How far a clip's mean rate may differ from its constant rate, because its duration is rounded."""
 _FASTEST = 1000
@@ -41,7 +44,7 @@ def opened(path: Path) -> Iterator[tuple[Any, Any]]:
 
 
 @contextmanager
-def container_of(path: Path) -> Iterator[Any]:
+def container_of(path: Path, formats: str = _READ) -> Iterator[Any]:
     """Yield PyAV's container for the file at `path`, open to read."""
     av = pyav()
     try:
@@ -52,7 +55,7 @@ def container_of(path: Path) -> Iterator[Any]:
     if empty:
         raise VideoError(f"{path} is empty (0 bytes): a clip was expected", path=path)
     try:
-        container = plainly(path)
+        container = plainly(path, formats)
     except (av.FFmpegError, OSError, ValueError) as problem:
         raise VideoError(
             f"{path} is not a video that can be read, or is damaged or cut short ({complaint(problem)})", path=path
@@ -61,13 +64,13 @@ def container_of(path: Path) -> Iterator[Any]:
         yield container
 
 
-def plainly(path: Path) -> Any:
+def plainly(path: Path, formats: str = _READ) -> Any:
     """Open `path` with PyAV as one of the formats that are read, and no other file or address.
 
     Raises FFmpeg's own errors, `OSError` and `ValueError`.
     """
     # "file:" keeps a file name that looks like an address from being one.
-    allowed = {"format_whitelist": _READ, "protocol_whitelist": "file"}
+    allowed = {"format_whitelist": formats, "protocol_whitelist": "file"}
     return pyav().open(f"file:{path}", options=allowed, metadata_errors="replace")
 
 

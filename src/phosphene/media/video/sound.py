@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from phosphene.media.video.codecs import Container
-from phosphene.media.video.decode import container_of
+from phosphene.media.video.decode import WITH_SOUND, container_of
 from phosphene.media.video.pyav import complaint, pyav
 
 log = logging.getLogger(__name__)
@@ -19,12 +19,15 @@ log = logging.getLogger(__name__)
 Timed = tuple[Fraction, Any]
 """A time in seconds, and the packet due then."""
 
+LAYOUTS = {1: "mono", 2: "stereo", 3: "2.1", 4: "quad", 5: "5.0", 6: "5.1", 7: "6.1", 8: "7.1"}
+"""FFmpeg's names of layouts by their number of channels."""
+
 _BIT_RATES = {"aac": 192_000, "libopus": 160_000}
 
 
 @dataclass(frozen=True)
 class Sound:
-    """The sound of the clip at `path`, from `start` to `end`: seconds on the clip's clock, None for all there is.
+    """The sound of the clip or file at `path`, from `start` to `end`: seconds on its clock, None for all there is.
 
     The clock's zero is at `origin` in the file's own time. Made by `Section.sound`.
     """
@@ -40,7 +43,7 @@ def add_tracks(sound: Sound, film: Any, container: Container) -> list[Iterator[T
     if container.resound is None:
         return []
     packets: list[Callable[[], Iterator[Timed]]] = []
-    with container_of(sound.path) as source:
+    with container_of(sound.path, WITH_SOUND) as source:
         for stream in _known(source):
             if _codec(stream) in container.sound:
                 track = film.add_stream_from_template(stream)
@@ -60,7 +63,7 @@ def _codec(stream: Any) -> str:
 
 
 def _copied(sound: Sound, index: int, track: Any, container: Container) -> Iterator[Timed]:
-    with container_of(sound.path) as source:
+    with container_of(sound.path, WITH_SOUND) as source:
         stream = source.streams[index]
         base = stream.time_base
         shift = round((sound.origin + (sound.start or 0)) / base)
@@ -84,7 +87,8 @@ def _encoder(film: Any, stream: Any, codec: str) -> Any:
     context = stream.codec_context
     lossy = codec in _BIT_RATES
     track = film.add_stream(codec, rate=48_000 if codec == "libopus" else context.rate)
-    track.codec_context.layout = "stereo" if lossy and context.channels > 2 else context.layout.name
+    channels = 2 if lossy and context.channels > 2 else context.channels
+    track.codec_context.layout = LAYOUTS.get(channels, context.layout.name)  # WAV and others name no layout
     if lossy:
         track.codec_context.bit_rate = _BIT_RATES[codec]
     return track
@@ -92,7 +96,7 @@ def _encoder(film: Any, stream: Any, codec: str) -> Any:
 
 def _encoded(sound: Sound, index: int, track: Any) -> Iterator[Timed]:
     av = pyav()
-    with container_of(sound.path) as source:
+    with container_of(sound.path, WITH_SOUND) as source:
         stream = source.streams[index]
         for packet in _packets(sound.path, source, stream, flush=True):
             try:
