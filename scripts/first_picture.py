@@ -15,7 +15,7 @@ import phosphene as ph
 ROOT = Path(__file__).parent.parent
 OUT = ROOT / "docs" / "pictures" / "first.jpg"
 
-WORDS = {"golden retriever": 3, "castle": 0, "feather boa": 0, "gyromitra": 0, "shower cap": 0, "buckle": 0}
+WORDS = {"porcupine": 0, "castle": 0, "feather boa": 0, "joystick": 0, "shower cap": 0, "buckle": 0}
 """Each word with its seed."""
 
 WIDTH, GAP = 1200, 6
