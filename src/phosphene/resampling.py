@@ -129,8 +129,8 @@ def _weighted(image: Tensor, axis: int, first: Tensor, weights: Tensor) -> Tenso
         weight = weights[:, tap]
         if not bool(weight.any()):
             continue
-        index = (first + tap).clamp(max=image.shape[axis] - 1)
-        part = image.index_select(axis, index).mul_(weight.view(shape))
+        index = (first + tap).clamp(max=image.shape[axis] - 1).to(image.device)
+        part = image.index_select(axis, index).mul_(weight.view(shape).to(image.device))
         total = part if total is None else total.add_(part)
     assert total is not None, "weights add up to 1"
     return total

@@ -75,6 +75,46 @@ def test_a_print_goes_on_from_any_state(kind: str) -> None:
         assert torch.equal(rest[-1], whole[-1])
 
 
+@pytest.mark.parametrize("kind", ["dream", "imagine"])
+def test_the_print_of_a_tile_is_a_tile(kind: str) -> None:
+    sizes = {"dream": {"source": Noise(noise=(40, 50))}, "imagine": {}}[kind]
+    changes = {**sizes, "tileable": True, "print": "100x80px@254"}
+    whole = [event.preview() for event in start(kind, **changes)]
+    last = whole[-1]
+    assert last is not None
+    assert last.shape == (1, 3, 80, 100)
+    for axis in (-2, -1):
+        steps = (last - last.roll(1, axis)).abs().mean(dim=[each for each in range(-4, 0) if each != axis])
+        assert steps[0] <= steps[1:].max(), "opposite edges differ more than any two neighbours"
+    first, second = start(kind, **changes), start(kind, **changes)
+    for _ in zip(range(len(whole) - 2), first):  # noqa: B905
+        pass
+    second.restore(first.state())
+    *_, event = second
+    assert torch.equal(event.preview(), last)
+
+
+def test_the_print_of_a_tile_on_the_disks_terms_is_made_in_memory(on_disk: None, tmp_path: Path) -> None:
+    changes = {"source": Noise(noise=(40, 50)), "tileable": True, "print": "100x80px@254"}
+    job = start("dream", **changes)
+    job.save(tmp_path / "tile.png")
+    assert read_image(tmp_path / "tile.png").size == (80, 100)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"bleed": "1mm"}, "leave out bleed"),
+        ({"placement": "fit", "safe": "1mm"}, "leave out bleed, safe and placement"),
+        ({"print": "80x80px"}, "give it a size of 32x32"),
+        ({"print": "900x720cm"}, "GB of memory"),
+    ],
+)
+def test_what_is_no_tile_on_paper_is_refused(changes: dict[str, str], message: str) -> None:
+    with pytest.raises(SettingError, match=message):
+        start("imagine", tileable=True, **changes).work  # noqa: B018
+
+
 def test_a_small_dream_is_printed_again_larger(tmp_path: Path) -> None:
     ph.dream(**DREAM).save(tmp_path / "small.png")
     large = ph.again(tmp_path / "small.png", print=PRINT)
@@ -187,7 +227,6 @@ def test_a_large_print_needs_a_place() -> None:
             r"JPEG files have at most 65500 pixels a side, .*: name the output \.png, \.tif or \.dz",
         ),
         ({"placement": "fit", "safe": "9in"}, "safe must leave room"),
-        ({"tileable": True}, "a tileable picture cannot be carried on"),
     ],
 )
 def test_what_cannot_be_printed_is_told_first(changes: dict[str, Any], message: str, tmp_path: Path) -> None:

@@ -246,3 +246,8 @@ def test_a_presets_target_counts_unless_another_is_given() -> None:
             assert made.recipe.model_dump()["target"] == preset.targets["pocket"]
             made = ph.dream(noise, preset=name, net="pocket", steps=0, target="conv2")
             assert made.recipe.model_dump()["target"] == "conv2"
+
+
+def test_lucid_makes_no_tiles() -> None:
+    with pytest.raises(SettingError, match="lucid, which is as published, makes no tileable"):
+        ph.job("imagine", target="conv2:3", net="pocket", method="lucid", tileable=True).work  # noqa: B018

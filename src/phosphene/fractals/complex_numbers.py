@@ -78,8 +78,12 @@ class Arithmetic:
             imaginary = None if a.imaginary is None else graph.div(a.imaginary, b.real)
             return Value(graph.div(a.real, b.real), imaginary, a.analytic and b.analytic)
         norm = self._square_norm(b)
-        above = self.mul(a, Value(b.real, graph.neg(b.imaginary), b.analytic))
-        return Value(graph.div(above.real, norm), graph.div(self.imaginary(above), norm), above.analytic)
+        if a.imaginary is None:
+            real, imaginary = graph.mul(a.real, b.real), graph.neg(graph.mul(a.real, b.imaginary))
+        else:
+            real = graph.add(graph.mul(a.real, b.real), graph.mul(a.imaginary, b.imaginary))
+            imaginary = graph.sub(graph.mul(a.imaginary, b.real), graph.mul(a.real, b.imaginary))
+        return Value(graph.div(real, norm), graph.div(imaginary, norm), a.analytic and b.analytic)
 
     def neg(self, a: Value) -> Value:
         """Return -a."""

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from phosphene.fractals.formula import Formula
+from phosphene.fractals.graph import Graph
 from phosphene.fractals.program import Array, Machine, Program, Test, columns_of
 
 BLOCK = 16384
@@ -112,12 +113,20 @@ def prepare(formula: Formula, rules: Rules) -> Iteration:
             start |= dict(zip(names.values(), before, strict=True))
     tests = [Test(graph.add(graph.square(x), graph.square(y)), rules.bailout**2)]
     if rules.settles is not None:
-        moved = [graph.square(graph.sub(state[name], graph.variable(name))) for name in "xy"]
+        moved = [graph.square(_moved(graph, state[name], graph.variable(name))) for name in "xy"]
         tests.append(Test(graph.add(*moved), rules.settles**2, above=True))
     if rules.trap is not None:
         tests.append(Test(_trap(formula, rules.trap), 1.0, above=True))
     columns = ("a", "b")
     return Iteration(Program(graph, state, tests, columns, ("n",)), start, rules, formula.analytic, formula.counts)
+
+
+def _moved(graph: Graph, after: int, before: int) -> int:
+    """Return the node of how far a coordinate moves, either way; that of `before - step` is the step itself."""
+    operation, operands, _ = graph.entries[after]
+    if operation == "sub" and operands[0] == before:
+        return operands[1]
+    return graph.sub(after, before)
 
 
 def _trap(formula: Formula, trap: tuple[float, float, float, float]) -> int:

@@ -84,12 +84,20 @@ class Graph:
         return self.number(0) if a == b else self._folded("sub", a, b, lambda x, y: x - y)
 
     def mul(self, a: int, b: int) -> int:
-        """Return a * b; 0 if one of them is the number 0, even where the other is infinite."""
+        """Return a * b; 0 if one of them is the number 0, even where the other is infinite.
+
+        Twice something times b is twice a product that is there already, which is exact.
+        """
         for one, other in ((a, b), (b, a)):
             if self.is_number(one, 0):
                 return one
             if self.is_number(one, 1):
                 return other
+        for one, other in ((a, b), (b, a)):
+            half = None if self.is_number(other, 2) else self._half_of(one)
+            product = None if half is None else self._known.get(Entry("mul", (min(half, other), max(half, other))))
+            if product is not None:
+                return self.double(product)
         return self._folded("mul", min(a, b), max(a, b), lambda x, y: x * y)
 
     def div(self, a: int, b: int) -> int:
@@ -194,6 +202,13 @@ class Graph:
         if first is not None and second is not None and _is_short(first) and _is_short(second):
             return self.number(str(compute(first, second)))
         return self._node(Entry(operation, (a, b)))
+
+    def _half_of(self, node: int) -> int | None:
+        """Return what a node is twice of; None if it is no such product."""
+        operation, operands, _ = self.entries[node]
+        if operation != "mul":
+            return None
+        return next((b for a, b in (operands, operands[::-1]) if self.is_number(a, 2)), None)
 
     def _node(self, entry: Entry) -> int:
         if entry not in self._known:

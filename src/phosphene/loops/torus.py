@@ -7,22 +7,23 @@ pictures are resized, and gradients shaped, with their neighbours on the other s
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from phosphene.canvas.base import Canvas
 from phosphene.canvas.fourier import FourierCanvas
 from phosphene.gradients.engine import Engine
 from phosphene.gradients.shaping import shapings
 from phosphene.loops.arithmetic import Arithmetic
 from phosphene.loops.dream import PhotoBases, canvas_for
-from phosphene.loops.octaves import InMemory, octave_steps
+from phosphene.loops.octaves import Bases, InMemory, Surface, octave_steps
 from phosphene.loops.step import State, Step
 from phosphene.recipe.stills import DreamSettings
-from phosphene.resampling import resize
+from phosphene.resampling import Span, resize_part
 from phosphene.transforms import Draw, Transform
 from phosphene.types import Image, Size
 
@@ -52,9 +53,17 @@ def resize_around(image: Tensor, size: Size, resampling: str = "bicubic", *, cla
     height, width = image.shape[-2:]
     if (height, width) == tuple(size):
         return image
-    tripled = image.repeat(1, 1, 3, 3)
-    large = resize(tripled, (3 * size[0], 3 * size[1]), resampling, clamp=clamp)
-    return large[..., size[0] : 2 * size[0], size[1] : 2 * size[1]].contiguous()
+
+    def tripled(rows: Span, columns: Span) -> Tensor:
+        down, across = (
+            torch.arange(*span, device=image.device) % side for span, side in ((rows, height), (columns, width))
+        )
+        return image.index_select(-2, down).index_select(-1, across)
+
+    own, wanted = (3 * height, 3 * width), (3 * size[0], 3 * size[1])
+    middle = (size[0], 2 * size[0]), (size[1], 2 * size[1])
+    resized = resize_part(tripled, own, wanted, *middle, resampling)
+    return resized.clamp_(0, 1) if clamp else resized
 
 
 def seamless(image: Image) -> Image:
@@ -92,6 +101,36 @@ class TorusBases(PhotoBases):
         return self._make(resize_around(self._photo, self.sizes[octave], self._resampling))().detach()
 
 
+class PrintBases(Bases):
+    """The photograph at the sizes of a dream's own octaves and of the further ones of its print, on the torus.
+
+    Args:
+        own: the octaves of the dream itself; None for those of an imagined picture, which has none.
+        photo: the photograph in its own size, with edges that join.
+        further: sizes of the further octaves.
+        settings: those of the dream.
+        make: makes a canvas that shows an image.
+    """
+
+    def __init__(
+        self,
+        own: TorusBases | None,
+        photo: Image,
+        further: Sequence[Size],
+        settings: DreamSettings,
+        make: Callable[[Image], Canvas],
+    ) -> None:
+        self._count = 0 if own is None else len(own.sizes)
+        self.sizes = [*(() if own is None else own.sizes), *further]
+        self._own, self._photo, self._resampling, self._make = own, photo, settings.resampling, make
+
+    def __getitem__(self, octave: int) -> Image:
+        if self._own is not None and octave < self._count:
+            return self._own[octave]
+        part = resize_around(self._photo, self.sizes[octave], self._resampling, clamp=True)
+        return self._make(part)().detach()
+
+
 class OnTorus(InMemory):
     """A canvas in memory whose edges are joined."""
 
@@ -123,6 +162,30 @@ def dream_steps(
     bases = TorusBases(photo.to(engine.device), settings, make)
     surface = OnTorus(engine, bases, settings, arithmetic, make, rolled)
     yield from octave_steps(surface, settings.steps, state)
+
+
+def print_surface(
+    engine: Engine,
+    photo: Image,
+    further: Sequence[Size],
+    settings: DreamSettings,
+    arithmetic: Arithmetic,
+    begun: Image | None = None,
+) -> Surface:
+    """Return the canvas of a print that tiles, in memory.
+
+    Args:
+        engine: the network and the objective.
+        photo: in its own size, with edges that join.
+        further: sizes of the octaves beyond those of the dream itself.
+        settings: those of the dream.
+        arithmetic: the RNGs.
+        begun: the photograph at the size of the dream itself; None for an imagined picture, the dream of which has no
+            octaves of its own.
+    """
+    make = partial(canvas_for, settings)
+    own = None if begun is None else TorusBases(begun, settings, make)
+    return OnTorus(engine, PrintBases(own, photo, further, settings, make), settings, arithmetic, make, rolled)
 
 
 def around(

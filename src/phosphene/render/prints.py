@@ -12,7 +12,7 @@ from torch import Tensor
 
 from phosphene.errors import SettingError
 from phosphene.gradients.engine import Engine
-from phosphene.loops import prints, sheet
+from phosphene.loops import prints, sheet, torus
 from phosphene.loops.arithmetic import Arithmetic
 from phosphene.loops.dream import PhotoBases, canvas_for, laid_on
 from phosphene.loops.octaves import Surface
@@ -39,16 +39,20 @@ LIMIT = 2**34
 
 @dataclass(frozen=True)
 class Print:
-    """A print of a picture of size `begun`: its layout, and the sizes of the octaves beyond the picture's own."""
+    """A print of a picture of size `begun`: its layout, and the sizes of the octaves beyond the picture's own.
+
+    A `tileable` one has edges that join, and is made in memory, whatever its size.
+    """
 
     begun: Size
     layout: Layout
     further: Sequence[Size]
+    tileable: bool = False
 
     @property
     def canvases(self) -> list[Size]:
         """The sizes of the octaves that are too large for memory."""
-        return [size for size in self.further if math.prod(size) > prints.IN_MEMORY]
+        return [size for size in self.further if math.prod(size) > prints.IN_MEMORY and not self.tileable]
 
     def check_memory(self) -> None:
         """Raise `SettingError` if a print in memory is too large for it."""
@@ -70,6 +74,8 @@ class Print:
     def part(self, image: Tensor) -> Tensor:
         """Return the part of a picture that is printed, at the size of the print, within [0, 1]."""
         size, wanted = (image.shape[-2], image.shape[-1]), self.layout.picture
+        if self.tileable:
+            return torus.resize_around(image, wanted, clamp=True)
         box = prints.scaled(self.layout.box, self.begun, size)
         every = (0, wanted[0]), (0, wanted[1])
         return resize_part(prints.reader(image), size, wanted, *every, box=box).clamp_(0, 1)
@@ -81,11 +87,12 @@ class Print:
         return prints.printed(picture, self.layout.sheet, self.layout.at)
 
 
-def plan(settings: PrintSettings, size: Size, octave_scale: float) -> Print:
+def plan(settings: PrintSettings, size: Size, octave_scale: float, *, tileable: bool = False) -> Print:
     """Return the print that the settings ask for of a picture of this size.
 
     Raises:
-        SettingError: for a print of too many pixels, or a safe zone that leaves no room.
+        SettingError: for a print of too many pixels, a safe zone that leaves no room, or a tileable picture that does
+            not fill its paper exactly.
     """
     assert settings.print is not None, "there is no print otherwise"
     placement = "crop" if settings.placement == "auto" else settings.placement
@@ -106,9 +113,33 @@ def plan(settings: PrintSettings, size: Size, octave_scale: float) -> Print:
             setting="print",
             value=settings.print,
         )
+    if tileable:
+        layout = _as_tile(settings, layout, size)
     rows, columns = layout.box
     begun = (rows[1] - rows[0], columns[1] - columns[0])
-    return Print(size, layout, further_sizes(begun, layout.picture, octave_scale))
+    return Print(size, layout, further_sizes(begun, layout.picture, octave_scale), tileable)
+
+
+def _as_tile(settings: PrintSettings, layout: Layout, size: Size) -> Layout:
+    """Return the layout of a picture whose edges join, all of which fills the paper; raise `SettingError` if it cannot.
+
+    A difference of one pixel comes from rounding, and the picture is stretched by that much.
+    """
+    if layout.picture != layout.sheet or read_length(settings.bleed):
+        raise SettingError(
+            "a tileable print ends where its paper does: leave out bleed, safe and placement",
+            setting="tileable",
+            value=True,
+        )
+    height, width = (last - first for first, last in layout.box)
+    if max(size[0] - height, size[1] - width) > 1:
+        raise SettingError(
+            f"a tileable picture cannot be cropped, and {size[1]}x{size[0]} has other proportions than "
+            f"{settings.print}: give it a size of {width}x{height}",
+            setting="size",
+            value=size,
+        )
+    return replace(layout, box=((0, size[0]), (0, size[1])))
 
 
 def on_white(photo: Tensor, alpha: Tensor | None) -> Tensor:
@@ -116,27 +147,20 @@ def on_white(photo: Tensor, alpha: Tensor | None) -> Tensor:
     return photo if alpha is None else photo * alpha + (1 - alpha)
 
 
-def _check_edges(tileable: bool) -> None:
-    """Raise `SettingError` for a picture whose edges join: its print would have edges that do not."""
-    if tileable:
-        raise SettingError(
-            "a tileable picture cannot be carried on to a print: give its size in pixels with size",
-            setting="tileable",
-            value=True,
-        )
-
-
 def dream_print(recipe: DreamRecipe, work: StillWork, engine: Engine, start: Start, arithmetic: Arithmetic) -> Work:
     """Return the work of a dream's print; `work` is that of the dream itself."""
-    _check_edges(recipe.tileable)
-    planned = plan(recipe, work.size, recipe.octave_scale)
+    planned = plan(recipe, work.size, recipe.octave_scale, tileable=recipe.tileable)
     load = planned.load(work.load, recipe.steps)
-    flat = start.alpha if planned.canvases else None  # in memory, what is transparent is laid on white at the end
+    early = planned.canvases or recipe.tileable
+    flat = start.alpha if early else None  # otherwise what is transparent is laid on white at the end
 
     def photo() -> Image:
         return on_white(start.make(), flat).to(engine.device)
 
     def surface(store: Store | None) -> Surface:
+        if recipe.tileable:
+            begun = torus.seamless(resize(photo(), work.size, clamp=True))
+            return torus.print_surface(engine, torus.seamless(photo()), planned.further, recipe, arithmetic, begun)
         image = work.start() if flat is None else resize(photo(), work.size, clamp=True)
         own = PhotoBases(image.to(engine.device), recipe, lambda image: canvas_for(recipe, image))
         box, further = planned.layout.box, planned.further
@@ -157,7 +181,7 @@ def dream_print(recipe: DreamRecipe, work: StillWork, engine: Engine, start: Sta
 
     def finished(now: Tensor) -> Tensor:
         image = now if planned.is_further(now) else laid_on(work.start(), now, recipe)
-        return planned.on_paper(image, start.alpha)
+        return planned.on_paper(image, None if early else start.alpha)
 
     def paper() -> Image:
         return planned.on_paper(work.start(), start.alpha)
@@ -170,9 +194,8 @@ def imagined_print(
     recipe: ImagineRecipe, work: StillWork, net: Net, objective: Objective, arithmetic: Arithmetic
 ) -> Work:
     """Return the work of an imagined picture's print; `work` is that of the picture, the smallest octave of a dream."""
-    _check_edges(recipe.tileable)
     settings = DreamSettings(symmetry=recipe.symmetry, seed=recipe.seed)
-    planned = plan(recipe, work.size, settings.octave_scale)
+    planned = plan(recipe, work.size, settings.octave_scale, tileable=recipe.tileable)
     engine = Engine(net, objective, precision=recipe.precision)
     count = len(recipe.pictures())
     load = planned.load(work.load, settings.steps, count)
@@ -181,6 +204,8 @@ def imagined_print(
         def surface(picture: Image) -> Surface:
             box, further = planned.layout.box, planned.further
             picture = picture.to(engine.device)
+            if recipe.tileable:
+                return torus.print_surface(engine, picture, further, settings, arithmetic)
             return prints.surface_for(engine, picture, work.size, box, further, settings, arithmetic, store=store)
 
         share = 1 - planned.pixels_seen(settings.steps, count) / load.pixels

@@ -194,6 +194,7 @@ def _parts(
 
 def build_imagine(recipe: ImagineRecipe, net: Net, given: Given) -> Work:
     """Return the work of imagining what the recipe's target stands for."""
+    _check_method(recipe)
     arithmetic = arithmetic_for(recipe.version, recipe.seed)
     targets = networks.Targets(net, given.path, given.look_in, recipe.guides)
     objective = targets(recipe.target)
@@ -249,6 +250,15 @@ def build_imagine(recipe: ImagineRecipe, net: Net, given: Given) -> Work:
     }[recipe.method]
     work = StillWork(recipe, Load.of(seen, objective.layers(), dtype), size, grey, begin, finished, device)
     return work if recipe.print is None else prints.imagined_print(recipe, work, net, objective, arithmetic)
+
+
+def _check_method(recipe: ImagineRecipe) -> None:
+    if recipe.method == "lucid" and recipe.tileable:
+        raise SettingError(
+            "method lucid, which is as published, makes no tileable pictures: leave out one of them",
+            setting="tileable",
+            value=True,
+        )
 
 
 def build_sheet(recipe: SheetRecipe, net: Net, given: Given) -> Work:
