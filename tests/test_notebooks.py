@@ -40,6 +40,8 @@ def executed(tmp_path_factory: pytest.TempPathFactory) -> list[Any]:
         for cell in nbformat.read(path, as_version=4).cells:
             for name, value in QUICK.items():
                 cell.source = re.sub(rf"^{name} = .+$", f"{name} = {value}", cell.source, flags=re.M)
+            few = "steps=STEPS, views=1" if "morph" in cell.source else "steps=STEPS, views=1, sketches=1"
+            cell.source = cell.source.replace("steps=STEPS", few)
             cell.id = f"{path.stem}-{len(whole.cells)}"
             whole.cells.append(cell)
     resources = {"metadata": {"path": place / "docs" / "notebooks"}}

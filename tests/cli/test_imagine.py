@@ -12,7 +12,8 @@ from tests.cli.program import run
 
 pytestmark = pytest.mark.usefixtures("folder")
 
-QUICK = ["--size", "40", "--steps", "2", "--ensemble", "none", "--sketches", "1", "--sketch-steps", "1", "--views", "1"]
+FEW = ["--size", "40", "--steps", "2", "--sketches", "1", "--sketch-steps", "1", "--views", "1"]
+QUICK = [*FEW, "--ensemble", "none", "--focus", "0", "--calm", "0"]
 
 
 @pytest.mark.parametrize(
@@ -71,10 +72,9 @@ def test_mistakes(args: list[str], code: int, said: str, folder: Path) -> None:
 
 
 def test_labels_are_imagined_by_an_ensemble_that_the_recipe_names() -> None:
-    quick = [each for each in QUICK if each not in ("--ensemble", "none")]
-    run("imagine", "banana", *quick, "-o", "two.png")
-    run("imagine", "banana", *QUICK, "-o", "one.png")
-    run("imagine", "block3:13", *quick, "-o", "channel.png")
+    run("imagine", "banana", *FEW, "-o", "two.png")
+    run("imagine", "banana", *FEW, "--ensemble", "none", "-o", "one.png")
+    run("imagine", "block3:13", *FEW, "-o", "channel.png")
     recipe = json.loads(run("show", "two.png").stdout)
     assert [each["name"] for each in recipe["ensemble"]] == ["lite-clean"]
     assert json.loads(run("show", "one.png").stdout)["ensemble"] == []

@@ -69,13 +69,12 @@ def test_frames_are_numbered_timed_and_in_range() -> None:
         assert frame.image.max() <= 1
 
 
-@pytest.mark.parametrize("loop", [False, True])
-@pytest.mark.parametrize("target", ["high", "0s: low; 0.3s: dog; 0.6s: middle:2"])
+@pytest.mark.parametrize(("target", "loop"), [("high", False), ("0s: low; 0.3s: dog; 0.6s: middle:2", True)])
 def test_it_goes_on_to_the_same_bytes(target: str, loop: bool) -> None:
     settings = changed(loop=loop)
     whole = list(steps_of(target, settings))
     assert [step.stage for step in whole] == ["rehearsal"] * 12 + ["frame"] * 6
-    for stop in (1, 7, 12, 13, 16):
+    for stop in (1, 12, 16):
         kept = pack(next(islice(steps_of(target, settings), stop - 1, None)).state)
         rest = list(steps_of(target, settings, unpack(kept)))
         assert [step.step for step in rest] == [step.step for step in whole[stop:]]

@@ -53,7 +53,7 @@ def test_events_tell_of_all_the_work(kind: str) -> None:
 @pytest.mark.parametrize("kind", WORK)
 def test_a_job_goes_on_from_its_state(kind: str) -> None:
     whole = [event.preview() for event in start(kind)]
-    for cut in (1, len(whole) // 2, len(whole) - 1):
+    for cut in (1, len(whole) - 1):
         first, second = start(kind), start(kind)
         for _ in zip(range(cut), first):  # noqa: B905
             pass
@@ -81,9 +81,9 @@ def test_what_was_killed_when_all_was_done_is_the_result(kind: str) -> None:
 @pytest.mark.usefixtures("quick_checkpoints")
 def test_what_was_stopped_is_continued_to_the_same_bytes(kind: str, tmp_path: Path) -> None:
     whole = tmp_path / f"whole{SUFFIX.get(kind, '.png')}"
-    start(kind).save(whole)
+    done = start(kind)
+    steps = sum(1 for _ in done.writing(whole))
     broken = whole.with_name(whole.name.replace("whole", "broken"))
-    steps = sum(1 for _ in start(kind))
     for cut in (1, steps // 2):
         job = start(kind)
         events = job.writing(broken)
@@ -93,7 +93,7 @@ def test_what_was_stopped_is_continued_to_the_same_bytes(kind: str, tmp_path: Pa
         assert broken.with_name(f"{broken.name}.work").is_dir()
     notes = [event.note for event in start(kind).writing(broken)]
     assert any(note and "continues" in note for note in notes)
-    for mine, other in zip(start(kind).work.paths(whole), start(kind).work.paths(broken), strict=True):
+    for mine, other in zip(done.work.paths(whole), done.work.paths(broken), strict=True):
         assert mine.read_bytes() == other.read_bytes()
     assert not list(tmp_path.glob("*.work"))
 

@@ -89,15 +89,14 @@ def test_layers_inside_blocks_change_nothing(loaded: dict[str, Net]) -> None:
         ("lite-clean", "bfloat16", 0.9),
     ],
 )
-@pytest.mark.parametrize("layer", ["block11", "block15"])
 def test_gradients_in_16_bits_point_where_those_in_32_do(
-    name: str, precision: str, least: float, layer: str, loaded: dict[str, Net]
+    name: str, precision: str, least: float, loaded: dict[str, Net]
 ) -> None:
     from skimage import data
 
     image = torch.from_numpy(data.chelsea()).permute(2, 0, 1)[None, :, :224, 100:324] / 255
     net = loaded[name]
-    objective = resolve(parse(layer), net.card)
+    objective = resolve(parse("block15"), net.card)
     exact, rounded = (Engine(net, objective, precision=each)(image)[1] for each in ("float32", precision))
     cosine = torch.nn.functional.cosine_similarity(exact.flatten(), rounded.flatten(), dim=0)
     assert cosine > least
@@ -144,8 +143,8 @@ def test_receptive_fields_are_what_gradients_reach(layer: str, rest: int) -> Non
     ("target", "size"),
     [
         ("block5", (127, 200)),
-        ("block8/depthwise", (333, 270)),
-        ("block11", (701, 257)),
+        ("block8/depthwise", (233, 170)),
+        ("block11", (475, 157)),
         ("block3 + 0.2*block6", (190, 291)),
     ],
 )
