@@ -29,7 +29,8 @@ _BELOW = {
     "api": "objectives options recipe render",
     "learning": "api options render",
     "cli": "api attribution errors gradients kinds measure media nets recipe render studio",
-    "render": "errors fractals gradients kinds knowledge loops media "
+    "cluster": "errors gradients nets",
+    "render": "cluster errors fractals gradients kinds knowledge loops media "
     "nets objectives recipe resampling rng training types",
     "knowledge": "canvas errors loops media nets objectives recipe rng types",
     "training": "canvas errors gradients loops media nets objectives recipe resampling rng transforms types",

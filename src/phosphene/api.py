@@ -351,6 +351,7 @@ def job(
     preset: str | None = None,
     look_in: Sequence[StrPath] = (),
     fetch: bool = False,
+    workers: str | int | None = None,
     **settings: Any,
 ) -> Job:
     """Prepare work of any kind, from settings or from a recipe, as a job that can be followed and continued.
@@ -366,12 +367,14 @@ def job(
         preset: a preset of the kind, to which other settings add.
         look_in: folders in which a recipe's source and guides are looked for.
         fetch: whether a network that a recipe's file names may be downloaded.
+        workers: who computes the tiles of a large print: a number of processes, "auto", or the address of a Ray
+            cluster; None for this process.
         settings: those of the kind's recipe; for a recipe, those to change.
 
     Raises:
         PhospheneError: a subclass, for whatever is wrong. Everything is checked before this returns.
     """
-    work = open_job(what, source, preset=preset, look_in=look_in, fetch=fetch, **settings)
+    work = open_job(what, source, preset=preset, look_in=look_in, fetch=fetch, workers=workers, **settings)
     for _ in work.prepare():
         pass
     return work

@@ -10,6 +10,7 @@ PhospheneError
 ├── OutputError          a place that cannot be written
 ├── RecipeError          no recipe in a file, or one that cannot be rendered
 ├── WeightsError         a model file that is missing, corrupt, or of another network
+├── WorkerError          a worker process or machine that cannot take part, or fails
 └── MissingExtraError    a feature whose packages are not installed
 """
 
@@ -83,6 +84,10 @@ class RecipeError(_FileError):
 
 class WeightsError(_FileError):
     """A model file that is missing, corrupt or of another network."""
+
+
+class WorkerError(PhospheneError):
+    """A worker that cannot take part, or a part of the work that fails on every worker."""
 
 
 class MissingExtraError(PhospheneError):

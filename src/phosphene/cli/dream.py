@@ -13,6 +13,7 @@ from phosphene.cli.root import Command
 
 @click.command(cls=Command)
 @click.argument("photos", metavar="[PHOTO]...", nargs=-1, type=options.PATH)
+@options.workers
 @options.noise
 @options.settings("dream", "dream-sound")
 @output.options(still=True, sound=True)

@@ -92,6 +92,15 @@ noise = click.option(
 """A decorator that adds `--noise`."""
 
 
+workers = click.option(
+    "--workers",
+    metavar="N|auto|ray://HOST:PORT",
+    help="Processes that do the tiles of a print of more than 24 megapixels and share the cores; auto: one for each "
+    "core; or a Ray cluster.",
+)
+"""A decorator that adds `--workers`."""
+
+
 def settings(*kinds: str, without: tuple[str, ...] = (), defaults: bool = True) -> Callable[[F], F]:
     """Return a decorator that adds an option for every setting of these kinds, and `--preset` where a kind has some.
 

@@ -93,9 +93,45 @@ class Tiling:
         gradient = run.backward(directions, self.scale)
         return gradient.cpu(), [part.detach().cpu() for part in run.sums]
 
+    def task(self, tile: Tile, crop: Image, *, gradient: bool, totals: Sequence[Tensor] | None = None) -> TileTask:
+        """Return what is computed on a tile, for another process."""
+        return TileTask(self.terms, self.linear, self.scale, tile, crop, gradient, totals)
+
     def score(self, sums: Sequence[Tensor]) -> Scores:
         """Return the objective's scores from the sums over the whole canvas."""
         return score_of(self.net, self.terms, [total.to(self.device) for total in sums]).cpu()
+
+
+@dataclass(frozen=True)
+class TileResult:
+    """The gradient of a tile's crop, None where only sums were asked for; and the tile's sums."""
+
+    gradient: Image | None
+    sums: list[Tensor]
+
+
+@dataclass(frozen=True)
+class TileTask:
+    """What is computed on a tile, as data that pickles: its sums, or its gradient given the `totals` of all tiles.
+
+    `terms`, `linear` and `scale` are those of a `Tiling`. With `gradient`, the gradient is asked for.
+    """
+
+    terms: Sequence[Term]
+    linear: bool
+    scale: float
+    tile: Tile
+    crop: Image
+    gradient: bool
+    totals: Sequence[Tensor] | None = None
+
+    def run(self, net: Net) -> TileResult:
+        """Return what the tile gives."""
+        device = next(net.parameters()).device
+        tiling = Tiling(net, self.terms, (), self.linear, self.scale, device)
+        if not self.gradient:
+            return TileResult(None, tiling.sums(self.crop, self.tile))
+        return TileResult(*tiling.gradient(self.crop, self.tile, self.totals))
 
 
 def forward(net: Net, terms: Sequence[Term], crop: Image, tile: Tile, *, grad: bool = True) -> ForwardPass:

@@ -27,12 +27,12 @@ from phosphene.errors import SettingError
 from phosphene.gradients.engine import Engine
 from phosphene.gradients.shaping import TINY
 from phosphene.gradients.strips import strip_shapings
-from phosphene.gradients.tiled import reduce_sums
+from phosphene.gradients.tiled import TileResult, TileTask, reduce_sums
 from phosphene.gradients.tiles import Tile
 from phosphene.loops.arithmetic import Arithmetic
 from phosphene.loops.dream import canvas_for
 from phosphene.loops.octaves import Surface
-from phosphene.loops.planes import Shifted, Store, Write
+from phosphene.loops.planes import Crew, Shifted, Store, Write
 from phosphene.loops.step import State, number
 from phosphene.recipe.stills import DreamSettings
 from phosphene.resampling import Interval, Read, Span, resize_part
@@ -75,6 +75,7 @@ class OnDisk(Surface):
         settings: those of the dream.
         arithmetic: the RNGs.
         store: the planes.
+        crew: workers that compute tiles; None for this process.
         strip: pixels of a strip.
 
     Raises:
@@ -93,6 +94,7 @@ class OnDisk(Surface):
         arithmetic: Arithmetic,
         store: Store,
         *,
+        crew: Crew | None = None,
         strip: int = STRIP,
     ) -> None:
         if settings.symmetry is not None:
@@ -104,6 +106,8 @@ class OnDisk(Surface):
         self.sizes = sizes
         self._engine, self._settings, self._arithmetic, self._store = engine, settings, arithmetic, store
         self._photo, self._photo_size, self._box, self._first, self._strip = photo, photo_size, box, first, strip
+        self._crew = crew
+        self._coming: dict[int, tuple[Image, Callable[[], TileResult]]] = {}
         self._place: State = {}
         self._octave = first
         self._seen = torch.full((1, 3, 1, 1), 0.5)
@@ -255,23 +259,42 @@ class OnDisk(Surface):
         return [Write(_level(0), rows[0], 0, zeros)], {}
 
     def _sums(self, roll: Shifted, piece: int, found: State) -> tuple[list[Write], State]:
-        tile = self._tiling.tiles[piece]
-        with self._engine.tile_memory(_shape(tile)):
-            sums = self._tiling.sums(roll.read(self._store, _canvas(self._octave), tile), tile)
-        return [], _appended(found, sums)
+        _, result = self._computed(roll, piece, gradient=False)
+        return [], _appended(found, result.sums)
 
     def _gradient(self, roll: Shifted, piece: int, found: State) -> tuple[list[Write], State]:
         tiling, tile = self._tiling, self._tiling.tiles[piece]
         total = None if tiling.linear else _totals(found)
-        with self._engine.tile_memory(_shape(tile)):
-            crop = roll.read(self._store, _canvas(self._octave), tile)
-            gradient, sums = tiling.gradient(crop, tile, total)
+        crop, result = self._computed(roll, piece, gradient=True, totals=total)
+        assert result.gradient is not None, "it was asked for"
         before = roll.read(self._store, _level(0), tile)
-        uphill = canvas_for(self._settings, crop).uphill(gradient)
-        new = dict(_appended(found, sums)) if tiling.linear else {}
+        uphill = canvas_for(self._settings, crop).uphill(result.gradient)
+        new = dict(_appended(found, result.sums)) if tiling.linear else {}
         if piece == len(tiling.tiles) - 1:
             new["score"] = tiling.score(_totals({**found, **new}))
         return roll.writes(_level(0), tile, before.add_(uphill)), new
+
+    def _computed(
+        self, roll: Shifted, piece: int, *, gradient: bool, totals: Sequence[Tensor] | None = None
+    ) -> tuple[Image, TileResult]:
+        """Return a tile's crop and what it gives; let the crew begin those after it, which depend on none before."""
+        tiles, count = self._tiling.tiles, 1 if self._crew is None else self._crew.ahead
+        for index in range(piece, min(piece + count, len(tiles))):
+            if index in self._coming:
+                continue
+            tile = tiles[index]
+            crop = roll.read(self._store, _canvas(self._octave), tile)
+            task = self._tiling.task(tile, crop, gradient=gradient, totals=totals)
+            self._coming[index] = (crop, self._here(task) if self._crew is None else self._crew.begin(task))
+        crop, wait = self._coming.pop(piece)
+        return crop, wait()
+
+    def _here(self, task: TileTask) -> Callable[[], TileResult]:
+        def work() -> TileResult:
+            with self._engine.tile_memory(_shape(task.tile)):
+                return task.run(self._engine.net)
+
+        return work
 
     def _leveller(self, level: int) -> Callable[[int, State], tuple[list[Write], State]]:
         def work(piece: int, _: State) -> tuple[list[Write], State]:

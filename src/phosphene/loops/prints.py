@@ -23,7 +23,7 @@ from phosphene.loops.ascent import part
 from phosphene.loops.dream import PhotoBases, canvas_for, jitter_of
 from phosphene.loops.octaves import Bases, InMemory, Surface, octave_steps
 from phosphene.loops.on_disk import OnDisk
-from phosphene.loops.planes import Store
+from phosphene.loops.planes import Crew, Store
 from phosphene.loops.step import State, Step, number
 from phosphene.recipe.stills import DreamSettings
 from phosphene.resampling import Interval, Read, Span, resize_part
@@ -132,6 +132,7 @@ def surface_for(
     arithmetic: Arithmetic,
     own: PhotoBases | None = None,
     store: Store | None = None,
+    crew: Crew | None = None,
 ) -> Surface:
     """Return the canvas of a print, on the disk from the first octave on that does not fit into memory.
 
@@ -141,6 +142,7 @@ def surface_for(
         begun, box, further, settings, own: see `PrintBases`.
         arithmetic: the RNGs.
         store: planes on a disk, needed for octaves of more than `IN_MEMORY` pixels.
+        crew: workers that compute the tiles of these; None for this process.
     """
 
     def make(image: Image) -> Canvas:
@@ -154,7 +156,7 @@ def surface_for(
     assert store is not None, "whoever makes large prints has one"
     photo_size = (photo.shape[-2], photo.shape[-1])
     seen = scaled(box, begun, photo_size)
-    disk = OnDisk(engine, reader(photo), photo_size, seen, bases.sizes, first, settings, arithmetic, store)
+    disk = OnDisk(engine, reader(photo), photo_size, seen, bases.sizes, first, settings, arithmetic, store, crew=crew)
     return Relay(memory, bases, disk, first)
 
 

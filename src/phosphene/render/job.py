@@ -5,8 +5,7 @@
         print(event.stage, f"{event.progress:.0%}")
     job.result().save("dream.png")
 
-    for event in job.writing("dream.png"):    # the same, but continues what a killed process left, to the same bytes
-        ...
+    job.save("dream.png")                 # the same, but continues what a killed process left, to the same bytes
 
 A job is built from its recipe through `phosphene.kinds.KINDS`, and knows nothing of the kinds themselves.
 """
@@ -23,6 +22,7 @@ from typing import Any, ClassVar, Protocol, runtime_checkable
 
 from torch import Tensor
 
+from phosphene.cluster.crew import Workers, check_use
 from phosphene.errors import SettingError
 from phosphene.kinds import KINDS, load
 from phosphene.loops.step import State, Step, pack, unpack
@@ -75,7 +75,7 @@ class Given:
 
     `path` is the file that the recipe was read from, None for a recipe of the caller's own. `source` replaces the
     recipe's source: a path or a picture. `net` is the network itself, where the caller has it. `look_in` are folders in
-    which sources and guides are looked for. `fetch` allows networks to be downloaded; a recipe from a file needs it.
+    which sources and guides are looked for. `fetch` allows downloads of networks. `workers` compute a print's tiles.
     """
 
     path: Path | None = None
@@ -83,6 +83,7 @@ class Given:
     net: Net | None = None
     look_in: tuple[Path, ...] = ()
     fetch: bool = False
+    workers: Workers | None = None
 
 
 @dataclass(frozen=True)
@@ -160,6 +161,7 @@ class Work(ABC):
     """Whether the result is written while it is made, because it is too large to be held."""
     has_film: ClassVar[bool] = False
     """Whether a film of the work can be written beside its result."""
+    takes_workers: ClassVar[bool] = False
     suffix: ClassVar[str | None] = None
     """How the name of a result ends that is given none; None for what the way in chooses."""
 
@@ -241,6 +243,7 @@ class Job:
         if net is not None:
             networks.check_sees(self.recipe, net)
         self._work = load(KINDS[self.recipe.kind].builder)(self.recipe, net, self.given)
+        check_use(self.given.workers, self._work.takes_workers)
         self.recipe = self._work.recipe
 
     def __iter__(self) -> Iterator[Event]:

@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
-import torch
-
+from phosphene.cluster.crew import Workers
 from phosphene.errors import OutputError, SettingError
-from phosphene.loops.planes import Store
+from phosphene.gradients.engine import Engine
+from phosphene.loops.planes import Crew, Store
 from phosphene.loops.step import State, Step, pack
 from phosphene.media import planes
 from phosphene.media.image import Storage, check_large, check_writable, write_planes
@@ -34,10 +34,12 @@ class PrintWork(Work):
     """The work of a print whose canvas is on the disk.
 
     `layout` is where its picture lies; `canvases` are the sizes of the octaves on the disk, and `last` is the number of
-    the last one. `begin` does the work from a state, on the planes of a store.
+    the last one. `begin` does the work from a state, on the planes of a store, with a crew. Without `workers`, this
+    process does all of it.
     """
 
     streams: ClassVar[bool] = True
+    takes_workers: ClassVar[bool] = True
     suffix: ClassVar[str | None] = ".tif"
 
     def __init__(
@@ -46,11 +48,13 @@ class PrintWork(Work):
         load: Load,
         layout: Layout,
         canvases: Sequence[Size],
-        begin: Callable[[State | None, Store], Iterator[Step]],
+        begin: Callable[[State | None, Store, Crew | None], Iterator[Step]],
         last: int,
-        device: torch.device,
+        engine: Engine,
+        workers: Workers | None = None,
     ) -> None:
-        self.recipe, self.load, self.layout, self.device = recipe, load, layout, device
+        self.recipe, self.load, self.layout, self.device = recipe, load, layout, engine.device
+        self._engine, self._workers = engine, workers
         self._canvases, self._begin, self._last = canvases, begin, last
         self.store: planes.Planes | None = None
 
@@ -62,7 +66,11 @@ class PrintWork(Work):
                 f"a print of {width}x{height} is made on the disk, where it is saved: use job(...).save(path)",
                 setting="print",
             )
-        yield from self._begin(state or None, self.store)
+        if self._workers is None:
+            yield from self._begin(state or None, self.store, None)
+            return
+        with self._workers.at_work(self._engine) as crew:
+            yield from self._begin(state or None, self.store, crew)
 
     def look(self, step: Step) -> Image:
         """Return the picture as it is after `step`, made small."""
@@ -71,6 +79,11 @@ class PrintWork(Work):
     def result(self, step: Step | None) -> UnwrittenPrint:
         """Return the print, which is made when it is saved."""
         return UnwrittenPrint(self)
+
+    def environment(self) -> dict[str, object]:
+        """Return what must be the same for unfinished work to end with the same bytes."""
+        threads = {} if self._workers is None else {"threads": self._workers.threads}
+        return {**environment(self.device), **threads}
 
     def paths(self, path: Path) -> list[Path]:
         """Return where the print will be."""
@@ -125,9 +138,7 @@ class PrintOutput(Output):
             check_writable(each, depth, size=sheet, recipe=text if format.with_recipe else None)
             check_large(each, depth, sheet)
         facts = {"recipe": hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()}
-        self._folder = WorkFolder(
-            path, facts, environment(work.device), about=about(work.recipe), fresh=fresh, eager=True
-        )
+        self._folder = WorkFolder(path, facts, work.environment(), about=about(work.recipe), fresh=fresh, eager=True)
         try:
             self.state = self._folder.state
             self.note = self._room()

@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
+from phosphene.cluster.crew import Workers
 from phosphene.errors import SettingError
 from phosphene.gradients.engine import Engine
 from phosphene.loops import prints, sheet, torus
 from phosphene.loops.arithmetic import Arithmetic
 from phosphene.loops.dream import PhotoBases, canvas_for, laid_on
 from phosphene.loops.octaves import Surface
-from phosphene.loops.planes import Store
+from phosphene.loops.planes import Crew, Store
 from phosphene.loops.step import State, Step
 from phosphene.media import memory
 from phosphene.nets.base import Net
@@ -147,7 +148,14 @@ def on_white(photo: Tensor, alpha: Tensor | None) -> Tensor:
     return photo if alpha is None else photo * alpha + (1 - alpha)
 
 
-def dream_print(recipe: DreamRecipe, work: StillWork, engine: Engine, start: Start, arithmetic: Arithmetic) -> Work:
+def dream_print(
+    recipe: DreamRecipe,
+    work: StillWork,
+    engine: Engine,
+    start: Start,
+    arithmetic: Arithmetic,
+    workers: Workers | None = None,
+) -> Work:
     """Return the work of a dream's print; `work` is that of the dream itself."""
     planned = plan(recipe, work.size, recipe.octave_scale, tileable=recipe.tileable)
     load = planned.load(work.load, recipe.steps)
@@ -157,23 +165,23 @@ def dream_print(recipe: DreamRecipe, work: StillWork, engine: Engine, start: Sta
     def photo() -> Image:
         return on_white(start.make(), flat).to(engine.device)
 
-    def surface(store: Store | None) -> Surface:
+    def surface(store: Store | None, crew: Crew | None = None) -> Surface:
         if recipe.tileable:
             begun = torus.seamless(resize(photo(), work.size, clamp=True))
             return torus.print_surface(engine, torus.seamless(photo()), planned.further, recipe, arithmetic, begun)
         image = work.start() if flat is None else resize(photo(), work.size, clamp=True)
         own = PhotoBases(image.to(engine.device), recipe, lambda image: canvas_for(recipe, image))
         box, further = planned.layout.box, planned.further
-        return prints.surface_for(engine, photo(), work.size, box, further, recipe, arithmetic, own, store)
+        return prints.surface_for(engine, photo(), work.size, box, further, recipe, arithmetic, own, store, crew)
 
     if planned.canvases:
         assert isinstance(recipe.octaves, int), "it is resolved"
         last = recipe.octaves + len(planned.further) - 1
 
-        def on_disk(state: State | None, store: Store) -> Iterator[Step]:
-            return prints.print_steps(surface(store), recipe.steps, state)
+        def on_disk(state: State | None, store: Store, crew: Crew | None) -> Iterator[Step]:
+            return prints.print_steps(surface(store, crew), recipe.steps, state)
 
-        return PrintWork(recipe, load, planned.layout, planned.canvases, on_disk, last, engine.device)
+        return PrintWork(recipe, load, planned.layout, planned.canvases, on_disk, last, engine, workers)
     planned.check_memory()
 
     def begin(state: State | None) -> Iterator[Step]:
@@ -191,7 +199,12 @@ def dream_print(recipe: DreamRecipe, work: StillWork, engine: Engine, start: Sta
 
 
 def imagined_print(
-    recipe: ImagineRecipe, work: StillWork, net: Net, objective: Objective, arithmetic: Arithmetic
+    recipe: ImagineRecipe,
+    work: StillWork,
+    net: Net,
+    objective: Objective,
+    arithmetic: Arithmetic,
+    workers: Workers | None = None,
 ) -> Work:
     """Return the work of an imagined picture's print; `work` is that of the picture, the smallest octave of a dream."""
     settings = DreamSettings(symmetry=recipe.symmetry, seed=recipe.seed)
@@ -200,13 +213,15 @@ def imagined_print(
     count = len(recipe.pictures())
     load = planned.load(work.load, settings.steps, count)
 
-    def steps(state: State | None, store: Store | None) -> Iterator[Step]:
+    def steps(state: State | None, store: Store | None, crew: Crew | None = None) -> Iterator[Step]:
         def surface(picture: Image) -> Surface:
             box, further = planned.layout.box, planned.further
             picture = picture.to(engine.device)
             if recipe.tileable:
                 return torus.print_surface(engine, picture, further, settings, arithmetic)
-            return prints.surface_for(engine, picture, work.size, box, further, settings, arithmetic, store=store)
+            return prints.surface_for(
+                engine, picture, work.size, box, further, settings, arithmetic, store=store, crew=crew
+            )
 
         share = 1 - planned.pixels_seen(settings.steps, count) / load.pixels
         return prints.carried_on(work.begin, work.finished, surface, settings.steps, share, state)
@@ -217,7 +232,7 @@ def imagined_print(
                 "count must be 1 for a print that is too large for memory", setting="count", value=recipe.count
             )
         last = len(planned.further) - 1
-        return PrintWork(recipe, load, planned.layout, planned.canvases, steps, last, work.device)
+        return PrintWork(recipe, load, planned.layout, planned.canvases, steps, last, engine, workers)
     planned.check_memory()
 
     def finished(now: Tensor) -> Tensor:

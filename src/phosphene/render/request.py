@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from phosphene import nets
+from phosphene.cluster.crew import read as read_workers
 from phosphene.errors import SettingError, UnknownNameError
 from phosphene.kinds import KINDS
 from phosphene.media.sound.read import is_sound
@@ -30,14 +31,16 @@ def open_job(
     preset: str | None = None,
     look_in: Sequence[StrPath] = (),
     fetch: bool = False,
+    workers: str | int | None = None,
     **settings: Any,
 ) -> Job:
     """Return what `job` does before it is prepared: its settings are checked, and downloads are still to come."""
     settings, net = _own_net(settings)
     folders = tuple(map(Path, look_in))
+    crew = None if workers is None else read_workers(workers)
     if isinstance(what, str) and what in KINDS:
         request = _request(what, source, preset, settings, net)
-        return Job(request, Given(source=source, net=net, look_in=folders, fetch=True))
+        return Job(request, Given(source=source, net=net, look_in=folders, fetch=True, workers=crew))
     known, path = _known(what)
     if "target" in settings:
         settings["target"] = str(settings["target"])
@@ -46,7 +49,7 @@ def open_job(
         raise SettingError(f"{request.kind} has no source, so none can be given", setting="source")
     if source is not None:
         request = override(request, {}, source=_placeholder(type(request)))
-    return Job(request, Given(path, source, net, folders, fetch))
+    return Job(request, Given(path, source, net, folders, fetch, crew))
 
 
 def _request(

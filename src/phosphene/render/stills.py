@@ -176,7 +176,7 @@ def build_dream(recipe: DreamRecipe, net: Net, given: Given) -> Work:
     load = Load.of(dream.pixels_seen(size, recipe) * len(pieces), sorted(layers), engine.dtype)
     alpha = None if start.alpha is None else resize(start.alpha, size, clamp=True)
     work = StillWork(recipe, load, size, image, begin, finished, engine.device, alpha)
-    return work if recipe.print is None else prints.dream_print(recipe, work, engine, start, arithmetic)
+    return work if recipe.print is None else prints.dream_print(recipe, work, engine, start, arithmetic, given.workers)
 
 
 def _parts(
@@ -249,7 +249,9 @@ def build_imagine(recipe: ImagineRecipe, net: Net, given: Given) -> Work:
         "lucid": recipe.steps * recipe.count * math.prod(size),
     }[recipe.method]
     work = StillWork(recipe, Load.of(seen, objective.layers(), dtype), size, grey, begin, finished, device)
-    return work if recipe.print is None else prints.imagined_print(recipe, work, net, objective, arithmetic)
+    return (
+        work if recipe.print is None else prints.imagined_print(recipe, work, net, objective, arithmetic, given.workers)
+    )
 
 
 def _check_method(recipe: ImagineRecipe) -> None:

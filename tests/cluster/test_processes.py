@@ -1,0 +1,102 @@
+"""Tiles on several processes: the bytes of one, whoever dies; and no process stays behind."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+import phosphene as ph
+from phosphene import nets
+from phosphene.cluster import crew
+from phosphene.cluster.processes import Processes
+from phosphene.cluster.worker import Setup, facts
+from phosphene.errors import SettingError, WorkerError
+from phosphene.gradients.engine import Engine
+from phosphene.objectives.base import resolve
+from phosphene.objectives.expr import parse
+from phosphene.recipe import Noise
+
+DREAM: dict[str, Any] = {"target": "conv2", "net": "pocket", "octaves": 1, "steps": 2, "tile": 32}
+
+
+@pytest.fixture(scope="module")
+def engine() -> Engine:
+    net = nets.load("pocket")
+    return Engine(net, resolve(parse("conv2"), net.card), precision="float32", tile=32)
+
+
+def test_with_workers_of_which_some_die_it_is_the_print_of_one_process(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from phosphene.loops import on_disk, prints
+
+    monkeypatch.setattr(prints, "IN_MEMORY", 3000)
+    monkeypatch.setattr(on_disk, "STRIP", 1500)
+    monkeypatch.setattr(crew, "_cores", lambda: 2)
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        ph.job("dream", Noise(noise=(40, 48)), print="80x64px", **DREAM).save(tmp_path / "one.png")
+        killed = 0
+        job = ph.job("dream", Noise(noise=(40, 48)), print="80x64px", workers=2, **DREAM)
+        for event in job.writing(tmp_path / "two.png"):
+            if killed < 2 and event.progress > 0.3 + 0.3 * killed:
+                children = multiprocessing.active_children()
+                assert len(children) == 2
+                os.kill(int(children[killed].pid or 0), signal.SIGKILL)
+                killed += 1
+    finally:
+        torch.set_num_threads(threads)
+    assert killed == 2
+    assert (tmp_path / "one.png").read_bytes() == (tmp_path / "two.png").read_bytes()
+    assert not multiprocessing.active_children()
+
+
+def test_a_tile_that_always_fails_is_one_error_and_the_others_are_done(engine: Engine) -> None:
+    tiling = engine.tiling((48, 96))
+    setup = Setup.of(engine.net, engine.dtype, 1)
+    first, second = tiling.tiles[:2]
+    crop = torch.rand(1, 3, 48, first.columns.crop_end - first.columns.crop_start)
+    totals = tiling.sums(crop, first)
+    task = tiling.task(first, crop, gradient=True, totals=totals)
+    workers = Processes(setup, 1)
+    try:
+        good = workers.begin(task)
+        poisoned = workers.begin(tiling.task(second, crop, gradient=True, totals=()))
+        last = workers.begin(task)
+        with pytest.raises(WorkerError, match=r"the tile at \d+,0 failed 3 times .* the same command continues"):
+            poisoned()
+        here = task.run(engine.net).gradient
+        for result in (good(), last()):
+            assert result.gradient is not None
+            assert here is not None
+            torch.testing.assert_close(result.gradient, here, atol=1e-6, rtol=1e-4)
+    finally:
+        workers.close()
+
+
+def test_a_worker_that_differs_is_refused_by_name(engine: Engine) -> None:
+    own = facts(engine.net)
+    own.check(own, "worker 1")
+    with pytest.raises(WorkerError, match="worker 2 cannot take part: its weights must be 0000, but is"):
+        own.check(replace(own, weights="0000"), "worker 2")
+    with pytest.raises(WorkerError, match=r"the worker on 10\.0\.0\.7 cannot take part: its phosphene must be 9"):
+        own.check(replace(own, phosphene="9"), "the worker on 10.0.0.7")
+
+
+@pytest.mark.parametrize("text", ["0", "2000", "many", "ray://", "-1"])
+def test_other_workers_are_refused(text: str) -> None:
+    with pytest.raises(SettingError, match=r"workers must be auto, 1 to \d+ .*, ray or ray://HOST:PORT, but is"):
+        crew.read(text)
+
+
+def test_small_work_takes_no_workers() -> None:
+    with pytest.raises(SettingError, match="workers are for prints of more than 24 megapixels"):
+        ph.job("dream", Noise(noise=(40, 48)), workers=1, **DREAM)
