@@ -12,7 +12,7 @@ from pydantic import BeforeValidator
 from pydantic.fields import FieldInfo
 
 from phosphene.kinds import KINDS
-from phosphene.recipe import FileSource, NetUsed, NetworkRecipe, settings_of
+from phosphene.recipe import Dataset, FileSource, NetUsed, NetworkRecipe, settings_of
 from phosphene.recipe.base import read_file, read_nets
 from phosphene.recipe.fields import read_size, read_span
 from phosphene.recipe.iterate import read_trap
@@ -102,7 +102,7 @@ def _parts(annotation: Any) -> list[str]:
         return [f"Literal[{', '.join(map(_quoted, inside))}]"]
     if origin is tuple:
         return [f"tuple[{', '.join('...' if each is ... else _parts(each)[0] for each in inside)}]"]
-    if annotation is FileSource:
+    if annotation in (FileSource, Dataset):
         return []
     if annotation is NetUsed:
         return ["str", "Net"]

@@ -32,7 +32,7 @@ _BELOW = {
     "cluster": "errors gradients nets",
     "render": "cluster errors fractals gradients kinds knowledge loops media "
     "nets objectives recipe resampling rng training types",
-    "knowledge": "canvas errors loops media nets objectives recipe rng types",
+    "knowledge": "canvas errors loops media nets objectives recipe resampling rng types",
     "training": "canvas errors gradients loops media nets objectives recipe resampling rng transforms types",
     "studio": "attribution errors gradients kinds media nets objectives recipe render resampling",
     "attribution": "errors media nets objectives resampling types",

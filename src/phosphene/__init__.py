@@ -38,6 +38,7 @@ if TYPE_CHECKING:
         MorphSoundRecipe,
         Noise,
         RecallRecipe,
+        ReportRecipe,
         SheetRecipe,
         SheetSoundRecipe,
         VideoRecipe,
@@ -89,6 +90,7 @@ _HOMES = {
                 "Morph",
                 "MorphSound",
                 "Recall",
+                "Report",
             ),
             *("Sheet", "SheetSound", "Video", "Zoom"),
         )
@@ -133,6 +135,7 @@ __all__ = [
     "Pictures",
     "RecallRecipe",
     "Recipe",
+    "ReportRecipe",
     "SheetRecipe",
     "SheetSoundRecipe",
     "Sight",

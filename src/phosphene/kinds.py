@@ -124,6 +124,13 @@ KINDS = {
             command="cli.atlas:atlas",
         ),
         Kind(
+            "report",
+            "Tell what a label really means to a network, as a page.",
+            schema="recipe.knowledge:ReportRecipe",
+            builder="render.report:build_report",
+            command="cli.report:report",
+        ),
+        Kind(
             "dream-sound",
             "Dream on a sound.",
             schema="recipe.sounds:DreamSoundRecipe",

@@ -467,6 +467,27 @@ class AtlasOptions(CommonOptions, total=False):
     """Random views of an icon that each step scores."""
 
 
+class ReportOptions(CommonOptions, total=False):
+    """The settings of `report` besides its own parameters."""
+
+    size: int
+    """Side of an icon in pixels."""
+    dataset: float | None
+    """Photos, some of the label: a folder, or a CSV; without them 64 imaginings."""
+    layer: str | None
+    """The layer whose factors are the parts; by default the last one with positions."""
+    parts: int
+    """Parts that the label is taken apart into."""
+    most: int
+    """Photos that parts are looked for in: those in which the label is most probable."""
+    power: float
+    """Power of the cosine in the objective of a part: the higher, the purer."""
+    steps: int
+    """Steps of ascent for each icon."""
+    views: int
+    """Random views of an icon that each step scores."""
+
+
 class DreamSoundOptions(CommonOptions, total=False):
     """The settings of `dream-sound` besides its own parameters."""
 
@@ -673,11 +694,13 @@ class AnyOptions(CommonOptions, total=False):
     fade: float
     most: int
     captions: bool
-    layer: str
+    layer: str | None
     least: int | Literal["auto"]
     layout: Literal["tsne", "umap"]
     perplexity: float | Literal["auto"]
     power: float
+    dataset: float | None
+    parts: int
     strength: float
     sweeps: int
     known: str | None

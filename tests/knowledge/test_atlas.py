@@ -154,6 +154,14 @@ def test_interventions_leave_the_network_as_it_was() -> None:
     assert torch.equal(net(image, ["logits"])["logits"], before)
 
 
+def test_interventions_reach_fused_operations() -> None:
+    net = ph.load_net("lite")
+    image = torch.rand(1, 3, 64, 64)
+    before = net(image, ["logits"])["logits"]
+    for layer in ("block15", "block15/expand", "block2", "head"):
+        assert not torch.allclose(logits_with(net, image, layer, lambda each: each * 0), before, atol=0.1), layer
+
+
 def test_whitening_removes_what_all_activations_share() -> None:
     rng = torch.Generator().manual_seed(0)
     vectors = 0.1 * torch.randn(500, 6, generator=rng) + torch.tensor([5.0, 0, 0, 0, 0, 0])

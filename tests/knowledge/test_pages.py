@@ -70,3 +70,22 @@ def test_atlas_filters_by_label_and_tells_of_a_cell(browser: Browser, tmp_path: 
     expect(page.locator("#cell")).to_contain_text("</script><b>cat")
     assert page.evaluate("() => document.documentElement.scrollWidth") <= PHONE["width"]
     assert not bad
+
+
+def test_report_shows_its_parts(browser: Browser, tmp_path: Path) -> None:
+    part = {
+        "number": 1, "alone": 0.9, "elsewhere": 0.1, "without": 0.2, "effect": None, "imagined": 0.5, "area": 0.1,
+        "copies": [0, 1, 2.5, 3, 3, 3, 4], "shown": 1,
+    }  # fmt: skip
+    told = {
+        "label": "<i>cat", "net": "n", "layer": "l", "notes": ["No photos."], "verdict": ["Part 1 alone fires it."],
+        "first": 1.0, "pictures": 2, "from_photos": True, "photos": [{"name": "a & <b>.jpg", "probability": 0.25}],
+        "imaginings": 1, "parts": [part], "copies": 6, "region": 0.4,
+    }  # fmt: skip
+    site.write_page(tmp_path, "report.html", "What <i>cat means", told)
+    page, bad = opened(browser, tmp_path / "index.html")
+    expect(page.locator("#verdict li")).to_have_text("Part 1 alone fires it.")
+    expect(page.locator("#parts")).to_contain_text("not known")
+    expect(page.locator("#photos")).to_contain_text("a & <b>.jpg")
+    assert page.evaluate("() => document.documentElement.scrollWidth") <= PHONE["width"]
+    assert not bad

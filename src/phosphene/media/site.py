@@ -81,6 +81,11 @@ def write_page(folder: Path, template: str, title: str, data: Mapping[str, Any],
     (folder / name).write_text(page, encoding="utf-8", errors="replace")
 
 
+def write_json(path: Path, data: Mapping[str, Any]) -> None:
+    """Write what a page says for programs."""
+    path.write_text(json.dumps(data, ensure_ascii=False, indent=1), encoding="utf-8", errors="replace")
+
+
 def write_viewer(folder: Path) -> None:
     """Write OpenSeadragon into a page's folder, with its licence."""
     source = resources.files("phosphene.media.image") / "deepzoom"

@@ -58,9 +58,9 @@ class Net(nn.Module, ABC):
         """Return a copy of this network in another number format."""
         return copy.deepcopy(self).to(dtype)
 
-    def module_of(self, layer: str) -> nn.Module | None:
-        """Return the module whose output is `layer`, under its own name; None where there is no such module."""
-        return None
+    def modules_of(self, layer: str) -> list[nn.Module]:
+        """Return the modules one of which gives `layer`, under its own name; none where it is not a module's output."""
+        return []
 
     @abstractmethod
     def forward(self, image: Image, layers: Collection[str]) -> dict[str, Tensor]:
@@ -91,8 +91,8 @@ class ChainNet(Net):
         stages = dict(zip(self._names, self._stages, strict=True))
         return nn.ModuleDict({**stages, str(self.card.classes): self._classifier})
 
-    def module_of(self, layer: str) -> nn.Module | None:
-        return self._stages[self._names.index(layer)] if layer in self._names else None
+    def modules_of(self, layer: str) -> list[nn.Module]:
+        return [self._stages[self._names.index(layer)]] if layer in self._names else []
 
     def forward(self, image: Image, layers: Collection[str]) -> dict[str, Tensor]:
         missing = {self.card.layer(name).name for name in layers}

@@ -15,7 +15,7 @@ from phosphene.types import Image
 
 def can_intervene(net: Net, layer: str) -> bool:
     """Return whether `logits_with` works for this layer of the network: not in programs, whose inside is closed."""
-    return net.card.classes is not None and net.module_of(net.card.layer(layer).name) is not None
+    return net.card.classes is not None and bool(net.modules_of(net.card.layer(layer).name))
 
 
 def logits_with(net: Net, image: Image, layer: str, change: Callable[[Tensor], Tensor]) -> Tensor:
@@ -36,8 +36,8 @@ def logits_with(net: Net, image: Image, layer: str, change: Callable[[Tensor], T
 
 @contextmanager
 def _changed(net: Net, name: str, change: Callable[[Tensor], Tensor]) -> Iterator[None]:
-    module = net.module_of(name)
-    if module is None:
+    modules = net.modules_of(name)
+    if not modules:
         raise SettingError(
             f"the activations of net {net.card.name!r} cannot be changed inside: it is a program", setting="net"
         )
@@ -45,8 +45,9 @@ def _changed(net: Net, name: str, change: Callable[[Tensor], Tensor]) -> Iterato
     def hook(_: nn.Module, __: Any, output: Tensor) -> Tensor:
         return change(output)
 
-    handle = module.register_forward_hook(hook)
+    handles = [module.register_forward_hook(hook) for module in modules]
     try:
         yield
     finally:
-        handle.remove()
+        for handle in handles:
+            handle.remove()

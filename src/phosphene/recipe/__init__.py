@@ -20,7 +20,7 @@ from phosphene.recipe.basins import BasinsRecipe
 from phosphene.recipe.films import MorphRecipe, VideoRecipe, ZoomRecipe
 from phosphene.recipe.gibbs import GibbsRecipe
 from phosphene.recipe.iterate import IterateRecipe, IterateSettings
-from phosphene.recipe.knowledge import AtlasRecipe
+from phosphene.recipe.knowledge import AtlasRecipe, ReportRecipe
 from phosphene.recipe.learning import Dataset, LearnRecipe
 from phosphene.recipe.recall import RecallRecipe, RecallSettings, Run
 from phosphene.recipe.sounds import DreamSoundRecipe, ImagineSoundRecipe, MorphSoundRecipe, SheetSoundRecipe
@@ -54,6 +54,7 @@ __all__ = [
     "Photo",
     "RecallRecipe",
     "RecallSettings",
+    "ReportRecipe",
     "Run",
     "SheetRecipe",
     "SheetSoundRecipe",

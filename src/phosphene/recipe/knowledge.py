@@ -2,18 +2,29 @@
 
 from __future__ import annotations
 
+import os
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
 from phosphene.recipe.base import NetworkRecipe
-from phosphene.recipe.fields import Auto
+from phosphene.recipe.fields import Auto, Target
 from phosphene.recipe.learning import Dataset
 from phosphene.recipe.settings import meant
 
 IconSize = Annotated[int, Field(ge=32, le=512, description="Side of an icon in pixels.")]
 IconSteps = Annotated[int, Field(ge=1, le=10_000, description="Steps of ascent for each icon.")]
 IconViews = Annotated[int, Field(ge=1, le=64, description="Random views of an icon that each step scores.")]
+
+
+def read_dataset(value: object) -> object:
+    """Read the path of a folder or CSV; return other values unchanged."""
+    return Dataset(path=os.path.abspath(value)) if isinstance(value, str | os.PathLike) else value
+
+
+Photos = Annotated[
+    Annotated[Dataset, meant("the path of a folder or a CSV", "FOLDER")] | None, BeforeValidator(read_dataset)
+]
 
 
 class AtlasRecipe(NetworkRecipe):
@@ -38,3 +49,27 @@ class AtlasRecipe(NetworkRecipe):
     size: IconSize = 96
     steps: IconSteps = 64
     views: IconViews = 1
+
+
+class ReportRecipe(NetworkRecipe):
+    """How a report of a label was made."""
+
+    kind: Literal["report"] = "report"
+    target: Target = Field(description="The label, or a word above labels.")
+    dataset: Photos = Field(
+        None,
+        description="Photos, some of the label: a folder, or a CSV; without them 64 imaginings.",
+    )
+    layer: Annotated[str, Field(min_length=1)] | None = Field(
+        None, description="The layer whose factors are the parts; by default the last one with positions."
+    )
+    parts: Annotated[int, Field(ge=1, le=32)] = Field(6, description="Parts that the label is taken apart into.")
+    most: Annotated[int, Field(ge=1, le=256)] = Field(
+        24, description="Photos that parts are looked for in: those in which the label is most probable."
+    )
+    power: Annotated[float, Field(ge=0, le=16)] = Field(
+        2.0, description="Power of the cosine in the objective of a part: the higher, the purer."
+    )
+    size: IconSize = 160
+    steps: IconSteps = 96
+    views: IconViews = 2

@@ -117,7 +117,7 @@ def relative_to(recipe: R, folder: str | os.PathLike[str]) -> R:
     A file outside of `folder` is named by its base name only, so that a recipe does not tell about private folders.
     """
     found = {}
-    for name in ("source", "mask", "sound"):
+    for name in ("source", "mask", "sound", "dataset"):
         file = getattr(recipe, name, None)  # not every kind of recipe has one
         if isinstance(file, FileSource) and file.path is not None:
             inside = Path(os.path.abspath(file.path)).is_relative_to(os.path.abspath(folder))

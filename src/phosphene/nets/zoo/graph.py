@@ -149,8 +149,9 @@ class GraphNet(Net):
         assert isinstance(found, Operation)
         return found
 
-    def module_of(self, layer: str) -> nn.Module | None:
-        return self.operation(layer) if layer in self._index else None
+    def modules_of(self, layer: str) -> list[nn.Module]:
+        fused = [self._fusions[layer].operation] if layer in self._fusions else []
+        return [self.operation(layer), *fused] if layer in self._index else []
 
     def forward(self, image: Image, layers: Collection[str]) -> dict[str, Tensor]:
         wanted = {name: self.card.layer(name).name for name in layers}

@@ -1,0 +1,179 @@
+"""What each part of a label does: how far it fires the label alone, what is left without it, and whether it counts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+from torch.nn import functional as F
+
+from phosphene.nets.base import Net
+from phosphene.nets.intervention import can_intervene, logits_with
+from phosphene.objectives.features import Class
+from phosphene.types import Features, Image, Scores
+
+REGION = 0.4
+"""Share of a part's strongest response in a picture from which on a place belongs to the part."""
+
+COPIES, PASTED = 6, 0.3
+"""The most copies of a part that are pasted on grey, and each one's side as a share of the picture's."""
+
+BATCH = 16
+
+FIRES, MARGIN, NEEDED = 0.5, 0.25, 0.5
+"""Share of the pictures from which on a part alone fires a label; how much larger that must be than elsewhere; and the
+share of the pictures that must lose the label without a part for the label to need it."""
+
+
+@dataclass(frozen=True)
+class Part:
+    """One part of a label.
+
+    Attributes:
+        vector: `c`, its direction in the layer.
+        maps: `n 1 h w`, where it is in each picture, 0 to 1.
+        alone: share of the pictures in which the label still comes first when all but the part's region is grey.
+        elsewhere: the same when all is grey but a region of the same form half a picture away: what any place does.
+        without: the same when the part's region is grey.
+        effect: mean change of the label's logit, beside that of the mean label, that the part makes in the layer; NaN
+            where that is not known.
+        imagined: the label's probability in the picture that is imagined of the part alone.
+        copies: the label's logit, beside that of the mean label, for 0 to `COPIES` pasted copies of the part.
+        area: mean share of a picture that the part's region takes.
+    """
+
+    vector: Tensor
+    maps: Tensor
+    alone: float
+    elsewhere: float
+    without: float
+    effect: float
+    imagined: float
+    copies: tuple[float, ...]
+    area: float
+
+    @property
+    def fires(self) -> bool:
+        """Whether the part fires the label without the rest, as other places of the same pictures do not."""
+        return self.alone >= FIRES and self.alone - self.elsewhere >= MARGIN
+
+    @property
+    def counts(self) -> bool:
+        """Whether each of the first three copies raises the logit."""
+        return all(after > before for before, after in zip(self.copies[:3], self.copies[1:4], strict=True))
+
+
+class Judge:
+    """Measures how far pictures fire a label of a network."""
+
+    def __init__(self, net: Net, label: Class) -> None:
+        assert net.card.classes is not None, "the label was resolved on this net"
+        self.net, self.label = net, label
+        self._classes, self._count = net.card.classes, len(net.card.labels)
+        self._own = list(label.indices)
+        self._grey = torch.tensor(net.card.input.mean).view(1, -1, 1, 1).expand(1, 3, 1, 1)
+
+    @torch.no_grad()
+    def logits(self, images: Image) -> Float[Tensor, "n k"]:
+        """Return the class scores of pictures."""
+        return torch.cat([self.net(some, [self._classes])[self._classes] for some in images.split(BATCH)]).float()[
+            :, : self._count
+        ]
+
+    def probability(self, images: Image) -> Scores:
+        """Return the label's probability in each picture, 0 to 1."""
+        return self.logits(images).softmax(dim=1)[:, self._own].sum(dim=1)
+
+    def evidence(self, logits: Float[Tensor, "n k"]) -> Scores:
+        """Return the label's logit less that of the mean label."""
+        return logits[:, self._own].logsumexp(dim=1) - logits.mean(dim=1)
+
+    def first(self, images: Image) -> float:
+        """Return the share of the pictures in which the label, or one under it, comes first."""
+        best = self.logits(images).argmax(dim=1)
+        return float(torch.isin(best, torch.tensor(self._own)).float().mean())
+
+    @torch.no_grad()
+    def features(self, images: Image, layer: str) -> Float[Tensor, "n c rows columns"]:
+        """Return a layer's activations of pictures."""
+        return torch.cat([self.net(some, [layer])[layer] for some in images.split(BATCH)]).float()
+
+    def part(
+        self, images: Image, layer: str, vector: Tensor, amounts: Float[Tensor, "n rows columns"], icon: Tensor
+    ) -> Part:
+        """Measure one part: `amounts` is how much of it is at each position of `layer` in each picture."""
+        maps = amounts[:, None] / amounts.amax(dim=(1, 2)).clamp(min=1e-12)[:, None, None, None]
+        maps = F.interpolate(maps, images.shape[-2:], mode="bilinear", align_corners=False)
+        region = (maps >= REGION).float()
+        grey = self._grey.expand_as(images)
+        effect = float("nan")
+        if can_intervene(self.net, layer):
+            effect = self._effect(images, layer, vector, amounts)
+        away = region.roll((region.shape[2] // 2, region.shape[3] // 2), dims=(2, 3))
+        return Part(
+            vector=vector,
+            maps=maps,
+            alone=self.first(torch.lerp(grey, images, region)),
+            elsewhere=self.first(torch.lerp(grey, images, away)),
+            without=self.first(torch.lerp(images, grey, region)),
+            effect=effect,
+            imagined=float(self.probability(icon)[0]),
+            copies=self._copies(images, maps, amounts),
+            area=float(region.mean()),
+        )
+
+    @torch.no_grad()
+    def _effect(self, images: Image, layer: str, vector: Tensor, amounts: Tensor) -> float:
+        found = []
+        for some, much in zip(images.split(BATCH), amounts.split(BATCH), strict=True):
+            without = logits_with(self.net, some, layer, _less(much[:, None] * vector.view(1, -1, 1, 1)))
+            with_it = self.logits(some)
+            found.append(self.evidence(with_it) - self.evidence(without.float()[:, : self._count]))
+        return float(torch.cat(found).mean())
+
+    def _copies(self, images: Image, maps: Tensor, amounts: Tensor) -> tuple[float, ...]:
+        """Return the label's evidence on grey with 0 to `COPIES` copies of the place where the part is strongest."""
+        height, width = images.shape[-2:]
+        side = max(4, round(min(height, width) * PASTED))
+        best = int(amounts.amax(dim=(1, 2)).argmax())
+        row, column = divmod(int(maps[best, 0].argmax()), width)
+        top = min(max(0, row - side // 2), height - side)
+        left = min(max(0, column - side // 2), width - side)
+        cut = images[best, :, top : top + side, left : left + side]
+        pages = self._grey.expand(1, 3, height, width).repeat(COPIES + 1, 1, 1, 1)
+        for copy in range(COPIES):
+            y = (copy // 3) * (height // 2) + (height // 2 - side) // 2
+            x = (copy % 3) * (width // 3) + (width // 3 - side) // 2
+            pages[copy + 1 :, :, y : y + side, x : x + side] = cut
+        return tuple(self.evidence(self.logits(pages)).tolist())
+
+
+def _less(taken: Tensor) -> Callable[[Features], Features]:
+    return lambda activation: activation - taken.to(activation)
+
+
+def verdict(label: str, parts: Sequence[Part], whole: float) -> list[str]:
+    """Return what the parts say of a label in sentences; `whole` is the share of the pictures that it comes first in.
+
+    Parts are named by their number, from 1.
+    """
+    told = []
+    for number, each in enumerate(parts, start=1):
+        if each.fires and each.area < 0.5:
+            told.append(
+                f"Part {number} alone fires {label} in {each.alone:.0%} of the pictures, with all else grey (another "
+                f"place of the same form: {each.elsewhere:.0%}); it takes {each.area:.0%} of a picture."
+            )
+        if whole > 0 and each.without <= (1 - NEEDED) * whole and each.area < 0.5:
+            told.append(
+                f"Without part {number}, {label} comes first in {each.without:.0%} of the pictures instead of "
+                f"{whole:.0%}."
+            )
+        if each.counts:
+            told.append(f"Part {number} counts: each of three pasted copies raises the logit of {label} further.")
+    if not told:
+        told.append(f"No part alone fires {label}, and none is needed by itself: the network looks for the whole.")
+    return told

@@ -1,0 +1,157 @@
+"""From the recipe of a report to its work."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor
+
+from phosphene.errors import ExpressionError, SettingError
+from phosphene.gradients.precision import choose_dtype
+from phosphene.knowledge.evidence import COPIES, REGION, Part, verdict
+from phosphene.knowledge.report import INSTEAD, Report, ReportLoop
+from phosphene.loops.step import State, Step
+from phosphene.media import site
+from phosphene.media.image import write_image
+from phosphene.nets.base import Net
+from phosphene.objectives.base import resolve
+from phosphene.objectives.features import Class
+from phosphene.recipe import BaseRecipe, ReportRecipe, resolved
+from phosphene.render import networks
+from phosphene.render.job import Given, Work
+from phosphene.render.pages import PageWork
+from phosphene.training import data
+from phosphene.types import Image
+
+SHOWN = 4
+"""Pictures that a part is shown in."""
+
+FAINT = 0.2
+"""Brightness that is left of a picture where a part is not."""
+
+UNSEEN = 0.1
+"""Probability of the label below which no photo is taken to show it."""
+
+HEADLINE = "report.json"
+
+
+class ReportWork(PageWork):
+    """The work of a report."""
+
+    def __init__(self, recipe: ReportRecipe, loop: ReportLoop) -> None:
+        super().__init__(recipe, next(loop.net.parameters()).device)
+        self.loop = loop
+
+    def steps(self, state: State | None) -> Iterator[Step]:
+        """Do the work, from the beginning or from where `state` was taken."""
+        return self.loop.steps(state)
+
+    def look(self, step: Step) -> Image:
+        """Return the newest pictures side by side."""
+        return self.loop.picture(step)
+
+    def fill(self, folder: Path, step: Step, recipe: BaseRecipe) -> None:
+        """Write the page, its pictures, and what it says as JSON."""
+        report = self.loop.report(step)
+        told = facts(report, self.loop.net.card.name, self.loop.layer)
+        for index, image in enumerate(report.imaginings):
+            write_image(folder / f"imagined-{index + 1}.jpg", image[None])
+        for number, (part, icon) in enumerate(zip(report.parts, report.icons, strict=True), start=1):
+            write_image(folder / f"part-{number}.jpg", icon[None])
+            for place, index in enumerate(strongest(part)):
+                write_image(folder / f"part-{number}-{place + 1}.jpg", lit(report.pictures[index], part.maps[index]))
+        site.write_json(folder / HEADLINE, told)
+        site.write_page(folder, "report.html", f"What {report.label} means to {told['net']}", told)
+
+
+def strongest(part: Part) -> list[int]:
+    """Return the pictures, the best first, in which a part is shown."""
+    return list(range(min(SHOWN, len(part.maps))))
+
+
+def lit(picture: Tensor, where: Tensor) -> Image:
+    """Return a picture, `1 3 h w`, which is dark but where a part is."""
+    return (picture * (FAINT + (1 - FAINT) * where))[None].clamp(0, 1)
+
+
+def facts(report: Report, net: str, layer: str) -> dict[str, Any]:
+    """Return what a report says, as JSON has it."""
+    best = max(report.probabilities)
+    notes = []
+    if not report.from_photos:
+        notes.append(
+            f"No photos were given: the parts are those of {INSTEAD} imaginings, which show what the network looks "
+            "for and not what comes along with it in the world."
+        )
+    elif best < UNSEEN:
+        notes.append(
+            f"No photo seems to show {report.label}: the network gives it {best:.1%} at most. The parts are those of "
+            "other things."
+        )
+    if report.unreadable:
+        notes.append(f"{report.unreadable} photos could not be read.")
+    return {
+        "label": report.label,
+        "net": net,
+        "layer": layer,
+        "notes": notes,
+        "verdict": verdict(report.label, report.parts, report.whole),
+        "first": round(report.whole, 4),
+        "pictures": len(report.pictures),
+        "from_photos": report.from_photos,
+        "photos": [
+            {"name": name, "probability": round(each, 4)}
+            for name, each in zip(report.names, report.probabilities, strict=False)
+        ],
+        "imaginings": len(report.imaginings),
+        "parts": [_part(number, each) for number, each in enumerate(report.parts, start=1)],
+        "copies": COPIES,
+        "region": REGION,
+    }
+
+
+def _part(number: int, part: Part) -> dict[str, Any]:
+    return {
+        "number": number,
+        "alone": round(part.alone, 4),
+        "elsewhere": round(part.elsewhere, 4),
+        "without": round(part.without, 4),
+        "effect": None if math.isnan(part.effect) else round(part.effect, 4),
+        "imagined": round(part.imagined, 4),
+        "area": round(part.area, 4),
+        "copies": [round(each, 3) for each in part.copies],
+        "shown": len(strongest(part)),
+    }
+
+
+def build_report(recipe: ReportRecipe, net: Net, given: Given) -> Work:
+    """Return the work of a report of the recipe's label."""
+    card = net.card
+    try:
+        label = resolve(Class(recipe.target.removeprefix("class:")), card)
+    except ExpressionError as problem:
+        raise SettingError(str(problem), setting="target", value=recipe.target) from None
+    assert isinstance(label, Class), "a label stays one"
+    layer = recipe.layer or card.pooled or _last(net)
+    if card.layer(layer).receptive is None:
+        raise SettingError(f"{layer} has no positions: name a layer before it", setting="layer", value=layer)
+    collection, photos = None, recipe.dataset
+    if photos is not None:
+        collection, photos = data.find(photos, None, given.path, given.look_in)
+    dtype = choose_dtype(recipe.precision, next(net.parameters()).device)
+    recipe = resolved(
+        recipe,
+        dataset=photos,
+        net=networks.named(net),
+        layer=layer,
+        precision=str(dtype).removeprefix("torch."),
+    )
+    return ReportWork(recipe, ReportLoop(net, label, collection, recipe, dtype))
+
+
+def _last(net: Net) -> str:
+    """Return the last layer that has positions."""
+    return [name for name, layer in net.card.layers.items() if layer.receptive is not None][-1]
