@@ -7,10 +7,12 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from click.testing import CliRunner, Result
 from PIL import Image
 
@@ -242,12 +244,54 @@ main()
 """
 
 
-@pytest.mark.parametrize("command", ["dream", "imagine", "sheet"])
+def three(photo: Path) -> list[str]:
+    """The photo, and two more beside it."""
+    paths = [photo, photo.with_name("mirrored.png"), photo.with_name("upside-down.png")]
+    with Image.open(photo) as picture:
+        picture.transpose(Image.Transpose.FLIP_LEFT_RIGHT).save(paths[1])
+        picture.transpose(Image.Transpose.FLIP_TOP_BOTTOM).save(paths[2])
+    return list(map(str, paths))
+
+
+@pytest.fixture
+def threads() -> Iterator[None]:
+    """Restore the number of threads, which the command line sets for the whole process."""
+    before = torch.get_num_threads()
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.mark.usefixtures("threads")
+@pytest.mark.parametrize("command", ["dream", "imagine", "sheet", "iterate", "basins"])
 def test_a_killed_still_continues_to_the_same_bytes(command: str, photo: Path, folder: Path) -> None:
     args = {
         "dream": ["dream", str(photo), "--target", "block1", "--octaves", "2", "--steps", "4"],
         "imagine": ["imagine", "block1:3", "--steps", "8", "--size", "32", "--views", "2"],
         "sheet": ["sheet", "block1:0..1", "--steps", "8", "--size", "32", "--views", "2"],
+        "iterate": [
+            "iterate",
+            "z^2 + c",
+            "--size",
+            "200x150",
+            "--iterations",
+            "40",
+            "--supersample",
+            "4",
+            "--threads",
+            "1",
+        ],
+        "basins": [
+            "basins",
+            *three(photo),
+            "--net",
+            "pocket",
+            "--target",
+            "conv1",
+            "--size",
+            "16x12",
+            "--iterations",
+            "2",
+        ],
     }[command]
     assert CliRunner().invoke(phosphene, [*args, "-o", "whole.png"]).exit_code == 0
     killed = subprocess.run([sys.executable, "-c", KILLED, *args, "-o", "killed.png"], cwd=folder, capture_output=True)

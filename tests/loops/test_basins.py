@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+import pytest
 import torch
 
+import phosphene as ph
+from phosphene.errors import SettingError
 from phosphene.fractals import palette
 from phosphene.gradients.engine import Engine
 from phosphene.loops import basins
@@ -56,3 +61,8 @@ def test_every_batch_can_be_continued_from() -> None:
     assert torch.equal(rest[-1].image, steps[-1].image)
     counts = steps[-1].state["values"][:, 0]
     assert 0 <= counts.min() <= counts.max() <= 4
+
+
+def test_pictures_that_span_no_plane_are_refused(photo: Path) -> None:
+    with pytest.raises(SettingError, match="three pictures must differ"):
+        ph.job("basins", corners=(str(photo),) * 3, net="pocket", target="conv1").work  # noqa: B018

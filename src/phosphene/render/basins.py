@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import torch
 
+from phosphene.errors import SettingError
 from phosphene.fractals import palette
 from phosphene.gradients.engine import Engine
 from phosphene.loops import basins
@@ -19,6 +20,9 @@ from phosphene.render.job import Given
 from phosphene.render.stills import StillWork, name_of
 from phosphene.resampling import resize
 from phosphene.types import Image
+
+FLAT = 1e-4
+"""Height of a triangle of pictures, as a share of its side, below which there is no plane between them."""
 
 
 def build_basins(recipe: BasinsRecipe, net: Net, given: Given) -> StillWork:
@@ -36,6 +40,7 @@ def build_basins(recipe: BasinsRecipe, net: Net, given: Given) -> StillWork:
 
     side = net.card.input.size
     first, second, third = (read(path, "picture", side) for path in recipe.corners)
+    _check_apart(first, second, third)
     named_palette = recipe.palette in palette.PALETTES
     colours = (
         palette.named(recipe.palette)
@@ -57,3 +62,13 @@ def build_basins(recipe: BasinsRecipe, net: Net, given: Given) -> StillWork:
         return basins.basin_steps(plane, recipe, colours, size, state=state)
 
     return StillWork(recipe, None, size, lambda: torch.zeros(1, 3, *size), begin, lambda image: image, engine.device)
+
+
+def _check_apart(first: Image, second: Image, third: Image) -> None:
+    u, v = (second - first).flatten().double(), (third - first).flatten().double()
+    area = (u @ u) * (v @ v) - (u @ v) ** 2
+    if float(area) <= FLAT**2 * max(float(u @ u), float(v @ v)) ** 2:
+        raise SettingError(
+            "the three pictures must differ, and none may be a mixture of the others: give another one",
+            setting="corners",
+        )
