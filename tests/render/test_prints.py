@@ -147,8 +147,10 @@ def test_what_is_transparent_is_white_on_paper(tmp_path: Path) -> None:
 def test_a_large_print_is_saved_in_all_formats_at_once(tmp_path: Path) -> None:
     job = start("dream")
     files = [tmp_path / name for name in ("lab.jpg", "master.tif", "zoom.dz", "web.png")]
-    notes = [event.note for event in job.writing(files[0], Format(depth=16, also=tuple(files[1:])))]
-    assert any(note and "on the disk" in note for note in notes)
+    events = list(job.writing(files[0], Format(depth=16, also=tuple(files[1:]))))
+    assert any(event.note and "on the disk" in event.note for event in events)
+    written = {event.stage: event.step for event in events if event.stage.startswith("writing")}
+    assert written == {f"writing {path.name}": 100 for path in files}
     assert sorted(path.name for path in tmp_path.iterdir()) == ["lab.jpg", "master.tif", "web.png", "zoom.dz"]
     master = tifffile.imread(files[1])
     assert master.dtype == np.uint16

@@ -158,11 +158,13 @@ def _log() -> Callable[[Event], None]:
 
     def show(event: Event) -> None:
         nonlocal due
-        if time.monotonic() < due or event.progress >= 1:
+        writes = event.progress >= 1 and event.scores is None and event.steps is not None
+        if time.monotonic() < due or (event.progress >= 1 and not writes):
             return
         due = time.monotonic() + LOG_EVERY
         left = "" if event.seconds_left is None else f", {clock(event.seconds_left)} left"
-        click.echo(printable(f"{event.stage}: {event.progress:.0%}{left}"), err=True)
+        share = event.step / event.steps if writes and event.steps else event.progress
+        click.echo(printable(f"{event.stage}: {share:.0%}{left}"), err=True)
 
     return show
 

@@ -30,6 +30,7 @@ from phosphene.nets.base import Net
 from phosphene.recipe import BaseRecipe, NetworkRecipe
 from phosphene.render import estimate, fetching, networks, notebook
 from phosphene.render.estimate import Load
+from phosphene.render.format import Format
 from phosphene.types import Image
 
 CHECKPOINT_SECONDS = 5.0
@@ -86,34 +87,6 @@ class Given:
     workers: Workers | None = None
 
 
-@dataclass(frozen=True)
-class Format:
-    """How a result is stored, beyond what its suffix says.
-
-    `depth` is bits per sample, 8 or 16. `quality` is that of lossy pictures, 1 to 100, and `profile` the colours of
-    pictures, "srgb", "p3" or "adobergb". `codec` and `crf` are those of films; None for what suits the suffix. Without
-    `with_recipe` the file does not carry its recipe. `also` are more files of the same picture; of several files, those
-    that cannot hold 16 bits have 8. `film` is where a sound's film is written as well: its spectrogram as it is dreamt.
-    """
-
-    depth: int = 8
-    quality: int | None = None
-    profile: str | None = None
-    codec: str | None = None
-    crf: int | None = None
-    with_recipe: bool = True
-    also: tuple[Path, ...] = ()
-    film: Path | None = None
-
-    def refuse(self, *names: str, kind: str) -> None:
-        """Raise `SettingError` if one of these is given, which results of this kind do not have."""
-        if self.also and "also" in names:
-            raise SettingError(f"{kind} have one output, but several are given", setting="also", value=self.also)
-        for name in names:
-            if getattr(self, name):
-                raise SettingError(f"{name} does not apply to {kind}", setting=name, value=getattr(self, name))
-
-
 @runtime_checkable
 class Result(Protocol):
     """The result of a job, which saves itself."""
@@ -145,6 +118,11 @@ class Output(ABC):
     @abstractmethod
     def finish(self, step: Step | None) -> None:
         """Put the finished result at its place; `step` is the last one, None if the work has no steps."""
+
+    def finishing(self, step: Step | None) -> Iterator[tuple[str, float]]:
+        """Do what `finish` does; meanwhile yield what is being written, and the share of it that is, 0 to 1."""
+        self.finish(step)
+        yield from ()
 
     @abstractmethod
     def close(self) -> None:
@@ -362,7 +340,8 @@ class Job:
             if self._last is not None:
                 output.checkpoint(self._last)
             return
-        output.finish(self._last)
+        for stage, share in output.finishing(self._last):
+            yield Event(stage, round(100 * share), 100, 1.0)
 
     def _steps(self, add: Callable[[Step], object] | None = None) -> Iterator[Event]:
         work = self.work

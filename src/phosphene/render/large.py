@@ -16,7 +16,7 @@ from phosphene.gradients.engine import Engine
 from phosphene.loops.planes import Crew, Store
 from phosphene.loops.step import State, Step, pack
 from phosphene.media import planes
-from phosphene.media.image import Storage, check_large, check_writable, write_planes
+from phosphene.media.image import Storage, check_large, check_writable, writing_planes
 from phosphene.media.work import WorkFolder
 from phosphene.recipe import BaseRecipe, dumps
 from phosphene.recipe.prints import Layout
@@ -178,6 +178,11 @@ class PrintOutput(Output):
 
     def finish(self, step: Step | None) -> None:
         """Write the print and remove the work folder."""
+        for _ in self.finishing(step):
+            pass
+
+    def finishing(self, step: Step | None) -> Iterator[tuple[str, float]]:
+        """Write the print, yield how far that has come, and remove the work folder."""
         layout, how = self._work.layout, self._format
         for path in (self._path, *how.also):
             storage = Storage(
@@ -188,7 +193,8 @@ class PrintOutput(Output):
                 how.profile or "srgb",
                 pyramid=True,
             )
-            write_planes(path, self._work.plane(), storage, sheet=layout.sheet, at=layout.at)
+            for share in writing_planes(path, self._work.plane(), storage, sheet=layout.sheet, at=layout.at):
+                yield f"writing {path.name}", share
         self._work.store = None
         self._folder.remove()
 

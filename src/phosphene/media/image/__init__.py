@@ -9,6 +9,7 @@ from phosphene.media.image.files import (
     read_recipe_text,
     write_image,
     write_planes,
+    writing_planes,
 )
 from phosphene.media.image.formats import check_large, holds_depth
 from phosphene.media.image.photograph import Photograph, from_array, from_pil, from_tensor
@@ -32,4 +33,5 @@ __all__ = [
     "to_pil",
     "write_image",
     "write_planes",
+    "writing_planes",
 ]

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+from collections.abc import Iterator
 from io import BufferedReader
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,7 +17,7 @@ from torch import Tensor
 
 from phosphene.errors import ImageError, SettingError
 from phosphene.media import atomic
-from phosphene.media.image import metadata
+from phosphene.media.image import metadata, progress
 from phosphene.media.image.decode import header, open_file, pixels, understood
 from phosphene.media.image.encode import RECIPE, Storage, check_folder, encode, of_planes, of_samples, working_depth
 from phosphene.media.image.formats import DEEP_ZOOM, check_large, for_writing
@@ -139,10 +140,24 @@ def write_planes(
     sheet: Size | None = None,
     at: tuple[int, int] = (0, 0),
 ) -> None:
-    """Write a picture that is not in memory, as `write_image` does: planes of floats, 3 h w, mapped from a disk.
+    """Write a picture as `writing_planes` does."""
+    for _ in writing_planes(path, planes, storage, sheet=sheet, at=at):
+        pass
 
-    It lies on a white `sheet` (height, width) with its upper left corner `at`; by default it is the sheet. Raises what
-    `write_image` does; and `SettingError` for a large picture in a format that is encoded as a whole in memory.
+
+def writing_planes(
+    path: StrPath,
+    planes: np.ndarray,
+    storage: Storage,
+    *,
+    sheet: Size | None = None,
+    at: tuple[int, int] = (0, 0),
+) -> Iterator[float]:
+    """Write a picture that is not in memory, and yield the share that is written, 0 to 1.
+
+    It is written as by `write_image`, from planes of floats, 3 h w, mapped from a disk. It lies on a white `sheet`
+    (height, width) with its upper left corner `at`; by default it is the sheet. Raises what `write_image` does; and
+    `SettingError` for a large picture in a format that is encoded as a whole in memory.
     """
     height, width = sheet or planes.shape[1:]
     chosen = check_large(path, storage.depth, (height, width))
@@ -152,7 +167,7 @@ def write_planes(
     if sheet is not None and (picture.height, picture.width) != sheet:
         white = [255 if depth == 8 else 65_535] * 3
         picture = picture.embed(at[1], at[0], width, height, extend="background", background=white)
-    encode(picture, path, chosen, storage)
+    yield from progress.reported(picture, lambda: encode(picture, path, chosen, storage))
 
 
 def read_recipe_text(path: StrPath) -> str | None:
