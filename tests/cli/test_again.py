@@ -55,7 +55,7 @@ def test_what_carries_no_recipe_is_one_line(command: str, photo: Path, tmp_path:
         (photo, "carries no recipe"),
         (tmp_path / "nowhere.png", "there is no file"),
         (tmp_path, "is a folder"),
-        (text, "is a text file, no picture"),
+        (text, "is a text file, not a picture"),
         (broken, "steps must be a whole number from 0 to 10000, but is 'ten'"),
     ]:
         result = run(command, path)

@@ -109,3 +109,22 @@ def test_what_cannot_go_to_stdout_is_refused_before_the_work(args: list[str], mo
     result = run(*args, "-o", "-")
     assert result.exit_code == 1
     assert result.stderr == "Error: only a single picture can be written to stdout: give -o a name\n"
+
+
+def test_output_that_is_no_terminal_has_plain_lines_of_progress(monkeypatch: pytest.MonkeyPatch) -> None:
+    from phosphene.cli import follow
+
+    assert follow.LOG_EVERY == 10
+    monkeypatch.setattr(follow, "LOG_EVERY", 0.0)
+    result = run("dream", "in/p0.jpg", "--target", "block1", "--octaves", "1", "--steps", "3", "-o", "x.png")
+    assert [line.split(",")[0] for line in result.stderr.splitlines()] == ["octave 1 of 1: 33%", "octave 1 of 1: 67%"]
+    assert run("dream", "in/p0.jpg", *QUICK, "-q", "-o", "y.png").stderr == ""
+
+
+def test_every_command_that_makes_something_can_be_quiet_verbose_and_read_by_programs() -> None:
+    from phosphene.kinds import KINDS
+
+    for name in {kind.removesuffix("-sound") for kind in KINDS} | {"again"}:
+        text = run(name, "--help").stdout
+        for option in ("--quiet", "--verbose", "--json", "--force"):
+            assert option in text, (name, option)

@@ -225,6 +225,26 @@ def test_ctrl_c_saves_what_is_there(photo: Path, folder: Path) -> None:
     assert recipe_in(folder / "out.partial.png").steps == 10_000
 
 
+def test_ctrl_c_ends_before_another_step(photo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from phosphene.render.stills import StillOutput
+
+    steps: list[object] = []
+
+    def add_and_be_stopped(self: StillOutput, step: object) -> None:
+        steps.append(step)
+        if len(steps) == 3:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    monkeypatch.setattr(StillOutput, "add", add_and_be_stopped)
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's `&` would have it ignored
+    try:
+        result = run(photo, "--steps", "1000", "--octaves", "1", "--target", "block1", "-o", "out.png")
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert (result.exit_code, len(steps)) == (130, 3)
+    assert read_image("out.partial.png").size == (56, 72)
+
+
 KILLED = """
 import os, signal
 from phosphene.media.work import WorkFolder

@@ -32,6 +32,11 @@ def test_the_result_is_named_after_the_text(text: str, name: str) -> None:
     assert json.loads(run("show", name).stdout)["target"] == text
 
 
+def test_words_need_no_quotes() -> None:
+    assert run("imagine", "golden", "retriever", *QUICK, "-o", "a.png").exit_code == 0
+    assert json.loads(run("show", "a.png").stdout)["target"] == "golden retriever"
+
+
 def test_several_are_numbered_differ_and_can_be_rendered_again() -> None:
     result = run("imagine", "banana", *QUICK, "--count", "2", "--size", "40x32", "-o", "b.png")
     assert result.stdout == "b-1.png\nb-2.png\n"

@@ -6,6 +6,7 @@ import os
 import resource
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
@@ -109,6 +110,12 @@ def test_wrong_usage_exits_with_2(args: list[str], said: str) -> None:
     assert result.exit_code == 2
     assert said in " ".join(result.stderr.split())
     assert result.stdout == ""
+
+
+def test_a_photo_without_a_command_is_answered_with_one(photo: Path) -> None:
+    result = CliRunner().invoke(phosphene, [str(photo)])
+    assert result.exit_code == 2
+    assert f"phosphene dream {photo}" in result.stderr
 
 
 def test_what_goes_wrong_inside_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,8 +5,11 @@ from __future__ import annotations
 import json
 import os
 import re
+import struct
+import zipfile
 from pathlib import Path
 
+import PIL.Image
 import pytest
 import torch
 from click.testing import CliRunner, Result
@@ -117,3 +120,54 @@ def test_noise_is_not_made_before_the_question(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(torch, "randn", lambda *_, **__: pytest.fail("it was made"))
     Path("sent.json").write_text('{"kind": "dream", "source": {"noise": [10000, 10000]}, "steps": 1000}')
     assert "add --yes" in run("again", "sent.json").stderr
+
+
+@pytest.mark.parametrize("octaves", [["--octave-scale", "1.03"], ["--octave-scale", "1.001"]], ids=lambda each: each[1])
+def test_what_phosphene_writes_it_reads(octaves: list[str]) -> None:
+    assert run("dream", "--noise", "400x40", *octaves, "--steps", "0", "-o", "x.png").exit_code == 0
+    assert json.loads(run("show", "x.png").stdout)["octaves"] >= 1
+    assert run("again", "x.png", "-o", "y.png").exit_code == 0
+
+
+def test_a_guide_that_was_replaced_is_not_used(photo: Path) -> None:
+    Path("guide.jpg").write_bytes(photo.read_bytes())
+    quick = ["--octaves", "1", "--steps", "1", "-o", "x.png"]
+    assert run("dream", "--noise", "32x32", "-t", "guide(guide.jpg, block1)", *quick).exit_code == 0
+    assert json.loads(run("show", "x.png").stdout)["guides"]["guide.jpg"]
+    PIL.Image.new("RGB", (32, 32)).save("guide.jpg")
+    result = run("again", "x.png", "-o", "y.png")
+    assert result.exit_code == 1
+    assert re.match("Error: .*guide.* has changed", result.stderr.replace("\n", " "))
+
+
+def test_bombs_and_locked_archives_are_one_line() -> None:
+    screen = struct.pack("<HH", 65535, 65535)
+    block = b"\x02\x02\x4c\x01\x00"
+    Path("bomb.gif").write_bytes(
+        b"GIF89a" + screen + b"\x80\0\0" + b"\0\0\0\xff\xff\xff" + b"," + b"\0" * 4 + screen + b"\0" + block + b";"
+    )
+    with zipfile.ZipFile("locked.pt2", "w") as archive:
+        archive.writestr("archive_format", "pt2")
+    data = bytearray(Path("locked.pt2").read_bytes())
+    for mark, at in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):
+        data[data.index(mark) + at] |= 1  # encrypted
+    Path("locked.pt2").write_bytes(data)
+    for args in (["dream", "bomb.gif"], ["layers", "locked.pt2"]):
+        result = run(*args)
+        assert result.exit_code == 1
+        assert result.stderr.startswith("Error: ")
+        assert result.stderr.count("\n") == 1
+        assert "unexpected" not in result.stderr
+
+
+def test_a_network_that_cannot_be_verified_needs_the_users_word(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PHOSPHENE_CACHE", str(folder / "cache"))
+    result = run("nets", "fetch", "googlenet-places365")
+    assert result.exit_code == 1
+    assert "phosphene nets fetch googlenet-places365 --unverified" in result.stderr
+
+
+def test_a_result_without_its_recipe_says_nothing_of_its_source(photo: Path) -> None:
+    assert run("dream", photo, "--octaves", "1", "--steps", "1", "--no-recipe", "-o", "x.png").exit_code == 0
+    assert photo.name.encode() not in Path("x.png").read_bytes()
+    assert "carries no recipe" in run("show", "x.png").stderr

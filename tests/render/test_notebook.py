@@ -112,3 +112,15 @@ def test_what_is_seen_shows_itself(photo: Path) -> None:
     html = sight._repr_html_()
     assert html.count("<table>") == 3
     assert sight.labels[0].target in html
+
+
+def test_results_have_the_type_that_signatures_promise() -> None:
+    import inspect
+    import typing
+
+    promised = [inspect.signature(each) for each in typing.get_overloads(ph.imagine)]
+    assert "list[Picture]" in str(promised[0].return_annotation) + str(promised[-1].return_annotation)
+    assert all("Unpack[" in str(each.parameters["settings"].annotation) for each in promised)
+    few = {"target": "block1:3", "size": 24, "steps": 1, "sketches": 1, "views": 1}
+    assert isinstance(ph.imagine(**few), ph.Picture)
+    assert [type(each) for each in ph.imagine(**few, count=2)] == [ph.Picture] * 2

@@ -70,6 +70,8 @@ class Lazy(click.Group):
         if name not in COMMANDS and not name.startswith("-"):
             close = nearest(name, COMMANDS)
             hint = f" Did you mean {' or '.join(map(repr, close))}?" if close else ""
+            if not close and Path(name).exists():
+                hint = f" To dream on it: phosphene dream {name}"
             ctx.fail(f"No such command {name!r}.{hint}")
         return super().resolve_command(ctx, args)
 

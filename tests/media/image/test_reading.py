@@ -311,10 +311,10 @@ WRONG = {
     "empty": (b"", r"is empty \(0 bytes\)"),
     "text": (
         "Dear diary, today I dreamt of électric sheep.\n".encode() * 9,
-        "is a text file, no picture; phosphene reads JPEG",
+        "is a text file, not a picture; phosphene reads JPEG",
     ),
     "short text": (b"hi\n", "is a text file"),
-    "noise": (bytes(range(128, 256)) * 4, "is no picture of a known format; phosphene reads JPEG, PNG"),
+    "noise": (bytes(range(128, 256)) * 4, "is not a picture of a known format; phosphene reads JPEG, PNG"),
     "bmp": (bytes_of("BMP"), "is a BMP picture; .*export"),
     "pdf": (b"%PDF-1.7\n" + bytes(100), "is a PDF document"),
     "heic": (b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + bytes(60), "is a HEIC picture"),

@@ -109,7 +109,7 @@ def recognise(head: bytes, path: Path) -> Format:
     for magic, kind in _FOREIGN:
         if head.startswith(magic):
             raise ImageError(f"{path} is {kind}; {_READ}: export it as one of these", path=path)
-    kind = "a text file, no picture" if _is_text(head) else "no picture of a known format"
+    kind = "a text file, not a picture" if _is_text(head) else "not a picture of a known format"
     raise ImageError(f"{path} is {kind}; {_READ}", path=path)
 
 
