@@ -72,7 +72,7 @@ def test_edited_keyframes_stay(photo: Path, song: Path, tmp_path: Path) -> None:
     assert isinstance(again.recipe, ph.ZoomRecipe)
     assert again.recipe.intensity == "0s: 0.1; 0.3s: 3"
     assert (again.recipe.speed, again.recipe.weights) == (recipe.speed, recipe.weights)
-    other = ph.job(edited, sound=song)  # a sound that is given is followed anew
+    other = ph.job(edited, sound=song)  # a sound given here is followed instead
     for _ in other.prepare():
         pass
     assert isinstance(other.recipe, ph.ZoomRecipe)

@@ -1,4 +1,4 @@
-"""What a network believes it hears in a sound: tags over time, and channels that respond more than they usually do."""
+"""Hears a sound with a network: tags over time, and the channels with the highest z-scores."""
 
 from __future__ import annotations
 
@@ -134,7 +134,7 @@ def _batches(blocks: Iterator[np.ndarray], spec: SoundSpec) -> Iterator[tuple[Te
 
 
 class _Ears:
-    """What has been heard so far."""
+    """Collects the results of the windows heard so far."""
 
     def __init__(self, net: Net, spec: SoundSpec) -> None:
         self._net, self._spec, self._log_mel = net, spec, LogMel(spec)

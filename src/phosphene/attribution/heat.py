@@ -77,7 +77,7 @@ def evidence(
     total = torch.zeros(1, 1, *finest, device=image.device)
     for factor in HEAT_SIZES:
         for found in contributions(net, objective, view(image, net.card, factor)):
-            # Bicubic would overshoot, and find what is not there beside what speaks against the target.
+            # Bicubic would overshoot, and find evidence beside regions that speak against the target.
             total += F.interpolate(found, finest, mode="bilinear", align_corners=False)
     total.clamp_(min=0)
     total /= total.max().clamp(min=torch.finfo(total.dtype).tiny)  # all 0 without any evidence

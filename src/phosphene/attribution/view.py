@@ -1,4 +1,4 @@
-"""How a picture is shown to a network: near the size of the pictures that the network was trained on."""
+"""Shows a picture to a network near the size of the pictures that the network was trained on."""
 
 from __future__ import annotations
 

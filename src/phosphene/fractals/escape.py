@@ -317,7 +317,7 @@ def _leave(run: _Run, machine: Machine, state: Mapping[str, Array], gone: Array)
 
 
 class Found:
-    """What has become of points so far."""
+    """The state of the points so far."""
 
     def __init__(self, count: int, names: tuple[str, ...]) -> None:
         self._count = np.full(count, NEVER, np.int32)

@@ -13,7 +13,7 @@ from phosphene.fractals.graph import Graph
 def evaluate(graph: Graph, nodes: Sequence[int], variables: Mapping[str, Any], context: Any) -> dict[int, Any]:
     """Return the values of `nodes` and of what they are computed from, in an mpmath context.
 
-    Infinities and what is not a number are NaN.
+    Infinities and undefined values are NaN.
     """
     functions = _functions(context)
     found: dict[int, Any] = {}

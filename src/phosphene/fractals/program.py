@@ -67,7 +67,7 @@ def evaluate(graph: Graph, nodes: Sequence[int], variables: Mapping[str, Array |
 
 @dataclass(frozen=True)
 class Test:
-    """What must hold for a point to go on: `node` at most `bound`, or above it with `above`."""
+    """The condition for a point to go on: `node` at most `bound`, or above it with `above`."""
 
     node: int
     bound: float

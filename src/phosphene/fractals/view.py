@@ -1,4 +1,4 @@
-"""Where a picture is in the plane: its pixels' points, and what to show where that is not said."""
+"""Places a picture in the plane: the points of its pixels, and the view to show by default."""
 
 from __future__ import annotations
 

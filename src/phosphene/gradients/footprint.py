@@ -1,4 +1,4 @@
-"""How much memory a step will hold, measured on the meta device, where nothing is computed."""
+"""Measures the memory that a step will hold, on the meta device, where nothing is computed."""
 
 from __future__ import annotations
 

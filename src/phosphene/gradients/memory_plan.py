@@ -1,4 +1,4 @@
-"""How a canvas is gone through within a memory budget: whole or in tiles, and what is kept meanwhile."""
+"""Plans how a canvas is traversed within a memory budget: whole or in tiles, and what is kept meanwhile."""
 
 from __future__ import annotations
 

@@ -28,7 +28,7 @@ TILE, OVERLAP, QUALITY = 254, 1, 92
 
 
 def check(path: Path) -> None:
-    """Raise `OutputError` if a page cannot be put at `path`, or something that is no page of ours is there."""
+    """Raise `OutputError` if a page cannot be put at `path`, or if something other than a page of ours is there."""
     if os.path.lexists(path) and not is_page(path) and not (path.is_dir() and not any(path.iterdir())):
         raise OutputError(f"{path} is in the way, and is no page of phosphene's: choose another name", path=path)
     atomic.check(path.absolute().parent / f".{path.name[:40]}.trial")

@@ -7,7 +7,7 @@
         └── Function   name(argument, ...): functions/ has one file for each
 
 An objective is known by its text, is maximised, and knows which layers it needs before anything runs.
-Building trees rather than closures is lucid's habit (Olah et al., "Feature Visualization", Distill 2017).
+Building trees rather than closures follows lucid (Olah et al., "Feature Visualization", Distill 2017).
 """
 
 from __future__ import annotations
@@ -158,7 +158,7 @@ class Leaf(Objective):
 
     @property
     def linear(self) -> bool:
-        """Whether `judge` gives what it takes: such a leaf needs one pass over a canvas in tiles, others two."""
+        """Whether `finalize` is linear: such a leaf needs one pass over a canvas in tiles, others two."""
         return True
 
     def score(self, activation: Features | Logits) -> Scores:

@@ -22,7 +22,7 @@ def feature_statistics_loss(
     """Return the mean squared distance of each channel's mean and std from those on photographs, in stds.
 
     From 0, responses distributed as those to photographs, up. Each `views` neighbours in the batch are views of one
-    picture, and are judged together.
+    picture, and are compared together.
 
     >>> import torch
     >>> statistics = ActivationStatistics(torch.zeros(3), torch.zeros(3) + 1e-3, torch.zeros(3))

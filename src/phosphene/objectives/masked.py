@@ -46,7 +46,7 @@ class MaskedPart(NamedTuple):
 
 
 def masked_parts(objective: Objective) -> list[MaskedPart]:
-    """Return the masked parts of an objective, and what is not masked as one more part.
+    """Return the masked parts of an objective, and the rest as one more part.
 
     >>> from phosphene.objectives.expr import parse
     >>> parts = masked_parts(parse("a + 0.5*masked(b + c, m.png)"))

@@ -170,7 +170,7 @@ def check_read(store: Store, collection: Collection) -> None:
 
 
 def _complaints(store: Store, collection: Collection) -> str | None:
-    """Return a sentence that counts and names what is not used, if there is anything."""
+    """Return a sentence that counts and names the files that are not used, or None if all are."""
     parts = []
     for what, several in (("cannot be read", store.unreadable), ("are skipped", collection.skipped)):
         if several:

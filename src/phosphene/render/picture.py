@@ -43,7 +43,7 @@ class Picture:
 
     @property
     def dpi(self) -> float | None:
-        """The dots per inch of a print; None for what is none."""
+        """The dots per inch of a print; None for other pictures."""
         paper = self.recipe.model_dump().get("print")
         return None if paper is None else read_paper(paper).dpi
 

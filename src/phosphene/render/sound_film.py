@@ -122,7 +122,7 @@ class SoundFilm:
         self._frames = max(1, round(shown.seconds * RATE))
         blank = self._page(np.zeros((2, shown.spec.bands), np.float32), 0.0, 1.0, None)
         settings = FilmSettings((blank.shape[2], blank.shape[3]), Fraction(RATE))
-        # Its frames are made anew from what was kept, should the work be interrupted: that takes little time.
+        # After an interruption its frames are made again from the kept state, which takes little time.
         self._film = Film(path, settings, recipe=recipe, environment=environment, fresh=True)
 
     def add(self, step: Step) -> None:

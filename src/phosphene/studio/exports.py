@@ -1,4 +1,4 @@
-"""Files that are made of results when somebody asks for them; they are made anew each time, in `.studio/incoming`."""
+"""Files made of results on request; they are made again for each request, in `.studio/incoming`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where the pictures to learn from are: on the disk, in memory, or phosphene's own."""
+"""The pictures to learn from: on the disk, in memory, or phosphene's own."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def find(source: Dataset, given: object, path: Path | None, look_in: Sequence[Pa
         look_in: folders in which the recipe's dataset is looked for.
 
     Raises:
-        PhospheneError: a subclass, for what is not there or no dataset.
+        PhospheneError: a subclass, if it is missing or not a dataset.
     """
     match given:
         case None | Dataset():

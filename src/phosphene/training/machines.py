@@ -19,7 +19,7 @@ from phosphene.training.live import LiveState
 from phosphene.training.pictures import Pictures
 
 STD = 0.25
-"""What pixels in [0, 1] are divided by: the noise that a machine expects in them."""
+"""The std of the noise that a machine expects in pixels, which are in [0, 1] and are divided by it."""
 
 RATE = 0.01
 

@@ -1,4 +1,4 @@
-"""What a recipe of training comes to for a dataset: sizes, channels, structure and number of steps."""
+"""Plans a training for a dataset: sizes, channels, structure and number of steps."""
 
 from __future__ import annotations
 

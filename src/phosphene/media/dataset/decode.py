@@ -28,7 +28,7 @@ def read_square(path: Path, side: int) -> tuple[np.ndarray, bytes]:
     """Return the picture in a file, `side side 3` of uint8 sRGB, and the SHA-256 of the file.
 
     It is turned upright, laid on white where it is transparent, scaled until it fills the square, and cropped in the
-    middle. Raises `ImageError` for what is not one whole picture.
+    middle. Raises `ImageError` unless it is one whole picture.
     """
     with open_file(path) as file, understood(path):
         digest = hashlib.file_digest(file, "sha256").digest()

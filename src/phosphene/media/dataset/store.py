@@ -86,7 +86,7 @@ class Store:
 def fill(collection: Collection, side: int, *, workers: int = 2) -> Iterator[tuple[Store, int]]:
     """Read every picture of a collection; yield the store so far, and how many pictures were looked at.
 
-    Pictures that cannot be read are noted, and are no error.
+    Pictures that cannot be read are noted and left out.
     """
     store = Store(side, len(collection))
     digest = hashlib.sha256()

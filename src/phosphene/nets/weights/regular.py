@@ -1,4 +1,4 @@
-"""What may be opened at all: a pipe or device that someone names as a model file could be read for ever."""
+"""Refuses pipes and devices that someone names as a model file: reading them might never end."""
 
 from __future__ import annotations
 

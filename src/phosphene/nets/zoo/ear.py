@@ -2,7 +2,7 @@
 
 Its structure is that of a small VGG on log-mel spectrograms, trained on MagnaTagATune; the layers `conv1` ... `conv5`
 end with a ReLU, `pool1` ... `pool5` with a batch norm and a max pool, and `tags` are the tags' logits, of which the
-sigmoid is a probability. An excerpt longer than three seconds is judged about once a second, and the logits are
+sigmoid is a probability. An excerpt longer than three seconds is scored about once a second, and the logits are
 averaged. The statistics of `conv1` ... `conv5` are those that the batch norms have kept from the music that the network
 was trained on; the largest responses were not kept, and four stds above the mean stand for them.
 
@@ -51,7 +51,7 @@ class NormPool(Operation):
         return seen[0].through(self.kernel[axis], self.stride[axis])
 
 
-class Judge(Operation):
+class TagHead(Operation):
     """A dense layer on every two neighbours in time, in one band, and the mean of the results."""
 
     def __init__(self, given: int, channels: int) -> None:
@@ -79,7 +79,7 @@ def structure(classes: int) -> Structure:
             table.add(f"conv{number}", Convolution(given, CHANNELS, 3, 1, 1, relu=True))
             table.add(f"pool{number}", NormPool(CHANNELS, kernel, stride))
             given = CHANNELS
-        table.add("tags", Judge(CHANNELS, classes))
+        table.add("tags", TagHead(CHANNELS, classes))
     return Structure(table, "tags", None, "conv4", SOUND.frames, sound=SOUND)
 
 
