@@ -131,6 +131,13 @@ KINDS = {
             command="cli.report:report",
         ),
         Kind(
+            "microscope",
+            "Show every channel of a network, as a site.",
+            schema="recipe.knowledge:MicroscopeRecipe",
+            builder="render.microscope:build_microscope",
+            command="cli.microscope:microscope",
+        ),
+        Kind(
             "dream-sound",
             "Dream on a sound.",
             schema="recipe.sounds:DreamSoundRecipe",

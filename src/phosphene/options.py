@@ -488,6 +488,21 @@ class ReportOptions(CommonOptions, total=False):
     """Random views of an icon that each step scores."""
 
 
+class MicroscopeOptions(CommonOptions, total=False):
+    """The settings of `microscope` besides its own parameters."""
+
+    size: int
+    """Side of an icon in pixels."""
+    dataset: float | None
+    """Photos, of which those that excite a channel most are shown."""
+    layers: str
+    """Layers by name, separated by commas; main for all but those inside blocks."""
+    steps: int
+    """Steps of ascent for each icon."""
+    views: int
+    """Random views of an icon that each step scores."""
+
+
 class DreamSoundOptions(CommonOptions, total=False):
     """The settings of `dream-sound` besides its own parameters."""
 
@@ -701,6 +716,7 @@ class AnyOptions(CommonOptions, total=False):
     power: float
     dataset: float | None
     parts: int
+    layers: str
     strength: float
     sweeps: int
     known: str | None

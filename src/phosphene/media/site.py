@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import io
 import json
 import os
 import secrets
@@ -19,6 +20,8 @@ import numpy as np
 from phosphene.errors import OutputError
 from phosphene.media import atomic
 from phosphene.media.image.encode import RECIPE, of_samples
+from phosphene.media.image.pixels import quantise
+from phosphene.types import Image
 
 PAGE = "index.html"
 
@@ -84,6 +87,20 @@ def write_page(folder: Path, template: str, title: str, data: Mapping[str, Any],
 def write_json(path: Path, data: Mapping[str, Any]) -> None:
     """Write what a page says for programs."""
     path.write_text(json.dumps(data, ensure_ascii=False, indent=1), encoding="utf-8", errors="replace")
+
+
+def write_file(path: Path, data: bytes) -> None:
+    """Write a file into a page's folder."""
+    path.write_bytes(data)
+
+
+def jpeg(image: Image) -> bytes:
+    """Return a picture, `1 3 h w`, as a JPEG file for a page."""
+    import PIL.Image
+
+    file = io.BytesIO()
+    PIL.Image.fromarray(quantise(image)).save(file, "JPEG", quality=88)
+    return file.getvalue()
 
 
 def write_viewer(folder: Path) -> None:

@@ -20,7 +20,7 @@ from phosphene.recipe.basins import BasinsRecipe
 from phosphene.recipe.films import MorphRecipe, VideoRecipe, ZoomRecipe
 from phosphene.recipe.gibbs import GibbsRecipe
 from phosphene.recipe.iterate import IterateRecipe, IterateSettings
-from phosphene.recipe.knowledge import AtlasRecipe, ReportRecipe
+from phosphene.recipe.knowledge import AtlasRecipe, MicroscopeRecipe, ReportRecipe
 from phosphene.recipe.learning import Dataset, LearnRecipe
 from phosphene.recipe.recall import RecallRecipe, RecallSettings, Run
 from phosphene.recipe.sounds import DreamSoundRecipe, ImagineSoundRecipe, MorphSoundRecipe, SheetSoundRecipe
@@ -46,6 +46,7 @@ __all__ = [
     "IterateRecipe",
     "IterateSettings",
     "LearnRecipe",
+    "MicroscopeRecipe",
     "MorphRecipe",
     "MorphSoundRecipe",
     "NetUsed",

@@ -73,3 +73,16 @@ class ReportRecipe(NetworkRecipe):
     size: IconSize = 160
     steps: IconSteps = 96
     views: IconViews = 2
+
+
+class MicroscopeRecipe(NetworkRecipe):
+    """How a microscope of a network was made."""
+
+    kind: Literal["microscope"] = "microscope"
+    dataset: Photos = Field(None, description="Photos, of which those that excite a channel most are shown.")
+    layers: Annotated[str, Field(min_length=1)] = Field(
+        "main", description="Layers by name, separated by commas; main for all but those inside blocks."
+    )
+    size: IconSize = 80
+    steps: IconSteps = 48
+    views: IconViews = 1
