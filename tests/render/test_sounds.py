@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import itertools
 import json
+import signal
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -153,6 +156,30 @@ def test_what_was_stopped_ends_with_the_same_samples(short: Path, tmp_path: Path
     assert not path.with_name("part.flac.work").exists()
 
 
+KILLED = """
+import os, signal, sys
+import phosphene as ph
+from phosphene.render import job
+job.CHECKPOINT_SECONDS, job.CHECKPOINT_SHARE = 0.0, 1e9
+work = ph.job("dream", sys.argv[1], target="conv2", steps=4, views=1)
+for number, _ in enumerate(work.writing(sys.argv[2]), start=1):
+    if number == 3:
+        os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def test_what_was_killed_ends_with_the_same_samples(short: Path, tmp_path: Path) -> None:
+    whole, path = tmp_path / "whole.flac", tmp_path / "killed.flac"
+    ended = subprocess.run([sys.executable, "-c", KILLED, str(short), str(path)], check=False)
+    assert ended.returncode == -signal.SIGKILL
+    assert not path.exists()
+    job = ph.job("dream", short, target="conv2", steps=4, views=1)
+    events = list(job.writing(path))
+    assert [event.step for event in events if event.note is None] == [4]
+    ph.job("dream", short, target="conv2", steps=4, views=1).save(whole)
+    assert path.read_bytes() == whole.read_bytes()
+
+
 def test_a_layer_is_dreamt_without_sketches(song: Path, tmp_path: Path) -> None:
     job = ph.job("dream", song, steps=1, views=1)
     assert job.recipe.target == "conv4"
@@ -178,6 +205,11 @@ def test_a_sheet_is_a_row_of_sounds_and_a_picture(tmp_path: Path) -> None:
     with PIL.Image.open(tmp_path / "sheet.png") as picture:
         assert picture.width > 960
     assert [each.exists() for each in job.work.paths(tmp_path / "sheet.flac")] == [True, True]
+
+
+def test_the_time_is_told_from_a_trial(short: Path) -> None:
+    little, much = (ph.job("dream", short, target="choir", **{**FEW, "steps": steps}) for steps in (2, 2000))
+    assert 0 < (little.expected_seconds() or 0) < (much.expected_seconds() or 0) / 5
 
 
 def test_a_guide_may_be_a_sound(song: Path, tmp_path: Path) -> None:

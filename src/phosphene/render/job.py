@@ -135,6 +135,8 @@ class Work(ABC):
     recipe: BaseRecipe
     load: Load | None
     """How much the network has to do; None, or missing, where that is not known."""
+    timed: Callable[[], float] | None = None
+    """Returns how many seconds the work takes, by a trial, where the load does not tell enough."""
     streams: ClassVar[bool] = False
     """Whether the result is written while it is made, because it is too large to be held."""
     has_film: ClassVar[bool] = False
@@ -231,10 +233,11 @@ class Job:
     def expected_seconds(self) -> float | None:
         """Estimate how long all of the work takes on this machine, from the beginning; None where nothing is known.
 
-        One small step is timed, which takes a fraction of a second. The estimate is within a factor of two where
-        nothing else keeps the processor busy.
+        A small step is timed, in a fraction of a second; it is within a factor of two on an idle processor.
         """
-        load: Load | None = getattr(self.work, "load", None)
+        if self.work.timed is not None:
+            return self.work.timed()
+        load = getattr(self.work, "load", None)
         return None if load is None or self.net is None else estimate.seconds(self.net, load)
 
     def cancel(self) -> None:

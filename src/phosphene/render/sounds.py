@@ -15,7 +15,7 @@ from torch import Tensor
 
 from phosphene.errors import SettingError
 from phosphene.loops.arithmetic import Arithmetic
-from phosphene.loops.sound.dream import Course, sound_steps, stretches
+from phosphene.loops.sound.dream import STRETCH, Course, seconds_needed, sound_steps, stretches
 from phosphene.loops.sound.listener import Listener
 from phosphene.loops.step import State, Step, pack
 from phosphene.loops.version1 import arithmetic_for
@@ -32,6 +32,7 @@ from phosphene.nets.card import SoundSpec
 from phosphene.nets.ops.log_mel import LogMel, band_centres
 from phosphene.objectives.base import Objective
 from phosphene.recipe import BaseRecipe, dumps, relative_to, resolved
+from phosphene.recipe.keyframes import smoothstep
 from phosphene.recipe.sounds import DreamSoundRecipe, ImagineSoundRecipe, MorphSoundRecipe, SheetSoundRecipe, Track
 from phosphene.render import networks, sources
 from phosphene.render.environment import about, environment
@@ -39,6 +40,12 @@ from phosphene.render.estimate import Load
 from phosphene.render.job import Format, Given, Job, Output, Work
 from phosphene.render.sound_film import SoundFilm, SoundShown
 from phosphene.types import Image
+
+SHORT_STRETCH = 1.5
+"""Seconds of the shortest stretch of a sound that becomes another."""
+
+FINISHING = 0.05
+"""Seconds that reading, mixing, loudness and writing take for a second of sound (measured: 0.03 to 0.06)."""
 
 MADE_RATE = 44_100
 """Samples per second of a sound that is made from nothing."""
@@ -68,6 +75,7 @@ class SoundWork(Work):
     rate: int
     unchanged: bool = False
     pictured: tuple[str, ...] = ()
+    timed: Callable[[], float] | None = field(default=None, repr=False)
 
     def steps(self, state: State | None) -> Iterator[Step]:
         """Do the work, from the beginning or from where `state` was taken."""
@@ -228,10 +236,18 @@ def build_morph(recipe: MorphSoundRecipe, net: Net, given: Given) -> SoundWork:
     seconds = recipe.seconds * (len(ideas) - 1)
 
     def weights(time: float) -> Tensor:
-        place = min(max(time / recipe.seconds, 0.0), len(ideas) - 1.0)
+        transition, share = divmod(min(max(time / recipe.seconds, 0.0), len(ideas) - 1.0), 1)
+        place = transition + smoothstep(share)
         return (1 - (torch.arange(len(ideas)) - place).abs()).clamp(min=0)
 
-    course = Course(round(seconds * spec.rate), max(1, recipe.sketches), ideas=len(ideas), weights=weights)
+    course = Course(
+        round(seconds * spec.rate),
+        max(1, recipe.sketches),
+        ideas=len(ideas),
+        weights=weights,
+        between=0,  # two patches at once sound like both; one in between sounds like neither
+        stretch=min(STRETCH, max(SHORT_STRETCH, recipe.seconds / 2.5)),  # each is shaped towards what it is to be
+    )
     return _work(recipe, net, ideas, course, None)
 
 
@@ -296,6 +312,10 @@ def _work(
         arithmetic: Arithmetic = arithmetic_for(recipe.version, recipe.seed)
         return sound_steps(listener, source, recipe, course, arithmetic=arithmetic, state=state)
 
+    def timed() -> float:
+        finishing = FINISHING * course.samples / spec.rate
+        return finishing + seconds_needed(Listener(net, objectives, recipe), recipe, course)
+
     excerpts = len(places) * recipe.steps * recipe.views + course.sketches * course.ideas
     layers = {name for objective in objectives for name in objective.layers()}
     return SoundWork(
@@ -308,6 +328,7 @@ def _work(
         None,
         course.samples / spec.rate,
         MADE_RATE,
+        timed=timed,
     )
 
 

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import itertools
 import math
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
@@ -94,6 +95,34 @@ def stretches(samples: int, rate: int, seconds: float = STRETCH, overlap: float 
     count = max(1, math.ceil((samples - shared) / (seconds * rate - shared) - LONGER))
     begins = [round(i * (samples - shared) / count) for i in range(count + 1)]
     return [(begin, min(samples, end + shared)) for begin, end in itertools.pairwise(begins)]
+
+
+def seconds_needed(listener: Listener, settings: SoundSettings, course: Course) -> float:
+    """Estimate how long `sound_steps` takes on this machine, by timing two sketches and a step of ascent."""
+    rate, rng = listener.spec.rate, torch.Generator().manual_seed(0)
+    weights = torch.ones(course.ideas)
+    total = 0.0
+    if course.sketches:
+        rounds = -(-course.sketches // ROUND)
+        began = time.perf_counter()
+        sounds = _mixed(_random(rng)[:2], None, course, 0, rate)
+        played = time.perf_counter()
+        listener.compare(sounds, weights, LOOKS, rng)
+        heard = time.perf_counter()
+        sketches, looks = rounds * ROUND + KEPT, rounds * ROUND * LOOKS + KEPT * LAST_LOOKS
+        each = (played - began) / 2 * sketches + (heard - played) / (2 * LOOKS) * looks
+        total += each * course.ideas
+    places = course.places(rate)
+    if settings.steps:
+        alone = Course(course.samples, 0, ideas=course.ideas, weights=lambda _: weights)
+        noise = LEVEL * torch.randn(places[0][1] - places[0][0], generator=rng)
+        several = settings.model_copy(update={"steps": 2})
+        steps = _stretch(listener, noise, several, alone, 0, 0.0, Arithmetic(0), None)
+        next(steps)  # loads libraries
+        began = time.perf_counter()
+        next(steps)
+        total += (time.perf_counter() - began) * settings.steps * len(places)
+    return total
 
 
 def sound_steps(
