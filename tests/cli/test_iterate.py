@@ -46,6 +46,15 @@ def test_palettes_and_traps_are_pictures_known_by_their_hash(folder: Path, photo
     assert "has changed" in result.stderr
 
 
+def test_a_dream_begins_with_a_picture_of_a_formula(folder: Path) -> None:
+    assert run("iterate", "z^2 + c", *SMALL, "--depth", "16", "-o", "m.png").exit_code == 0
+    dream = ("--target", "block1", "--octaves", "1", "--steps", "1")
+    assert run("dream", "m.png", *dream, "-o", "d.png").exit_code == 0
+    recipe = json.loads(run("show", "d.png").stdout)
+    assert recipe["source"]["path"] == "m.png"
+    assert (folder / "d.png").read_bytes() != (folder / "m.png").read_bytes()
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "says"),
     [

@@ -66,3 +66,9 @@ def test_every_batch_can_be_continued_from() -> None:
 def test_pictures_that_span_no_plane_are_refused(photo: Path) -> None:
     with pytest.raises(SettingError, match="three pictures must differ"):
         ph.job("basins", corners=(str(photo),) * 3, net="pocket", target="conv1").work  # noqa: B018
+
+
+def test_the_sooner_a_point_settles_the_brighter_it_is() -> None:
+    values = torch.tensor([[count, 0.9, 0.1, 0.2] for count in (1.0, 4.0, 8.0, 16.0)])
+    shown = basins.coloured(values, BasinsSettings(), palette.named("dusk"), (1, 4)).sum(1).flatten()
+    assert (shown.diff() < 0).all()

@@ -24,8 +24,8 @@ def basins(pictures: tuple[Path, Path, Path], output: output.Output, **settings:
       phosphene basins cat.jpg dog.jpg clouds.jpg --target goldfish -o fish.png
 
     Each point is a mixture of the three pictures, A at the lower left, B at the lower right, C above. A step of
-    dreaming takes it to another point of the plane. The colour says where a point ends, and it is
-    darker the longer that takes.
+    dreaming takes it to another point of the plane. The colour says where a point ends and how far it goes, and it is
+    brighter the sooner it settles.
     """
     corners = tuple(map(str, pictures))
     stem = options.stem_of("-".join(path.stem for path in pictures))

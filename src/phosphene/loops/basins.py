@@ -33,6 +33,10 @@ WIDTH = 1.9
 """Width of the picture, where the triangle of the three pictures has sides of 1; its middle is that of the triangle."""
 
 
+DIMMEST = 0.4
+"""Brightness of points that have not settled, where 1 is that of those that settle at once."""
+
+
 @dataclass(frozen=True, eq=False)
 class Plane:
     """The plane between three pictures, each `1 c h w`, and the network's ascent on it."""
@@ -83,7 +87,7 @@ def basin_steps(
     if state is None:
         chosen = torch.linspace(0, len(s) - 1, TRIALS).long()
         average = length(*plane.ascent(s[chosen], t[chosen])).mean()
-        rate, values, first = settings.reach / average.clamp_min(1e-30), torch.zeros(len(s), 3), 0
+        rate, values, first = settings.reach / average.clamp_min(1e-30), torch.zeros(len(s), 4), 0
     else:
         rate, values, first = state["rate"], state["values"].clone(), int(state["done"])
     for at in range(first, len(s), BATCH):
@@ -102,11 +106,14 @@ def basin_steps(
 
 
 def _followed(plane: Plane, settings: BasinsSettings, rate: Tensor, s: Tensor, t: Tensor) -> Tensor:
-    """Return for each point after how many steps it has settled, without jumps, and where it is then; n 3."""
+    """Return for each point after how many steps it has settled, without jumps, where it is then, and how far it went.
+
+    All are columns of one tensor, n 4.
+    """
     s, t = s.clone(), t.clone()
     count = torch.full_like(s, float(settings.iterations))
     moving = torch.ones_like(s, dtype=torch.bool)
-    before = torch.full_like(s, settings.reach)
+    before, travelled = torch.full_like(s, settings.reach), torch.zeros_like(s)
     for step in range(settings.iterations):
         which = moving.nonzero().flatten()
         if not len(which):
@@ -115,21 +122,25 @@ def _followed(plane: Plane, settings: BasinsSettings, rate: Tensor, s: Tensor, t
         moved = length(ds, dt)
         short = (settings.reach * 2 / moved.clamp_min(1e-30)).clamp(max=1)  # a cliff throws nobody out of the plane
         s[which], t[which] = s[which] + ds * short, t[which] + dt * short
+        travelled[which] += moved * short
         still = moved <= settings.settled
         fall = (before[which] / settings.settled).log() / (before[which] / moved.clamp_min(1e-30)).log().clamp_min(1e-6)
         count[which[still]] = (step + fall.clamp(0, 1))[still]
         before[which] = moved
         moving[which[still]] = False
-    return torch.stack((count, s, t), dim=1)
+    return torch.stack((count, s, t, travelled), dim=1)
 
 
 def coloured(values: Tensor, settings: BasinsSettings, palette: np.ndarray, size: Size) -> Image:
-    """Return the picture, 1 3 h w: the hue says where a point has gone, and it is darker the longer that took."""
-    count, s, t = (each.double().numpy() for each in values.unbind(1))
+    """Return the picture, 1 3 h w.
+
+    A point's shade comes from the direction in which it ends, seen from the middle of the triangle, and from how far it
+    has gone. The sooner it settled, the brighter it is.
+    """
+    count, s, t, travelled = (each.double().numpy() for each in values.unbind(1))
     x, y = s + t / 2 - 0.5, t * math.sqrt(3) / 2 - math.sqrt(3) / 6
-    angle = np.arctan2(y, x) / (2 * math.pi)
-    far = np.clip(np.hypot(x, y), 0, 2)
-    light = palette[((angle + 0.25 * far) % 1 * SHADES).astype(int) % SHADES]
-    dim = 0.08 + 0.92 * (1 - count / settings.iterations) ** 0.7
-    pixels = np.clip(encode(light * dim[:, None]), 0, 1).astype(np.float32)
+    shade = np.arctan2(y, x) / (2 * math.pi) + travelled / (settings.reach * settings.iterations)
+    light = palette[(shade % 1 * SHADES).astype(int) % SHADES]
+    bright = DIMMEST + (1 - DIMMEST) * (1 - count / settings.iterations)
+    pixels = np.clip(encode(light * bright[:, None]), 0, 1).astype(np.float32)
     return torch.from_numpy(pixels.reshape(*size, 3)).permute(2, 0, 1)[None].contiguous()

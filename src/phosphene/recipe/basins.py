@@ -22,7 +22,7 @@ class BasinsSettings(Model):
         0.1, description="Length of an average first step, where the distance between two pictures is 1."
     )
     settled: Annotated[float, Field(gt=0, lt=1)] = Field(
-        0.01, description="Length of a step, in the same measure, at which a point has settled."
+        0.03, description="Length of a step, in the same measure, at which a point has settled."
     )
     palette: Path = Field(
         "dusk", description="Colours: dusk, ember, moss, ice, ink, or the path of a picture to take them from."
