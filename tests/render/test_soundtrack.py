@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import itertools
 import json
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
 import av
 import numpy as np
 import pytest
+import torch
 
 import phosphene as ph
 from phosphene.errors import RecipeError, SettingError, SoundError
 from phosphene.media.sound.write import writing
+from phosphene.media.video.clip import open_clip
+from phosphene.media.video.film import Film, FilmSettings
 from phosphene.recipe.keyframes import at, read_track
 from phosphene.render.soundtrack import simplified
 
@@ -115,3 +119,28 @@ def test_few_keyframes_are_enough() -> None:
     assert list(simplified(ramp, 100)) == [0, 49, 199]
     noise = np.random.default_rng(0).random((5000, 2))
     assert len(simplified(noise, 200)) <= 200
+
+
+def test_a_clip_follows_a_sound_and_continues_to_the_same_bytes(song: Path, tmp_path: Path) -> None:
+    clip, whole, part = tmp_path / "clip.mkv", tmp_path / "whole.mkv", tmp_path / "part.mkv"
+    with Film(clip, FilmSettings((24, 32), Fraction(6))) as film:
+        for index in range(9):
+            film.write(torch.full((1, 3, 24, 32), 0.3 + 0.05 * index))
+        film.finish()
+    settings: dict[str, Any] = {"net": "pocket", "octaves": 1, "target": "mixed3a | mixed4a", "first_steps": 2}
+    ph.video(clip, sound=song, **settings).save(whole)
+    job = ph.video(clip, sound=song, **settings)
+    for number, _ in enumerate(job.writing(part), start=1):
+        if number == 4:
+            job.cancel()
+    assert not part.exists()
+    again = ph.video(clip, sound=song, **settings)
+    again.save(part)
+    assert part.read_bytes() == whole.read_bytes()
+    assert isinstance(again.recipe, ph.VideoRecipe)
+    assert len(read_track(again.recipe.weights or "", 2).times) > 2
+    frames = [frame.image for frame in open_clip(whole).frames()]
+    dreamt = [float((frame - (0.3 + 0.05 * index)).abs().mean()) for index, frame in enumerate(frames)]
+    assert max(dreamt[5:7]) > 1.5 * dreamt[3] > 0  # at 0.9 s a beat, at 0.5 s silence
+    found = heard(whole)
+    assert np.flatnonzero(np.abs(found) > 0.02 * np.abs(found).max())[0] == pytest.approx(40_000, abs=20)
