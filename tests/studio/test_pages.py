@@ -28,6 +28,8 @@ AXE = Path(__file__).parent / "axe" / "axe.min.js"
 MILLISECONDS = PATIENCE * 1000
 WIDE, PHONE = {"width": 1280, "height": 800}, {"width": 390, "height": 844}
 
+FAKE_CAMERA = ["--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream"]
+
 pytestmark = pytest.mark.skipif(
     CHROMIUM is None and ASKED_FOR is None, reason="no chromium here: apt-get install chromium tests the pages too"
 )
@@ -37,7 +39,7 @@ pytestmark = pytest.mark.skipif(
 def browser() -> Iterator[Browser]:
     assert CHROMIUM is not None, f"PHOSPHENE_TEST_BROWSER={ASKED_FOR} is not installed"
     with sync_playwright() as play:
-        browser = play.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        browser = play.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", *FAKE_CAMERA])
         yield browser
         browser.close()
 
@@ -177,6 +179,21 @@ def test_keys_are_set_on_the_time_line(page: Page, picture: Path) -> None:
         "fetch('/api/state').then((reply) => reply.json()).then((state) => state.form.settings.zoom.speed)"
     )
     assert speed == "0s: 1.3; 10.1s: 2"
+
+
+def test_the_camera_is_seen_dreamt_and_taught(page: Page) -> None:
+    page.set_viewport_size(PHONE)  # type: ignore[arg-type]
+    page.goto(page.url.split("#")[0] + "#/camera")
+    page.wait_for_selector(".seen strong")
+    expect(page.locator(".camera canvas")).to_have_attribute("width", "320")  # it has dreamt
+    assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
+    page.get_by_label("Ask below").fill("95")
+    page.fill("form [aria-label='What is this?']", "the test pattern")
+    page.click("button:text('Teach')")
+    page.get_by_label("Forget the test pattern").wait_for()
+    assert look_for_violations(page) == []
+    page.get_by_label("Forget the test pattern").click()
+    page.wait_for_selector("text=Nothing yet")
 
 
 def test_a_reload_in_the_middle_loses_nothing_and_cancel_stops(page: Page, picture: Path) -> None:

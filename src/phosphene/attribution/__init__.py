@@ -2,7 +2,7 @@
 
 from phosphene.attribution.hearing import HeardChannel, HeardTag, Hearing, hear
 from phosphene.attribution.heat import evidence, heatmap
-from phosphene.attribution.sight import SeenChannel, SeenLabel, SeenLayer, Sight, see
+from phosphene.attribution.sight import SeenChannel, SeenLabel, SeenLayer, Sight, labels_of, see
 
 __all__ = [
     "HeardChannel",
@@ -15,5 +15,6 @@ __all__ = [
     "evidence",
     "hear",
     "heatmap",
+    "labels_of",
     "see",
 ]

@@ -18,6 +18,7 @@ from phosphene import __version__
 from phosphene.recipe.base import DEFAULT_NET
 from phosphene.studio import form
 from phosphene.studio.answers import ANSWERS
+from phosphene.studio.cameras import router as cameras
 from phosphene.studio.downloads import router as downloads
 from phosphene.studio.folder import KINDS_OF_FILE, Folder, plain
 from phosphene.studio.records import shown
@@ -43,7 +44,7 @@ def create_app(folder: Folder) -> FastAPI:
         app.state.studio.close()
 
     app = FastAPI(title="phosphene studio", version=__version__, docs_url=None, redoc_url=None, lifespan=lifespan)
-    for each in (api, variations, downloads):
+    for each in (api, variations, downloads, cameras):
         app.include_router(each)
     app.include_router(pages)
     for kind, answer in ANSWERS.items():

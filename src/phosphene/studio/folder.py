@@ -69,6 +69,11 @@ class Folder:
         """Return where the small picture of a job or a source is kept."""
         return self.root / ".studio" / "thumbs" / f"{plain(key)}.jpg"
 
+    @property
+    def words(self) -> Path:
+        """Where the words are kept that the camera was taught."""
+        return self.root / ".studio" / "words.safetensors"
+
     def tile(self, key: str) -> Path:
         """Return where the small picture of what a target looks like is kept."""
         return self.root / ".studio" / "tiles" / f"{plain(key)}.jpg"

@@ -6,17 +6,19 @@ Messages are tuples, of which the first is their name. A helper ends when its se
 from __future__ import annotations
 
 import asyncio
+import itertools
 import multiprocessing
 import os
 import queue
 import signal
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
+from phosphene.errors import OutputError, PhospheneError
 from phosphene.kinds import load
 
 Message = tuple[Any, ...]
@@ -62,6 +64,55 @@ class Inbox:
             if message == END:
                 os._exit(0)  # what was done is kept in work folders
             self._messages.put(message)
+
+
+def answer_questions(inbox: Inbox, answers: Mapping[str, Callable[..., Any]]) -> NoReturn:
+    """Answer messages (name, number, ...) with ("answer", number, result, error); an error is one sentence."""
+    while True:
+        name, number, *arguments = inbox.wait()
+        try:
+            inbox.send("answer", number, answers[name](*arguments), None)
+        except PhospheneError as problem:
+            inbox.send("answer", number, None, str(problem))
+        except Exception as problem:
+            what = " ".join(str(problem).split())[:200]
+            inbox.send("answer", number, None, f"failed unexpectedly ({type(problem).__name__}: {what})")
+
+
+class Questions:
+    """A process that answers questions with `answer_questions`, and the answers that are waited for."""
+
+    def __init__(self, target: str, folder: Path) -> None:
+        self._answers: dict[int, asyncio.Future[Any]] = {}
+        self._numbers = itertools.count()
+        self._helper = Helper(target, folder, self._on_answer)
+
+    async def ask(self, name: str, *arguments: Any) -> Any:
+        """Ask the process, and return its answer or raise its error."""
+        number = next(self._numbers)
+        answer = self._answers[number] = asyncio.get_running_loop().create_future()
+        self._helper.send(name, number, *arguments)
+        return await answer
+
+    def close(self) -> None:
+        """End the process."""
+        self._helper.close()
+
+    def _on_answer(self, message: Message) -> None:
+        if message[0] == "ended":
+            for answer in self._answers.values():
+                if not answer.done():
+                    answer.set_exception(OutputError("the picture was too much for this machine: try a smaller one"))
+            self._answers.clear()
+            return
+        _, number, result, error = message
+        answer = self._answers.pop(number)
+        if answer.cancelled():
+            return
+        if error is None:
+            answer.set_result(result)
+        else:
+            answer.set_exception(PhospheneError(error))
 
 
 class Helper:

@@ -23,7 +23,7 @@ from phosphene.resampling import resize
 from phosphene.studio import contained
 from phosphene.studio.exports import Exports
 from phosphene.studio.folder import Folder
-from phosphene.studio.helper import Inbox
+from phosphene.studio.helper import Inbox, answer_questions
 
 THUMB_SIDE = 400
 SCREEN_SIDE = 1600
@@ -52,15 +52,7 @@ def main(inbox: Inbox, folder: Path) -> None:
         "export": exporting.export,
         "grid": exporting.grid,
     }
-    while True:
-        name, number, *arguments = inbox.wait()
-        try:
-            inbox.send("answer", number, answers[name](*arguments), None)
-        except PhospheneError as problem:
-            inbox.send("answer", number, None, str(problem))
-        except Exception as problem:
-            what = " ".join(str(problem).split())[:200]
-            inbox.send("answer", number, None, f"failed unexpectedly ({type(problem).__name__}: {what})")
+    answer_questions(inbox, answers)
 
 
 class _Looker:

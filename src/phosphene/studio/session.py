@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import itertools
 import shutil
 from functools import partial
 from typing import Annotated, Any
@@ -11,10 +10,9 @@ from typing import Annotated, Any
 from fastapi import Depends, Request
 from starlette.exceptions import HTTPException
 
-from phosphene.errors import OutputError, PhospheneError
 from phosphene.studio.events import Events
 from phosphene.studio.folder import Folder, plain
-from phosphene.studio.helper import Helper, Message
+from phosphene.studio.helper import Questions
 from phosphene.studio.pages import static_files
 from phosphene.studio.queue import Queue
 from phosphene.studio.records import ACTIVE, Records, shown
@@ -33,9 +31,8 @@ class Studio:
         self.tiles = Tiles(folder, self.events, lambda: self.queue.running is not None)
         loop = asyncio.get_running_loop()  # requests are answered in threads
         self.queue.on_idle = partial(loop.call_soon_threadsafe, self.tiles.next)
-        self._answers: dict[int, asyncio.Future[Any]] = {}
-        self._numbers = itertools.count()
-        self._looker = Helper("studio.looking:main", folder.root, self._on_answer)
+        self._looker = Questions("studio.looking:main", folder.root)
+        self._watcher: Questions | None = None
         self.pages = static_files()
 
     def snapshot(self) -> dict[str, Any]:
@@ -46,10 +43,13 @@ class Studio:
 
     async def ask(self, name: str, *arguments: Any) -> Any:
         """Ask the looking process, and return its answer or raise its error."""
-        number = next(self._numbers)
-        answer = self._answers[number] = asyncio.get_running_loop().create_future()
-        self._looker.send(name, number, *arguments)
-        return await answer
+        return await self._looker.ask(name, *arguments)
+
+    async def watch(self, name: str, *arguments: Any) -> Any:
+        """Ask the process that watches cameras, which the first question starts."""
+        if self._watcher is None:
+            self._watcher = Questions("studio.watching:main", self.folder.root)
+        return await self._watcher.ask(name, *arguments)
 
     def close(self) -> None:
         """End everything; unfinished jobs go on with the next server."""
@@ -57,23 +57,10 @@ class Studio:
         self.queue.close()
         self.tiles.close()
         self._looker.close()
+        if self._watcher is not None:
+            self._watcher.close()
         self._forget_deleted()
         self.records.close()
-
-    def _on_answer(self, message: Message) -> None:
-        if message[0] == "ended":
-            for answer in self._answers.values():
-                answer.set_exception(OutputError("the picture was too much for this machine: try a smaller one"))
-            self._answers.clear()
-            return
-        _, number, result, error = message
-        answer = self._answers.pop(number)
-        if answer.cancelled():
-            return
-        if error is None:
-            answer.set_result(result)
-        else:
-            answer.set_exception(PhospheneError(error))
 
     def _forget_deleted(self) -> None:
         """Remove what can no longer be brought back."""

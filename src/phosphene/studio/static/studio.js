@@ -4,10 +4,11 @@ import { html, render, useEffect, useState } from "./vendor/preact-htm.js";
 import { begin, dismiss, tell, useStudio } from "./store.js";
 import { Make } from "./make.js";
 import { Queue } from "./queue.js";
+import { Camera } from "./camera.js";
 import { Gallery } from "./gallery.js";
 import { Grid } from "./grid.js";
 
-const PLACES = { make: ["Make", Make], queue: ["Queue", Queue], gallery: ["Gallery", Gallery], grid: [null, Grid] };
+const PLACES = { make: ["Make", Make], queue: ["Queue", Queue], gallery: ["Gallery", Gallery], camera: ["Camera", Camera], grid: [null, Grid] };
 const place = () => (location.hash.slice(2).split("/")[0] in PLACES ? location.hash.slice(2).split("/")[0] : "make");
 
 function paint(theme) {

@@ -1,0 +1,89 @@
+"""Frames of a camera: a device, a network stream or a film, tried again when it fails."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+
+from phosphene.errors import MissingExtraError
+from phosphene.types import Image
+
+RETRY = 5.0
+"""Seconds until a camera that is missing or has died is tried again."""
+
+
+@dataclass(frozen=True)
+class View:
+    """A frame, 1 3 h w, sRGB in [0, 1], with its number, or the sentence that says why there is none."""
+
+    index: int
+    image: Image | None = field(default=None, repr=False)
+    problem: str = ""
+
+
+def views(
+    source: str,
+    *,
+    opens: Callable[[str], Any] | None = None,
+    sleep: Callable[[float], object] = time.sleep,
+    again: bool | None = None,
+) -> Iterator[View]:
+    """Yield the frames of `source` for as long as there are any, and a problem once each time that they fail.
+
+    A source is a device's number ("0"), an address (rtsp://...) or a film's path. A film ends after its last frame; a
+    camera is tried again every five seconds, for days if need be.
+
+    Args:
+        source: what to read.
+        opens: returns what has OpenCV's `isOpened`, `read` and `release`; by default OpenCV's own reader.
+        sleep: waits.
+        again: whether to try again after the end; by default for all but films.
+
+    Raises:
+        MissingExtraError: without OpenCV.
+    """
+    opens = opens or _opened
+    film = not source.isdecimal() and "://" not in source
+    again = not film if again is None else again
+    index, told = 0, ""
+    while True:
+        reader = opens(source)
+        begun = index
+        try:
+            while reader.isOpened():
+                there, frame = reader.read()
+                if not there:
+                    break
+                told = ""
+                yield View(index, _image(frame))
+                index += 1
+        finally:
+            reader.release()
+        if not again and index > begun:
+            return
+        problem = f"the camera {source} {'has stopped' if index > begun else 'gives no pictures'}"
+        if not again:
+            yield View(index, problem=f"{source} is no film that can be read, and no camera: give a number, as in 0")
+            return
+        if not told:
+            told = problem
+            yield View(index, problem=f"{problem}: tried again every {RETRY:.0f} s")
+        sleep(RETRY)
+
+
+def _image(frame: Any) -> Image:
+    rgb = torch.from_numpy(frame[..., ::-1].copy())
+    return rgb.permute(2, 0, 1)[None].float().div_(255)
+
+
+def _opened(source: str) -> Any:
+    try:
+        import cv2
+    except ModuleNotFoundError:
+        raise MissingExtraError("a camera", "video") from None
+    cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)  # what is wrong is said here
+    return cv2.VideoCapture(int(source) if source.isdecimal() else source)

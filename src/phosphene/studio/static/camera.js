@@ -1,0 +1,136 @@
+// The camera: what it sees, live, and the dream on it; it asks what it does not know.
+
+import { html, useEffect, useRef, useState } from "./vendor/preact-htm.js";
+import { ask } from "./server.js";
+import { attempt, useStudio } from "./store.js";
+
+const WIDE = 320, SIDE = 224, VIEWS = 5, LOOK = 200;
+
+async function grab(video, width) {
+  const height = Math.max(1, Math.round((width * video.videoHeight) / Math.max(1, video.videoWidth)));
+  const canvas = Object.assign(document.createElement("canvas"), { width, height });
+  canvas.getContext("2d").drawImage(video, 0, 0, width, height);
+  return new Promise((done) => canvas.toBlob(done, "image/jpeg", 0.85));
+}
+
+const pause = (time) => new Promise((done) => setTimeout(done, time));
+
+export function Camera() {
+  const studio = useStudio();
+  const video = useRef(null), shown = useRef(null), asked = useRef({});
+  const [problem, complain] = useState("");
+  const [on, turn] = useState(false);
+  const [seen, see] = useState(null);
+  const [rates, rate] = useState({ dream: 0, see: 0 });
+  const [words, setWords] = useState([]);
+  const [answer, type] = useState("");
+  const [net, setNet] = useState("pocket");
+  const [target, setTarget] = useState("");
+  const [dreams, dream] = useState(true);
+  const [sure, setSure] = useState(30);
+  const [learning, learn] = useState("");
+  const card = studio.nets.find((each) => each.name === net) ?? studio.nets[0];
+  asked.current = { net: card.name, target: target || card.default, dreams };
+
+  useEffect(() => {
+    let gone = false, stream = null;
+    const open = async () => {
+      while (!gone) {
+        try {
+          if (!navigator.mediaDevices) throw new Error("the browser gives the camera to HTTPS addresses and to this machine only");
+          stream = await navigator.mediaDevices.getUserMedia({ video: { width: 640, height: 480, facingMode: "environment" } });
+          video.current.srcObject = stream;
+          await video.current.play();
+          complain("");
+          turn(true);
+          await new Promise((ended) => stream.getVideoTracks()[0].addEventListener("ended", ended));
+          complain("The camera has stopped: tried again every 5 s.");
+        } catch (found) {
+          complain(`There is no picture of a camera (${found.message || found.name}): tried again every 5 s.`);
+        }
+        turn(false);
+        await pause(5000);
+      }
+    };
+    open();
+    ask("GET", "camera/words").then(setWords, () => {});
+    return () => { gone = true; stream?.getTracks().forEach((each) => each.stop()); };
+  }, []);
+
+  useEffect(() => {
+    if (!on) return;
+    let gone = false;
+    const counts = { dream: 0, see: 0 };
+    const timer = setInterval(() => { rate({ dream: counts.dream / 2, see: counts.see / 2 }); counts.dream = counts.see = 0; }, 2000);
+    const repeat = async (work) => {
+      while (!gone) {
+        const began = performance.now();
+        try { await work(began); } catch (found) { if (!gone) { complain(found.message); await pause(5000); complain(""); } }
+      }
+    };
+    repeat(async (began) => {
+      see(await ask("POST", `camera/see?net=${asked.current.net}`, await grab(video.current, SIDE)));
+      counts.see++;
+      await pause(Math.max(0, LOOK - (performance.now() - began)));
+    });
+    repeat(async () => {
+      const { net, target, dreams } = asked.current;
+      if (!dreams) return pause(200);
+      const reply = await fetch(`/api/camera/dream?net=${net}&target=${encodeURIComponent(target)}`, { method: "POST", body: await grab(video.current, WIDE) });
+      if (!reply.ok) throw new Error((await reply.json()).error);
+      const picture = await createImageBitmap(await reply.blob());
+      const canvas = shown.current;
+      if (!canvas) return null;
+      Object.assign(canvas, { width: picture.width, height: picture.height });
+      canvas.getContext("2d").drawImage(picture, 0, 0);
+      counts.dream++;
+      return null;
+    });
+    return () => { gone = true; clearInterval(timer); };
+  }, [on]);
+
+  const best = seen?.labels?.[0];
+  const known = seen?.known && seen.known.likeness >= 0.55 ? seen.known : null;
+  const unsure = on && !learning && !known && best && best.probability * 100 < sure;
+  const teach = async (event) => {
+    event.preventDefault();
+    const word = answer.trim();
+    if (!word) return;
+    learn(word);
+    type("");
+    for (let i = 0; i < VIEWS; i++) {
+      const found = await attempt(async () => ask("POST", `camera/words?net=${card.name}&word=${encodeURIComponent(word)}`, await grab(video.current, SIDE)));
+      if (found) setWords(found);
+      await pause(400);
+    }
+    learn("");
+  };
+  const forget = async (word) => { const found = await attempt(() => ask("DELETE", `camera/words?word=${encodeURIComponent(word)}`)); if (found) setWords(found); };
+
+  return html`<main class="make">
+    <section class="stage" aria-label="Camera">
+      <div class="picture camera">
+        <video ref=${video} muted playsinline class=${dreams ? "small" : ""}></video>
+        ${dreams && html`<canvas ref=${shown} aria-label="The dream on what the camera sees"></canvas>`}
+        ${problem && html`<p class="invite" role="alert">${problem}</p>`}
+      </div>
+      <p class="seen" aria-live="off">${known ? html`<strong>${known.word}</strong> <span class="soft">as it was taught</span>`
+        : best ? seen.labels.map((each, i) => html`<span key=${i} class=${i ? "soft" : ""}>${i ? each.label : html`<strong>${each.label}</strong>`} <small class="soft">${Math.round(each.probability * 100)} %</small></span>`)
+        : html`<span class="soft">${on ? "Looking…" : "Waiting for the camera"}</span>`}</p>
+      <p class="small soft">${on && `sees ${rates.see.toFixed(1)} times a second${dreams ? `, dreams ${rates.dream.toFixed(1)}` : ""}`}</p>
+    </section>
+    <section class="panel" aria-label="Settings">
+      ${(unsure || learning) && html`<form class="card" onSubmit=${teach}><h2>${learning ? `Learning “${learning}”: move it a little` : "What is this?"}</h2>
+        ${!learning && html`<div class="row tight"><input type="text" aria-label="What is this?" value=${answer} onInput=${(e) => type(e.target.value)} /><button class="main">Teach</button></div>`}</form>`}
+      <div class="card"><label class="check"><input type="checkbox" checked=${dreams} onChange=${(e) => dream(e.target.checked)} /> <span>Dream what it sees</span></label>
+        <div class="field"><div class="name"><label for="camera-net">Net</label></div><select id="camera-net" value=${card.name} onChange=${(e) => { setNet(e.target.value); setTarget(""); }}>
+          ${studio.nets.map((each) => html`<option value=${each.name} selected=${each.name === card.name}>${each.title}</option>`)}</select></div>
+        <div class="field"><div class="name"><label for="camera-target">What to bring out</label></div>
+          <input type="text" id="camera-target" placeholder=${card.default} value=${target} onChange=${(e) => setTarget(e.target.value.trim())} /></div>
+        <div class="field"><div class="name"><label for="camera-sure">Ask below</label><span class="small soft">${sure} %</span></div>
+          <input type="range" id="camera-sure" min="0" max="95" step="5" value=${sure} onInput=${(e) => setSure(Number(e.target.value))} /></div></div>
+      <div class="card"><h2>What it was taught</h2>
+        ${words.length ? html`<div class="chips">${words.map((each) => html`<button key=${each} onClick=${() => forget(each)} aria-label=${`Forget ${each}`}>${each} ✕</button>`)}</div>
+          <a class="button" href="/api/camera/words/file" download>Download for the command line</a>` : html`<p class="small soft">Nothing yet. Where it is not sure, it asks.</p>`}</div>
+    </section></main>`;
+}

@@ -1,0 +1,153 @@
+"""The camera: frames that fail and come back, a live dream, and words that it is taught."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from click.testing import CliRunner
+from torch import Tensor
+
+from phosphene import nets
+from phosphene.attribution import labels_of
+from phosphene.camera.capture import views
+from phosphene.camera.live import LiveDream
+from phosphene.camera.things import LIKE, Things, features_of
+from phosphene.cli.camera import camera
+from phosphene.errors import SettingError, WeightsError
+from phosphene.nets.base import Net
+from phosphene.nets.weights.words import read_words, write_words
+from tests.tinynet import tiny_net
+
+FRAME = np.full((24, 32, 3), (255, 0, 0), np.uint8)  # blue: OpenCV's pictures are BGR
+
+
+class Unreliable:
+    """A camera that gives so many frames each time that it is opened."""
+
+    def __init__(self, frames: int) -> None:
+        self.left = frames
+        self.opened = frames > 0
+
+    def isOpened(self) -> bool:
+        return self.opened
+
+    def read(self) -> tuple[bool, Any]:
+        self.left -= 1
+        return (True, FRAME) if self.left >= 0 else (False, None)
+
+    def release(self) -> None:
+        self.opened = False
+
+
+def test_a_camera_that_dies_is_tried_again_and_says_so_once() -> None:
+    lives = iter([0, 0, 2, 0, 0, 3])
+    waited: list[float] = []
+    found = views("rtsp://garden", opens=lambda _: Unreliable(next(lives)), sleep=waited.append)
+    seen = list(itertools.islice(found, 7))
+    assert [each.image is not None for each in seen] == [False, True, True, False, True, True, True]
+    assert [each.index for each in seen if each.image is not None] == [0, 1, 2, 3, 4]
+    assert seen[0].problem == "the camera rtsp://garden gives no pictures: tried again every 5 s"
+    assert "has stopped" in seen[3].problem
+    assert waited == [5.0] * 5
+    assert seen[1].image is not None
+    assert seen[1].image[0, :, 0, 0].tolist() == [0, 0, 1]
+
+
+def test_a_film_ends_and_a_missing_one_is_one_line() -> None:
+    assert len(list(views("cup.mp4", opens=lambda _: Unreliable(3)))) == 3
+    (only,) = views("cup.mp4", opens=lambda _: Unreliable(0))
+    assert only.problem.startswith("cup.mp4 is no film")
+
+
+def moving(count: int, size: tuple[int, int] = (48, 64)) -> Iterator[Tensor]:
+    scene = torch.rand(1, 3, size[0], size[1] + 40, generator=torch.Generator().manual_seed(1))
+    scene = torch.nn.functional.avg_pool2d(scene, 5, 1, 2)
+    for index in range(count):
+        left = index % 40
+        yield scene[..., left : left + size[1]]
+
+
+def test_the_dream_goes_on_and_is_carried_along() -> None:
+    live = LiveDream(tiny_net(), "high", size=(48, 64))
+    changes = [float((live(frame) - frame).abs().mean()) for frame in moving(6)]
+    assert min(changes) > 0.005
+    assert changes[-1] < 5 * changes[0]  # it does not pile up
+
+
+def test_a_live_dream_holds_no_more_after_many_frames() -> None:
+    live = LiveDream(tiny_net(), "high", size=(16, 16))
+    resident = []
+    for index, frame in enumerate(moving(150, (16, 16))):
+        live(frame)
+        if index in (49, 149):
+            status = Path("/proc/self/status")
+            if not status.exists():
+                pytest.skip("only Linux tells how much memory a process has")
+            (line,) = [each for each in status.read_text().splitlines() if each.startswith("VmRSS")]
+            resident.append(int(line.split()[1]))
+    assert resident[1] - resident[0] < 20_000  # kilobytes
+
+
+def test_things_are_told_apart_kept_and_forgotten(tmp_path: Path) -> None:
+    net = nets.load("pocket")
+    assert isinstance(net, Net)
+    scene = {
+        name: torch.rand(1, 3, 64, 64, generator=torch.Generator().manual_seed(seed))
+        for name, seed in (("a", 1), ("b", 2))
+    }
+    scene["b"] = torch.nn.functional.avg_pool2d(scene["b"], 9, 1, 4)
+    things = Things()
+    for name, image in scene.items():
+        things.learn(name, [features_of(image, net), features_of(image.roll(3, dims=3), net)])
+    write_words(tmp_path / "things.safetensors", things.sums)
+    kept = Things(read_words(tmp_path / "things.safetensors"))
+    for name, image in scene.items():
+        found = kept.recognise(features_of(image.roll(-4, dims=2), net))
+        assert found is not None
+        assert found.word == name
+        assert found.likeness > LIKE
+    kept.forget("a")
+    assert list(kept.sums) == ["b"]
+    with pytest.raises(SettingError, match="1 to 80"):
+        kept.learn(" ", [torch.ones(3)])
+    (tmp_path / "broken.safetensors").write_bytes(b"no")
+    with pytest.raises(WeightsError):
+        read_words(tmp_path / "broken.safetensors")
+    (seen,) = labels_of(scene["a"], net, 1)
+    assert 0 < seen.probability <= 1
+
+
+@pytest.fixture
+def film(tmp_path: Path) -> Path:
+    path = tmp_path / "cup.avi"
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"MJPG"), 10, (64, 48))  # type: ignore[attr-defined]
+    for frame in moving(8):
+        writer.write((frame[0].permute(1, 2, 0).numpy()[..., ::-1] * 255).astype(np.uint8))
+    writer.release()
+    return path
+
+
+def test_a_film_is_a_camera_on_the_command_line(film: Path, tmp_path: Path) -> None:
+    run = CliRunner()
+    done = run.invoke(
+        camera, [str(film), "--target", "mixed3a", "--diary", str(tmp_path / "diary"), "--json", "--frames", "4"]
+    )
+    assert done.exit_code == 0, done.output
+    first = json.loads(done.stdout.splitlines()[0])
+    assert (tmp_path / "diary" / first["picture"]).is_file()
+    assert "4 frames" in done.stderr
+    things = str(tmp_path / "things.safetensors")
+    assert run.invoke(camera, [str(film), "--learn", "my cup", "--known", things]).output == "my cup: 5 views\n"
+    assert '"my cup"' in run.invoke(camera, [str(film), "--known", things, "--json"]).output
+    assert run.invoke(camera, ["--forget", "my cup", "--known", things]).exit_code == 0
+    assert read_words(Path(things)) == {}
+    missing = run.invoke(camera, ["nothing.avi"])
+    assert missing.stderr.startswith("nothing.avi is no film")
