@@ -20,7 +20,7 @@ from click.testing import CliRunner
 import phosphene as ph
 from phosphene.canvas.waves import WaveCanvas
 from phosphene.cli.root import phosphene
-from phosphene.errors import SettingError
+from phosphene.errors import OutputError, SettingError
 from phosphene.loops.sound import patch as patches
 from phosphene.loops.sound.dream import stretches
 from phosphene.media.sound.loudness import LoudnessMeter
@@ -133,6 +133,9 @@ def test_a_film_shows_how_it_is_dreamt(short: Path, tmp_path: Path) -> None:
     assert sorted(each.name for each in tmp_path.iterdir()) == ["dream.flac", "dream.mp4", "short.wav"]
     with pytest.raises(SettingError, match="0 steps change nothing"):
         list(ph.job("dream", short, steps=0).writing(tmp_path / "no.flac", Format(film=film)))
+    with pytest.raises(OutputError, match="suffix"):
+        list(ph.job("dream", short, **FEW).writing(tmp_path / "no.flac", Format(film=tmp_path / "no.xyz")))
+    assert not list(tmp_path.glob("no*"))
 
 
 def test_only_sounds_have_a_film(tmp_path: Path, photo: Path) -> None:

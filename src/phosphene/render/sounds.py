@@ -145,10 +145,21 @@ class SoundOutput(Output):
         )
         self._film = None
         if format.film is not None:
-            shown = SoundShown(self._folder, work.spec, work.places, work.recipe.model_dump()["steps"], work.seconds)
-            self._film = SoundFilm(format.film, shown, self._recipe, environment(work.device))
+            self._film = self._begin_film(format.film)
         self.state = self._folder.state
         self.note = None if self.state is None else f"continues unfinished work in {self._folder.folder}"
+
+    def _begin_film(self, path: Path) -> SoundFilm:
+        """Open the film; leave nothing behind for a place where none can be written."""
+        work, steps = self._work, self._work.recipe.model_dump()["steps"]
+        shown = SoundShown(self._folder, work.spec, work.places, steps, work.seconds)
+        try:
+            return SoundFilm(path, shown, self._recipe, environment(work.device))
+        except BaseException:
+            if self._folder.state is None:
+                self._folder.remove()
+            self._folder.close()
+            raise
 
     def add(self, step: Step) -> None:
         """Keep a stretch that is finished."""
