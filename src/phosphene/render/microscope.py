@@ -75,7 +75,7 @@ class MicroscopeWork(PageWork):
         for which, *_ in unit.photos:
             if which not in written and self.loop.collection is not None:
                 pixels, _ = self.loop.collection.read(which, self.loop.net.card.input.size)
-                image = torch.from_numpy(pixels).permute(2, 0, 1)[None].float().div_(255)
+                image = torch.from_numpy(pixels.copy()).permute(2, 0, 1)[None].float().div_(255)
                 site.write_file(folder / f"{which}.jpg", site.jpeg(image))
                 written.add(which)
 
