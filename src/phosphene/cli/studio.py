@@ -42,6 +42,12 @@ def studio(port: int, host: str, folder: Path, opens: bool) -> None:
     def started(address: server.Address) -> None:
         click.echo(printable(address.link))
         click.echo(printable(f"the studio is open; its folder is {address.folder}; Ctrl-C ends it"), err=True)
+        if address.fingerprint is not None:
+            click.echo(
+                "browsers will warn once that nobody vouches for its certificate, which the studio made itself; its "
+                f"SHA-256 is {address.fingerprint}",
+                err=True,
+            )
         if opens:
             webbrowser.open(address.link)
 

@@ -74,7 +74,7 @@ class Guard:
             return
         if self._token is not None and not self._is_known(scope, headers):
             if hmac.compare_digest(_asked(scope).encode(), self._token.encode()):
-                cookie = f"{COOKIE}={self._token}; Path=/; HttpOnly; SameSite=Strict"
+                cookie = f"{COOKIE}={self._token}; Path=/; HttpOnly; Secure; SameSite=Strict"
                 await _answer(send, 303, "", [(b"location", b"/"), (b"set-cookie", cookie.encode())])
             else:
                 await _answer(send, 401, "open the studio by the link with its token that it printed when it started")

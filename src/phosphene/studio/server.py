@@ -18,6 +18,8 @@ class Address:
     link: str
     folder: Path
     token: str | None
+    fingerprint: str | None = None
+    """The SHA-256 of the certificate, where the connection is encrypted."""
 
 
 def serve(folder: Path, host: str, port: int, on_start: Callable[[Address], object]) -> None:
@@ -33,6 +35,7 @@ def serve(folder: Path, host: str, port: int, on_start: Callable[[Address], obje
         from phosphene.studio.app import create_app
     except ModuleNotFoundError:
         raise MissingExtraError("the studio", "studio") from None
+    from phosphene.studio.certificate import certificate
     from phosphene.studio.folder import Folder
     from phosphene.studio.safety import Guard, is_loopback, own_names
 
@@ -42,7 +45,15 @@ def serve(folder: Path, host: str, port: int, on_start: Callable[[Address], obje
     shown = f"[{host}]" if ":" in host else host
     if host in ("0.0.0.0", "::"):
         shown = _outward()
-    link = f"http://{shown}:{bound.getsockname()[1]}/" + ("" if token is None else f"?token={token}")
+    tls: dict[str, str] = {}
+    fingerprint = None
+    if token is not None:
+        names = [*own_names(), *(each for each in (host, shown.strip("[]")) if each not in ("0.0.0.0", "::"))]
+        public, secret, fingerprint = certificate(place.root / ".studio", names)
+        tls = {"ssl_certfile": str(public), "ssl_keyfile": str(secret)}
+    link = f"{'https' if tls else 'http'}://{shown}:{bound.getsockname()[1]}/" + (
+        "" if token is None else f"?token={token}"
+    )
     app = create_app(place)
     guard = Guard(app, hosts=[host, *(own_names() if token else ())], token=token)
     config = uvicorn.Config(
@@ -52,12 +63,14 @@ def serve(folder: Path, host: str, port: int, on_start: Callable[[Address], obje
         server_header=False,
         ws="none",
         timeout_graceful_shutdown=2,
+        ssl_certfile=tls.get("ssl_certfile"),
+        ssl_keyfile=tls.get("ssl_keyfile"),
     )
 
     class Server(uvicorn.Server):
         async def startup(self, sockets: list[socket.socket] | None = None) -> None:
             await super().startup(sockets)
-            on_start(Address(link, place.root, token))
+            on_start(Address(link, place.root, token, fingerprint))
 
         async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
             app.state.studio.events.close()  # or the server would wait for pages that are open
