@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,9 @@ from phosphene.recipe.settings import read, received, write
 from phosphene.studio.folder import Folder
 from phosphene.studio.form import OFFERED
 from phosphene.studio.records import Records
+
+MASK_NAME = re.compile(r", sources/[0-9a-f]{64}\.\w+(?=\))")
+"""The name of a mask, or of a guide, in a target; titles leave it out."""
 
 
 class Part(BaseModel):
@@ -246,6 +250,7 @@ def title_of(recipe: BaseRecipe, records: Records) -> str:
     """Return what a job is called: its targets, and the name of its picture."""
     listed = getattr(recipe, "targets", getattr(recipe, "ideas", ()))
     target = getattr(recipe, "target", None) or ", ".join(listed[:4]) or recipe.kind
+    target = MASK_NAME.sub("", str(target))
     name = name_of(recipe, records)
     return f"{target} · {name}" if name else str(target)
 
