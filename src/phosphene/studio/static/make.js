@@ -138,7 +138,7 @@ export function Make() {
           onClick=${() => change({ preset: form.preset === each.name ? null : each.name, base: null })}>
           ${each.picture && html`<img loading="lazy" src=${`static/${each.picture}`} alt="" />`}
           <strong>${each.name}</strong><small>${each.about}</small></button>`)}</div></div>`}
-      ${timed.length > 0 && html`<${Timeline} fields=${timed} target=${netOf(studio, kind).default} values=${settingsOf(form)} seconds=${Number(settingsOf(form).seconds ?? kind.fields.find((each) => each.name === "seconds")?.default ?? 10)} set=${set} />`}
+      ${timed.length > 0 && html`<${Timeline} fields=${timed} target=${netOf(studio, kind).default} values=${settingsOf(form)} seconds=${Number(settingsOf(form).seconds ?? kind.fields.find((each) => each.name === "seconds")?.default ?? 20)} set=${set} />`}
       <div class="card">
         <h2>Settings</h2>
         <div class="fields">${kind.fields.filter((each) => each.first && each.name !== "target" && !each.keys).map((each) => field(each, studio, set))}</div>
