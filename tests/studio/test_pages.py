@@ -154,7 +154,7 @@ def test_a_branch_and_a_grid_are_made_in_the_page(page: Page, picture: Path) -> 
     assert look_for_violations(page) == []
 
 
-def test_keys_are_set_on_the_time_line(page: Page, picture: Path) -> None:
+def test_keys_are_set_on_the_time_line(page: Page, studio: list[Program], picture: Path) -> None:
     drop(page, picture)
     page.wait_for_selector("img.source")
     page.click("[role=tab]:text('zoom')")
@@ -180,6 +180,7 @@ def test_keys_are_set_on_the_time_line(page: Page, picture: Path) -> None:
         "fetch('/api/state').then((reply) => reply.json()).then((state) => state.form.settings.zoom.speed)"
     )
     assert re.fullmatch(r"0s: [0-9.]+; [0-9.]+s: 2", speed)
+    studio[0].ask("DELETE", f"jobs/{answer.value.json()['id']}")
 
 
 def test_the_camera_is_seen_dreamt_and_taught(page: Page) -> None:

@@ -22,6 +22,7 @@ def microscope(net: str, photos: Path | None, output: output.Output, **settings:
     \b
       phosphene microscope pocket --from photos/ -o site/
       phosphene microscope lite --layers block12,block15 --from photos/
+      phosphene microscope lite --layers block15 --json
 
     Each channel is drawn as an icon. With photos there are those that excite it most, with the place marked, the
     channels that it usually fires with, and the labels that it raises and lowers. The result is a folder: open its

@@ -183,9 +183,13 @@ class Queue:
         if id != self.running:
             return
         if name == "event":
-            self.events.send("progress", {"id": id, **rest[1]})
+            job = self.records.job(id)
+            assert job is not None, "it is running"
+            # Work that goes on begins with the preparations, of which nothing is done.
+            progress = max(job["progress"], rest[1]["progress"])
+            self.events.send("progress", {"id": id, **rest[1], "progress": progress})
             frames = {"frames": rest[1]["frames"]} if rest[1].get("frames") else {}
-            self.records.change(id, progress=rest[1]["progress"], stage=rest[1]["stage"], **frames)
+            self.records.change(id, progress=progress, stage=rest[1]["stage"], **frames)
         elif name == "kept":
             job = self.records.job(id)
             assert job is not None, "it is running"

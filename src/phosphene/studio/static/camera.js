@@ -17,7 +17,7 @@ const pause = (time) => new Promise((done) => setTimeout(done, time));
 
 export function Camera() {
   const studio = useStudio();
-  const video = useRef(null), shown = useRef(null), asked = useRef({});
+  const video = useRef(null), shown = useRef(null), asked = useRef({}), lesson = useRef({ word: "", over: null });
   const [problem, complain] = useState("");
   const [on, turn] = useState(false);
   const [seen, see] = useState(null);
@@ -98,14 +98,25 @@ export function Camera() {
     if (!word) return;
     learn(word);
     type("");
-    for (let i = 0; i < VIEWS; i++) {
+    lesson.current.word = word;
+    lesson.current.over = showViews(word);
+    await lesson.current.over;
+    learn("");
+  };
+  const showViews = async (word) => {
+    for (let i = 0; i < VIEWS && lesson.current.word === word; i++) {
       const found = await attempt(async () => ask("POST", `camera/words?net=${card.name}&word=${encodeURIComponent(word)}`, await grab(video.current, SIDE)));
       if (found) setWords(found);
       await pause(400);
     }
-    learn("");
   };
-  const forget = async (word) => { const found = await attempt(() => ask("DELETE", `camera/words?word=${encodeURIComponent(word)}`)); if (found) setWords(found); };
+  const forget = async (word) => {
+    if (lesson.current.word === word) {  // or it would be learnt again at once
+      lesson.current.word = "";
+      await lesson.current.over;
+    }
+    const found = await attempt(() => ask("DELETE", `camera/words?word=${encodeURIComponent(word)}`)); if (found) setWords(found);
+  };
 
   return html`<main class="make">
     <section class="stage" aria-label="Camera">
