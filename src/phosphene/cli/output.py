@@ -111,8 +111,8 @@ def options(*, still: bool = False, film: bool = False, sound: bool = False) -> 
 
     def decorate(command: F) -> F:
         def gathered(*args: Any, **given: Any) -> Any:
-            own = () if sound else ("film",)  # of another meaning there
-            kept = {name: None if name in own else given.pop(name, None) for name in _KEPT}
+            own = () if sound else ("film",)  # which is something else for other kinds of work
+            kept: dict[str, Any] = {name: None if name in own else given.pop(name, None) for name in _KEPT}
             names = ("codec", "crf", "profile")
             format = {name: value for name in names if (value := given.pop(name, None)) is not None}
             if kept["depth"] == "16":
