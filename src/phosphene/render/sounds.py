@@ -45,7 +45,7 @@ SHORT_STRETCH = 1.5
 """Seconds of the shortest stretch of a sound that becomes another."""
 
 FINISHING = 0.05
-"""Seconds that reading, mixing, loudness and writing take for a second of sound (measured: 0.03 to 0.06)."""
+"""Seconds that reading, mixing, loudness and writing take for a second of sound (an estimate: 0.03 to 0.06)."""
 
 MADE_RATE = 44_100
 """Samples per second of a sound that is made from nothing."""
