@@ -5,7 +5,9 @@ from __future__ import annotations
 import errno
 import os
 import secrets
-from collections.abc import Iterator
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
@@ -39,6 +41,48 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
             raise
     except OSError as problem:
         raise OutputError(_reason(path, final, problem), path=path) from None
+
+
+@contextmanager
+def replacing_folder(path: str | os.PathLike[str], check_old: Callable[[Path], None]) -> Iterator[Path]:
+    """Make a folder that takes its name when the block ends, in place of an older one.
+
+    Args:
+        path: where the folder will be.
+        check_old: raises for something at `path` that must not be replaced.
+
+    Yields:
+        The empty folder to fill. If the block raises, it is removed, and what was at `path` stays.
+
+    Raises:
+        OutputError: if the operating system refuses.
+    """
+    final = Path(os.path.realpath(path))
+    try:
+        made = Path(tempfile.mkdtemp(prefix=f".{final.name[:40]}.", suffix=".part", dir=final.parent))
+    except OSError as problem:
+        raise refusal(path, problem) from None
+    try:
+        yield made
+        made.chmod(0o777 & ~_umask())
+        if final.exists():
+            check_old(final)
+            old = final.with_name(f".{final.name[:40]}.{secrets.token_hex(4)}.part")
+            os.replace(final, old)
+            os.replace(made, final)
+            shutil.rmtree(old, ignore_errors=True)
+        else:
+            os.replace(made, final)
+    except OSError as problem:
+        raise refusal(path, problem) from None
+    finally:
+        shutil.rmtree(made, ignore_errors=True)
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
 
 
 def check(path: str | os.PathLike[str]) -> None:

@@ -6,10 +6,7 @@ import html
 import io
 import json
 import os
-import secrets
-import shutil
 import string
-import tempfile
 from collections.abc import Callable, Mapping
 from importlib import resources
 from pathlib import Path
@@ -47,27 +44,9 @@ def publish(path: Path, recipe: str, fill: Callable[[Path], None]) -> None:
 
     Raises `OutputError` if the operating system refuses.
     """
-    final = Path(os.path.realpath(path))
-    try:
-        made = Path(tempfile.mkdtemp(prefix=f".{final.name[:40]}.", suffix=".part", dir=final.parent))
-    except OSError as problem:
-        raise atomic.refusal(path, problem) from None
-    try:
+    with atomic.replacing_folder(path, check) as made:
         fill(made)
         (made / RECIPE).write_text(recipe, encoding="utf-8", errors="surrogatepass")
-        made.chmod(0o777 & ~_umask())
-        if final.exists():
-            check(final)
-            old = final.with_name(f".{final.name[:40]}.{secrets.token_hex(4)}.part")
-            os.replace(final, old)
-            os.replace(made, final)
-            shutil.rmtree(old, ignore_errors=True)
-        else:
-            os.replace(made, final)
-    except OSError as problem:
-        raise atomic.refusal(path, problem) from None
-    finally:
-        shutil.rmtree(made, ignore_errors=True)
 
 
 def write_page(folder: Path, template: str, title: str, data: Mapping[str, Any], *, name: str = PAGE) -> None:
@@ -118,9 +97,3 @@ def write_tiles(folder: Path, pixels: np.ndarray) -> dict[str, int]:
     )
     (folder / "picture_files" / "vips-properties.xml").unlink(missing_ok=True)  # it has the time
     return {"width": pixels.shape[1], "height": pixels.shape[0], "tile": TILE, "overlap": OVERLAP}
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask

@@ -71,6 +71,15 @@ class WorkFolder:
             self.close()
             raise
 
+    @property
+    def note(self) -> str | None:
+        """What to tell when unfinished work goes on, and in which environment; None at the beginning."""
+        if self.state is None:
+            return None
+        changed = ", ".join(self.changed)
+        differs = f"; it was begun with another {changed}, so the last bits of the result may differ" if changed else ""
+        return f"continues unfinished work in {self.folder}{differs}"
+
     def keep_state(self, index: int, state: bytes, progress: float | None = None) -> None:
         """Keep `state` as number `index`, and forget the one before; `progress` is the share of the work done."""
         with self.refusing():

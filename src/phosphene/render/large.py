@@ -163,11 +163,7 @@ class PrintOutput(Output):
                 "print fewer dots per inch",
                 path=self._path,
             )
-        changed = ", ".join(self._folder.changed)
-        differs = f"; it was begun with another {changed}, so the last bits of the result may differ" if changed else ""
-        if self._folder.state is not None:
-            return f"continues unfinished work in {folder}{differs}"
-        return f"this takes {names}, of which {free / 1e9:.1f} GB are free"
+        return self._folder.note or (f"this takes {names}, of which {free / 1e9:.1f} GB are free")
 
     def add(self, step: Step) -> None:
         """Do nothing: the canvas on the disk keeps itself."""

@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import html
 import os
-import secrets
-import shutil
 import string
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -161,9 +158,7 @@ def _options(picture: pyvips.Image, chosen: Format, storage: Storage) -> dict[st
 
 def _write_deep_zoom(picture: pyvips.Image, path: Path, storage: Storage) -> None:
     """Write a folder of tiles with a page that shows them, without a network, and the recipe beside them."""
-    final = Path(os.path.realpath(path))
-    made = Path(tempfile.mkdtemp(prefix=f".{final.name[:40]}.", suffix=".part", dir=final.parent))
-    try:
+    with atomic.replacing_folder(path, check_folder) as made:
         quality = 92 if storage.quality is None else storage.quality
         suffix = f".jpg[Q={quality},subsample_mode=off,keep=icc]"
         picture.dzsave(str(made / "picture"), suffix=suffix, tile_size=TILE, overlap=OVERLAP, keep="icc")
@@ -172,44 +167,20 @@ def _write_deep_zoom(picture: pyvips.Image, path: Path, storage: Storage) -> Non
             (made / name).write_bytes((folder / name).read_bytes())
         page = string.Template((folder / "page.html").read_text(encoding="utf-8"))
         facts = {"format": "jpg", "overlap": OVERLAP, "tile": TILE, "width": picture.width, "height": picture.height}
-        text = page.substitute(facts, title=html.escape(final.stem))
+        text = page.substitute(facts, title=html.escape(Path(os.path.realpath(path)).stem))
         (made / "index.html").write_text(text, encoding="utf-8")
         if storage.recipe is not None:
             (made / RECIPE).write_text(storage.recipe, encoding="utf-8", errors="surrogatepass")
-        made.chmod(0o777 & ~_umask())
-        _put(made, final)
-    except OSError as problem:
-        raise atomic.refusal(path, problem) from None
-    finally:
-        shutil.rmtree(made, ignore_errors=True)
 
 
 RECIPE = "recipe.json"
 """The recipe in a folder."""
 
 
-def _put(made: Path, final: Path) -> None:
-    """Give a finished folder its name; one of ours that is there vanishes."""
-    if final.exists():
-        check_folder(final)
-        old = final.with_name(f".{final.name[:40]}.{secrets.token_hex(4)}.part")
-        os.replace(final, old)
-        os.replace(made, final)
-        shutil.rmtree(old, ignore_errors=True)
-    else:
-        os.replace(made, final)
-
-
 def check_folder(path: Path) -> None:
     """Raise `OutputError` if something else than a Deep Zoom picture of ours is at `path`."""
     if os.path.lexists(path) and not (path / "picture.dzi").is_file():
         raise OutputError(f"{path} is in the way, and is not a Deep Zoom picture: choose another name", path=path)
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
 
 
 def _refused(problem: Exception, path: str | os.PathLike[str]) -> OutputError:
