@@ -86,6 +86,12 @@ class MicroscopeLoop:
             at += channels
             yield layer, units
 
+    def picture(self, step: Step) -> Image:
+        """Return the newest icons side by side, or the newest photo."""
+        if not len(step.image):
+            return torch.full((1, 3, self.recipe.size, self.recipe.size), 0.5)
+        return torch.cat(list(step.image[:8]), dim=2)[None]
+
     def _begin(self) -> State:
         state: dict[str, Tensor] = {"seen": number(0), "jpeg": torch.zeros(0, dtype=torch.uint8)}
         state["lengths"] = torch.zeros(0, dtype=torch.int64)

@@ -20,7 +20,7 @@ from phosphene.media.image.encode import RECIPE, of_samples
 from phosphene.media.image.pixels import quantise
 from phosphene.types import Image
 
-PAGE = "index.html"
+PAGE, FRAME = "index.html", "frame.html"
 
 VIEWER = "openseadragon.min.js"
 
@@ -52,14 +52,16 @@ def publish(path: Path, recipe: str, fill: Callable[[Path], None]) -> None:
 def write_page(folder: Path, template: str, title: str, data: Mapping[str, Any], *, name: str = PAGE) -> None:
     """Write a page from one of the templates here: its data are inside, so that it works from a file.
 
-    A template has `$title`, `$style` and `$data`, a JSON object.
+    A template has its own style, elements and script, and `$title`; `frame.html` has what goes about it: `data`, a JSON
+    object, and the functions that scripts share.
     """
     source = resources.files("phosphene.media") / "pages"
-    text = string.Template((source / template).read_text(encoding="utf-8"))
-    style = (source / "page.css").read_text(encoding="utf-8")
+    frame, own, style = ((source / each).read_text(encoding="utf-8") for each in (FRAME, template, "page.css"))
     # So that no text in the data can end the script that holds it.
     inline = json.dumps(data, ensure_ascii=False).replace("<", "\\u003c").replace("\u2028", " ").replace("\u2029", " ")
-    page = text.substitute(title=html.escape(title), style=style, data=inline)
+    title = html.escape(title)
+    elements = string.Template(own).substitute(title=title)
+    page = string.Template(frame).substitute(title=title, style=style, data=inline, page=elements)
     (folder / name).write_text(page, encoding="utf-8", errors="replace")
 
 

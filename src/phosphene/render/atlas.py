@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 from phosphene.errors import SettingError
 from phosphene.gradients.precision import choose_dtype
 from phosphene.knowledge import tsne
 from phosphene.knowledge.atlas import FEWEST, LANDMARKS, Atlas, AtlasLoop
-from phosphene.loops.step import State, Step
+from phosphene.loops.step import Step
 from phosphene.media import site
 from phosphene.media.image import write_image
 from phosphene.media.image.pixels import quantise
@@ -19,23 +18,10 @@ from phosphene.render import networks
 from phosphene.render.job import Given, Work
 from phosphene.render.pages import PageWork
 from phosphene.training import data
-from phosphene.types import Image
 
 
-class AtlasWork(PageWork):
+class AtlasWork(PageWork[AtlasLoop]):
     """The work of an atlas."""
-
-    def __init__(self, recipe: AtlasRecipe, loop: AtlasLoop) -> None:
-        super().__init__(recipe, next(loop.net.parameters()).device)
-        self.loop = loop
-
-    def steps(self, state: State | None) -> Iterator[Step]:
-        """Do the work, from the beginning or from where `state` was taken."""
-        return self.loop.steps(state)
-
-    def look(self, step: Step) -> Image:
-        """Return the atlas as a picture as it is after `step`."""
-        return self.loop.picture(step)
 
     def fill(self, folder: Path, step: Step, recipe: BaseRecipe) -> None:
         """Write the page, its tiles and the whole picture."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import torch
@@ -10,7 +9,7 @@ import torch
 from phosphene.errors import SettingError
 from phosphene.gradients.precision import choose_dtype
 from phosphene.knowledge.microscope import MicroscopeLoop, Unit
-from phosphene.loops.step import State, Step
+from phosphene.loops.step import Step
 from phosphene.media import site
 from phosphene.nets.base import Net
 from phosphene.recipe import BaseRecipe, MicroscopeRecipe, resolved
@@ -18,27 +17,12 @@ from phosphene.render import networks
 from phosphene.render.job import Given, Work
 from phosphene.render.pages import PageWork
 from phosphene.training import data
-from phosphene.types import Image
 
 MAIN = "main"
 
 
-class MicroscopeWork(PageWork):
+class MicroscopeWork(PageWork[MicroscopeLoop]):
     """The work of a microscope."""
-
-    def __init__(self, recipe: MicroscopeRecipe, loop: MicroscopeLoop) -> None:
-        super().__init__(recipe, next(loop.net.parameters()).device)
-        self.loop = loop
-
-    def steps(self, state: State | None) -> Iterator[Step]:
-        """Do the work, from the beginning or from where `state` was taken."""
-        return self.loop.steps(state)
-
-    def look(self, step: Step) -> Image:
-        """Return the newest icons side by side, or the newest photo."""
-        if not len(step.image):
-            return torch.full((1, 3, self.loop.recipe.size, self.loop.recipe.size), 0.5)
-        return torch.cat(list(step.image[:8]), dim=2)[None]
 
     def fill(self, folder: Path, step: Step, recipe: BaseRecipe) -> None:
         """Write a page for each layer, one that lists them, the icons and the photos."""

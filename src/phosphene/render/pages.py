@@ -4,29 +4,57 @@ from __future__ import annotations
 
 import hashlib
 from abc import abstractmethod
+from collections.abc import Iterator
 from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
+from typing import Any, Generic, Protocol, TypeVar, runtime_checkable
 
-import torch
-
-from phosphene.loops.step import Step, pack
+from phosphene.loops.step import State, Step, pack
 from phosphene.media import site
 from phosphene.media.work import WorkFolder
+from phosphene.nets.base import Net
 from phosphene.recipe import BaseRecipe, dumps, relative_to
 from phosphene.render.environment import about, environment
 from phosphene.render.job import Format, Output, Work
+from phosphene.types import Image
 
 
-class PageWork(Work):
+@runtime_checkable
+class Loop(Protocol):
+    """What finds out what a page shows."""
+
+    net: Net
+
+    def steps(self, state: State | None = None) -> Iterator[Step]:
+        """Do the work, from the beginning or from where `state` was taken."""
+        ...
+
+    def picture(self, step: Step) -> Image:
+        """Return what there is to see after `step`, 1 3 h w."""
+        ...
+
+
+L = TypeVar("L", bound=Loop)
+
+
+class PageWork(Work, Generic[L]):
     """The work of one page, whose result is a folder."""
 
     streams = True
     suffix = ""
-    device: torch.device
 
-    def __init__(self, recipe: BaseRecipe, device: torch.device) -> None:
-        self.recipe, self.device, self.load = recipe, device, None
+    def __init__(self, recipe: BaseRecipe, loop: L) -> None:
+        self.recipe, self.loop, self.load = recipe, loop, None
+        self.device = next(loop.net.parameters()).device
+
+    def steps(self, state: State | None) -> Iterator[Step]:
+        """Do the work, from the beginning or from where `state` was taken."""
+        return self.loop.steps(state)
+
+    def look(self, step: Step) -> Image:
+        """Return what there is to see after `step`."""
+        return self.loop.picture(step)
 
     @abstractmethod
     def fill(self, folder: Path, step: Step, recipe: BaseRecipe) -> None:
@@ -50,7 +78,7 @@ class PageWork(Work):
 class Page:
     """A finished page; `save` writes its folder."""
 
-    work: PageWork
+    work: PageWork[Any]
     step: Step
 
     def save(self, path: str | PathLike[str]) -> None:
@@ -64,7 +92,7 @@ class PageOutput(Output):
 
     due = False
 
-    def __init__(self, work: PageWork, path: Path, format: Format, *, fresh: bool) -> None:
+    def __init__(self, work: PageWork[Any], path: Path, format: Format, *, fresh: bool) -> None:
         format.refuse("quality", "codec", "crf", "profile", "also", kind="pages")
         site.check(path)
         self._work, self._path = work, path

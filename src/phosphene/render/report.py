@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +12,7 @@ from phosphene.errors import ExpressionError, SettingError
 from phosphene.gradients.precision import choose_dtype
 from phosphene.knowledge.evidence import COPIES, REGION, Part, verdict
 from phosphene.knowledge.report import INSTEAD, Report, ReportLoop
-from phosphene.loops.step import State, Step
+from phosphene.loops.step import Step
 from phosphene.media import site
 from phosphene.media.image import write_image
 from phosphene.nets.base import Net
@@ -38,20 +37,8 @@ UNSEEN = 0.1
 HEADLINE = "report.json"
 
 
-class ReportWork(PageWork):
+class ReportWork(PageWork[ReportLoop]):
     """The work of a report."""
-
-    def __init__(self, recipe: ReportRecipe, loop: ReportLoop) -> None:
-        super().__init__(recipe, next(loop.net.parameters()).device)
-        self.loop = loop
-
-    def steps(self, state: State | None) -> Iterator[Step]:
-        """Do the work, from the beginning or from where `state` was taken."""
-        return self.loop.steps(state)
-
-    def look(self, step: Step) -> Image:
-        """Return the newest pictures side by side."""
-        return self.loop.picture(step)
 
     def fill(self, folder: Path, step: Step, recipe: BaseRecipe) -> None:
         """Write the page, its pictures, and what it says as JSON."""
