@@ -10,7 +10,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 
+import PIL.Image
 import pytest
+
+from phosphene.recipe.presets import PRESETS
 
 ROOT = Path(__file__).parent.parent
 
@@ -67,6 +70,22 @@ def test_readme_says_how_to_begin_and_how_long_things_take() -> None:
     assert 0 < text.index("pip install phosphene") < text.index("git clone") < text.index("## How long it takes")
     for page in ("glossary", "troubleshooting", "api", "cli"):
         assert f"(docs/{page}.md)" in text
+
+
+def test_readme_shows_every_preset_of_dream() -> None:
+    assert "(docs/pictures/presets.jpg)" in (ROOT / "README.md").read_text(encoding="utf-8")
+    script = _module(ROOT / "scripts" / "preset_pictures.py")
+    rows = -(-(1 + len(PRESETS["dream"])) // script.COLUMNS)
+    with PIL.Image.open(script.OUT) as picture:
+        assert round(picture.height / (script.WIDTH * 300 / 451 + script.LABEL)) == rows, "run scripts/pictures"
+
+
+def test_every_environment_variable_is_documented() -> None:
+    code = "\n".join(path.read_text(encoding="utf-8") for path in (ROOT / "src").rglob("*.py"))
+    pages = "\n".join(path.read_text(encoding="utf-8") for path in (ROOT / "docs").glob("*.md"))
+    named = set(re.findall(r"\bPHOSPHENE_[A-Z_]+", code))
+    assert named >= {"PHOSPHENE_CACHE", "PHOSPHENE_CONFIG"}
+    assert [name for name in sorted(named) if name not in pages] == []
 
 
 def test_the_glossary_has_the_words_that_everybody_asks_for() -> None:

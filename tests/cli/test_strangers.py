@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import os
 import re
+import resource
 import struct
+import time
 import zipfile
 from pathlib import Path
 
@@ -16,7 +18,8 @@ from click.testing import CliRunner, Result
 
 from phosphene.cli import follow
 from phosphene.cli.root import phosphene
-from phosphene.media import atomic
+from phosphene.media import atomic, memory
+from tests.media.video.clips import make_clip
 
 
 @pytest.fixture(autouse=True)
@@ -67,6 +70,25 @@ def test_what_does_not_fit_into_memory_is_refused_at_once(args: list[str]) -> No
     assert "choose a longest side of at most" in result.stderr
 
 
+@pytest.mark.parametrize(("name", "command"), [("photo.png", "dream"), ("clip.mp4", "video")])
+def test_a_source_that_does_not_fit_into_memory_is_not_decoded(
+    name: str, command: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if name == "clip.mp4":
+        make_clip(Path(name), 2)
+    else:
+        PIL.Image.effect_noise((64, 48), 50).save(name)
+    data = Path(name).read_bytes()
+    at = data.index(b"mdat" if name == "clip.mp4" else b"IDAT")
+    size = int.from_bytes(data[at - 4 : at], "big") - 8
+    Path(name).write_bytes(data[: at + 4] + bytes(size) + data[at + 4 + size :])  # to decode that would fail
+    assert "too large" not in run(command, name, "-o", f"x{Path(name).suffix}").stderr
+    monkeypatch.setattr(memory, "available", lambda: 100_000)
+    result = run(command, name, "-o", f"x{Path(name).suffix}")
+    assert result.exit_code == 1
+    assert re.match(rf"Error: .*{name} is too large: a picture .* needs .* of memory", result.stderr.replace("\n", " "))
+
+
 def test_control_characters_do_not_reach_the_terminal() -> None:
     result = run("dream", "\x1b]0;owned\x07.png")
     assert "\x1b" not in result.stderr
@@ -99,7 +121,10 @@ HUGE = [
 @pytest.mark.parametrize("text", HUGE, ids=[json.loads(each)["kind"] for each in HUGE])
 def test_years_of_work_need_a_yes(text: str, folder: Path) -> None:
     Path("sent.json").write_text(text)
+    began, peak = time.process_time(), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     result = run("again", "sent.json")
+    assert time.process_time() - began < 3  # of the processor, on any machine; a second on one that is not busy
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - peak < 100 * 1024
     assert result.exit_code == 1
     assert re.search(r"takes about [\d.e+]+ (hours|days|years) on this machine: add --yes", result.stderr)
     assert [each.name for each in folder.iterdir()] == ["sent.json"]

@@ -52,11 +52,11 @@ def check(size: Size, count: int = 1, *, setting: str = "size") -> None:
     if have is None or need <= SHARE * have:
         return
     most = SHARE * have / (3 * NUMBER * COPIES)
-    pictures = f"{count} pictures" if count > 1 else "a picture"
+    pictures, verb = (f"{count} pictures", "need") if count > 1 else ("a picture", "needs")
     side = int(math.sqrt(most / count / math.prod(size)) * max(size))
     fewer = f", or at most {int(most // math.prod(size))} of this size" if count > 1 and most >= math.prod(size) else ""
     raise SettingError(
-        f"{pictures} of {size[1]}x{size[0]} need {_gigabytes(need)} of memory, but {_gigabytes(have)} are available: "
+        f"{pictures} of {size[1]}x{size[0]} {verb} {_gigabytes(need)} of memory, but {_gigabytes(have)} are available: "
         f"choose a longest side of at most {side}{fewer}",
         setting=setting,
         value=size,

@@ -211,6 +211,21 @@ def test_an_old_film_stays_until_the_new_one_is_finished(tmp_path: Path) -> None
     assert open_clip(path).frame_count == 1
 
 
+@pytest.mark.parametrize("suffix", [".mp4", ".gif"])
+def test_links_planted_in_unfinished_work_are_not_followed(tmp_path: Path, suffix: str) -> None:
+    path = tmp_path / f"a{suffix}"
+    begin(path, 13)
+    victim = tmp_path / "victim"
+    victim.write_text("precious")
+    for name in (f".making{suffix}", f".making{suffix}.bare"):
+        (tmp_path / f"a{suffix}.work" / name).symlink_to(victim)
+    with Film(path, SETTINGS, recipe="one") as film:
+        film.write(expected(film.frames))
+        film.finish()
+    assert victim.read_text() == "precious"
+    assert open_clip(path).size == SETTINGS.size
+
+
 def test_through_a_link_the_work_is_beside_the_film(tmp_path: Path) -> None:
     (tmp_path / "elsewhere").mkdir()
     (tmp_path / "a.mp4").symlink_to(tmp_path / "elsewhere" / "b.mp4")

@@ -138,6 +138,16 @@ def test_without_a_length_the_end_is_the_end(server: Server) -> None:
     assert set(totals) == {None}
 
 
+def test_links_planted_where_a_file_is_downloaded_are_not_followed(server: Server, cache: Path, tmp_path: Path) -> None:
+    victim = tmp_path / "victim"
+    victim.write_text("precious")
+    (cache / "net").mkdir(parents=True)
+    for name in (".good.bin.part", ".good.bin.etag"):
+        (cache / "net" / name).symlink_to(victim)
+    assert fetch(server).read_bytes() == DATA
+    assert victim.read_text() == "precious"
+
+
 def test_a_redirect_is_followed(server: Server) -> None:
     assert fetch(server, "/moved").read_bytes() == DATA
 

@@ -8,10 +8,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from phosphene.errors import ImageError
 from phosphene.media.image.colour import upright
-from phosphene.media.image.decode import header, open_file, understood
-from phosphene.media.image.files import MAX_PIXELS
+from phosphene.media.image.decode import check_size, header, open_file, understood
 
 if TYPE_CHECKING:
     import pyvips
@@ -33,8 +31,7 @@ def read_square(path: Path, side: int) -> tuple[np.ndarray, bytes]:
     with open_file(path) as file, understood(path):
         digest = hashlib.file_digest(file, "sha256").digest()
         picture = header(file, path)
-        if picture.width * picture.height > MAX_PIXELS:
-            raise ImageError(f"{path} claims {picture.width}x{picture.height} pixels", path=path)
+        check_size((picture.height, picture.width), path)
         return fitted(_colours(picture), side), digest
 
 

@@ -1,8 +1,8 @@
 """Pictures in and out. `docs/formats.md` has the table of what is read and written."""
 
+from phosphene.media.image.decode import MAX_PIXELS
 from phosphene.media.image.encode import PROFILES, Storage
 from phosphene.media.image.files import (
-    MAX_PIXELS,
     as_photograph,
     check_writable,
     read_image,

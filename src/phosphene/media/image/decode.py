@@ -12,14 +12,19 @@ from typing import TYPE_CHECKING
 
 from torch import Tensor
 
-from phosphene.errors import ImageError
+from phosphene.errors import ImageError, SettingError
+from phosphene.media import memory
 from phosphene.media.image.colour import to_srgb
 from phosphene.media.image.formats import HEAD, JPEG, recognise
 from phosphene.media.image.vips import complaint, vips
-from phosphene.types import Image
+from phosphene.types import Image, Size
 
 if TYPE_CHECKING:
     import pyvips
+
+MAX_PIXELS = 2**28
+"""The most pixels of a picture that is read, 268 million: prints of 200 megapixels and the largest WebP
+(16383 x 16383) pass; what claims more is a bomb, or needs more than 3 GB before a single step is taken."""
 
 # libjpeg only warns about a scan whose data end early or make no sense, and fills the rest with grey.
 _LOST = ("premature end", "bad Huffman code", "bad arithmetic code", "found marker")
@@ -40,6 +45,21 @@ def open_file(path: Path) -> BufferedReader:
         raise ImageError(f"no permission to read {path}", path=path) from None
     except (OSError, ValueError) as problem:  # a name too long, or with a NUL in it
         raise ImageError(f"cannot read {str(path)!r}: {problem}", path=path) from None
+
+
+def check_size(size: Size, path: Path) -> None:
+    """Raise `ImageError` if the (height, width) that a file claims is too large to read, or for the memory there is."""
+    height, width = size
+    if height * width > MAX_PIXELS:
+        raise ImageError(
+            f"{path} claims {width}x{height} pixels; at most {MAX_PIXELS} ({MAX_PIXELS // 10**6} megapixels) are read: "
+            "scale it down first",
+            path=path,
+        )
+    try:
+        memory.check(size)
+    except SettingError as problem:
+        raise ImageError(f"{path} is too large: {problem}", path=path) from None
 
 
 @contextmanager

@@ -18,7 +18,7 @@ from torch import Tensor
 from phosphene.errors import ImageError, SettingError
 from phosphene.media import atomic
 from phosphene.media.image import metadata, progress
-from phosphene.media.image.decode import header, open_file, pixels, understood
+from phosphene.media.image.decode import check_size, header, open_file, pixels, understood
 from phosphene.media.image.encode import RECIPE, Storage, check_folder, encode, of_planes, of_samples, working_depth
 from phosphene.media.image.formats import DEEP_ZOOM, check_large, for_writing
 from phosphene.media.image.photograph import Photograph, from_array, from_pil, from_tensor
@@ -29,10 +29,6 @@ if TYPE_CHECKING:
     import PIL.Image
 
 StrPath = str | os.PathLike[str]
-
-MAX_PIXELS = 2**28
-"""The most pixels of a picture that is read, 268 million: prints of 200 megapixels and the largest WebP
-(16383 x 16383) pass; what claims more is a bomb, or needs more than 3 GB before a single step is taken."""
 
 
 def read_image(path: StrPath) -> Photograph:
@@ -49,12 +45,7 @@ def read_image(path: StrPath) -> Photograph:
     with open_file(path) as file, understood(path):
         sha256 = hashlib.file_digest(file, "sha256").hexdigest()
         picture = header(file, path)
-        if picture.width * picture.height > MAX_PIXELS:
-            raise ImageError(
-                f"{path} claims {picture.width}x{picture.height} pixels; at most {MAX_PIXELS} "
-                f"({MAX_PIXELS // 10**6} megapixels) are read: scale it down first",
-                path=path,
-            )
+        check_size((picture.height, picture.width), path)
         image, alpha, depth = pixels(file, path)
     return Photograph(image, alpha, depth, sha256, path.name, path)
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from phosphene.errors import ImageError, VideoError
-from phosphene.media.image.decode import open_file
+from phosphene.media.image.decode import check_size, open_file
 from phosphene.media.video.pyav import complaint, pyav
 
 log = logging.getLogger(__name__)
@@ -37,10 +37,16 @@ _FASTEST = 1000
 def opened(path: Path) -> Iterator[tuple[Any, Any]]:
     """Open a clip; yield PyAV's container and its stream of pictures.
 
-    Raises `VideoError` for a file that cannot be read, that is not a video, or that has no pictures.
+    Raises `VideoError` for a file that cannot be read, that is not a video, that has no pictures, or whose
+    pictures are too large to decode.
     """
     with container_of(path) as container:
-        yield container, _pictures(container, path)
+        stream = _pictures(container, path)
+        try:
+            check_size((stream.codec_context.height, stream.codec_context.width), path)
+        except ImageError as problem:
+            raise VideoError(str(problem), path=path) from None
+        yield container, stream
 
 
 @contextmanager
