@@ -49,6 +49,9 @@ class DreamOptions(CommonOptions, total=False):
     """How far a step goes, as a share of the range from black to white."""
     jitter: int
     """Largest random shift before each step, in pixels; it hides the network's grid."""
+    margin: int
+    """Pixels of the picture, mirrored, that the network sees beyond each edge, at least as many as jitter; 0 shows
+    it the opposite edge (the 2015 behaviour), which leaves a faint frame."""
     shaping: Literal["laplacian", "normalise", "blur"]
     """How the gradient is shaped before each step."""
     natural_colour: float
@@ -181,6 +184,9 @@ class ZoomOptions(CommonOptions, total=False):
     """How far a step goes, as a share of the range from black to white."""
     jitter: int
     """Largest random shift before each step, in pixels; it hides the network's grid."""
+    margin: int
+    """Pixels of the picture, mirrored, that the network sees beyond each edge, at least as many as jitter; 0 shows
+    it the opposite edge (the 2015 behaviour), which leaves a faint frame."""
     shaping: Literal["laplacian", "normalise", "blur"]
     """How the gradient is shaped before each step."""
     natural_colour: float
@@ -264,6 +270,9 @@ class VideoOptions(CommonOptions, total=False):
     """How far a step goes, as a share of the range from black to white."""
     jitter: int
     """Largest random shift before each step, in pixels; it hides the network's grid."""
+    margin: int
+    """Pixels of the picture, mirrored, that the network sees beyond each edge, at least as many as jitter; 0 shows
+    it the opposite edge (the 2015 behaviour), which leaves a faint frame."""
     shaping: Literal["laplacian", "normalise", "blur"]
     """How the gradient is shaped before each step."""
     natural_colour: float
@@ -625,6 +634,7 @@ class AnyOptions(CommonOptions, total=False):
     steps: int
     step_size: float
     jitter: int
+    margin: int
     shaping: Literal["laplacian", "normalise", "blur"]
     natural_colour: float
     headroom: float

@@ -109,6 +109,7 @@ def dreamt(surface: OnDisk, store: Planes, settings: DreamSettings, detail: Tens
     [
         ("high", {}),
         ("dog + 0.5*low", {}),
+        ("dog + 0.5*low", {"margin": 0}),
         ("high:3", {"shaping": "normalise", "headroom": 0.0}),
         ("middle", {"shaping": "blur", "resampling": "linear", "natural_colour": 0.0}),
     ],

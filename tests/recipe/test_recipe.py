@@ -144,6 +144,12 @@ def test_a_recipe_by_hand_may_leave_out_what_has_a_default() -> None:
     assert recipe == DreamRecipe(source=Noise(noise=(48, 64)), size=(60, 80))
 
 
+def test_dreams_before_version_3_have_no_margin() -> None:
+    text = '{"kind": "dream", "version": %d, "source": {"path": "sky.jpg"}}'
+    margins = [recipes.loads(text % version).margin for version in (1, 2, 3)]  # type: ignore[union-attr]
+    assert margins == [0, 0, 16]
+
+
 def test_recipes_are_frozen() -> None:
     with pytest.raises(ValueError, match="frozen"):
         recipes.loads(json.dumps(DREAM)).seed = 3

@@ -24,7 +24,7 @@ from phosphene.loops.octaves import Bases, InMemory, octave_steps
 from phosphene.loops.step import State, Step
 from phosphene.recipe.stills import DreamSettings
 from phosphene.resampling import resize
-from phosphene.transforms import Draw, Transform, shift
+from phosphene.transforms import Draw, Transform, shift, with_margin
 from phosphene.types import Image, Size
 
 SMALLEST_OCTAVE = 120
@@ -60,7 +60,8 @@ def pixels_seen(size: Size, settings: DreamSettings) -> int:
     """Return how many pixels the network sees in a dream of `size`, in all steps of all octaves."""
     assert isinstance(settings.octaves, int), "choose_octaves returns one for a size"
     sizes = octave_sizes(size, settings.octaves, settings.octave_scale, settings.resampling)
-    return settings.steps * sum(map(math.prod, sizes))
+    margins = 2 * margin_of(settings)
+    return settings.steps * sum((height + margins) * (width + margins) for height, width in sizes)
 
 
 def dream_steps(
@@ -138,7 +139,15 @@ def canvas_for(settings: DreamSettings, image: Image) -> Canvas:
 
 def jitter_of(settings: DreamSettings) -> Callable[[Draw], Transform]:
     """Return what makes the random shift of a step from a source of random numbers."""
+    margin = margin_of(settings)
+    if margin:
+        return lambda draw: with_margin(margin, settings.jitter, draw=draw)
     return lambda draw: shift(settings.jitter, draw=draw)
+
+
+def margin_of(settings: DreamSettings) -> int:
+    """Return the pixels that the network sees beyond each edge: enough for the jitter, or 0 for none at all."""
+    return max(settings.margin, settings.jitter) if settings.margin else 0
 
 
 class PhotoBases(Bases):

@@ -15,7 +15,8 @@ from torch.nn import functional as F
 from phosphene.gradients.engine import Engine
 from phosphene.gradients.shaping import shapings
 from phosphene.loops.arithmetic import Arithmetic
-from phosphene.loops.dream import canvas_for, octave_sizes
+from phosphene.loops.ascent import gradient_through
+from phosphene.loops.dream import canvas_for, jitter_of, octave_sizes
 from phosphene.recipe.films import VideoSettings
 from phosphene.resampling import resize
 from phosphene.types import Image
@@ -72,9 +73,7 @@ def catch_up(engine: Engine, image: Image, confidence: Mask, settings: VideoSett
         canvas = canvas_for(settings, begun)
         for step in range(steps):
             draw = arithmetic.draws("new regions", octave, step)
-            shift = (draw(-settings.jitter, settings.jitter), draw(-settings.jitter, settings.jitter))
-            _, gradient = engine(torch.roll(canvas().detach(), shift, dims=(2, 3)))
-            gradient = torch.roll(gradient, (-shift[0], -shift[1]), dims=(2, 3))
+            _, gradient = gradient_through(engine, canvas().detach(), jitter_of(settings)(draw))
             direction = shapings[settings.shaping](canvas.uphill(gradient) * there) * there
             canvas = canvas.moved(_of_unit_length(direction, there), settings.step_size)
         crop = (crop + resize(canvas().detach() - begun, size)).clamp(0, 1)

@@ -30,12 +30,13 @@ from phosphene.gradients.strips import strip_shapings
 from phosphene.gradients.tiled import TileResult, TileTask, reduce_sums
 from phosphene.gradients.tiles import Tile
 from phosphene.loops.arithmetic import Arithmetic
-from phosphene.loops.dream import canvas_for
+from phosphene.loops.dream import canvas_for, margin_of
 from phosphene.loops.octaves import Surface
-from phosphene.loops.planes import Crew, Shifted, Store, Write
+from phosphene.loops.planes import Crew, Look, Shifted, Store, WithMargin, Write
 from phosphene.loops.step import State, number
 from phosphene.recipe.stills import DreamSettings
 from phosphene.resampling import Interval, Read, Span, resize_part
+from phosphene.transforms import Draw
 from phosphene.types import Image, Scores, Size
 
 STRIP = 2**21
@@ -141,7 +142,7 @@ class OnDisk(Surface):
         yield from (share for share, _ in self._work(octave, BEGIN, {"enlarge": enlarge}))
         self._store.remove(_canvas(octave - 1))
         self._store.remove("detail")
-        self._tiling = self._engine.tiling(size)
+        self._tiling = self._engine.tiling(self._look_through(lambda low, high: 0).seen)
         shaping = strip_shapings[self._settings.shaping]
         self._shaping = shaping(size, lambda level, rows, columns: self._store.read(_level(level), rows, columns))
         for level, each in enumerate(self._shaping.sizes):
@@ -208,15 +209,14 @@ class OnDisk(Surface):
     def _parts(self, octave: int, step: int) -> dict[str, _Part]:
         size, tiling = self.sizes[octave], self._tiling
         draw = self._arithmetic.draws("jitter", octave, step)
-        jitter = self._settings.jitter
-        roll = Shifted(size, draw(-jitter, jitter), draw(-jitter, jitter))
+        look = self._look_through(draw)
         strips, tiles = len(self._strips(size)), len(tiling.tiles)
         pixels = math.prod(size)
         light, heavy = LIGHT * pixels / strips, pixels / tiles
         parts = {"clear": _Part(light, strips, self._clear)}
         if not tiling.linear:
-            parts["sums"] = _Part(heavy / 3, tiles, lambda piece, found: self._sums(roll, piece, found))
-        parts["gradient"] = _Part(heavy, tiles, lambda piece, found: self._gradient(roll, piece, found), again=True)
+            parts["sums"] = _Part(heavy / 3, tiles, lambda piece, found: self._sums(look, piece, found))
+        parts["gradient"] = _Part(heavy, tiles, lambda piece, found: self._gradient(look, piece, found), again=True)
         for level, below in list(enumerate(self._shaping.sizes))[1:]:
             count = len(self._strips(below))
             parts[f"level {level}"] = _Part(light, count, self._leveller(level))
@@ -225,6 +225,12 @@ class OnDisk(Surface):
         parts["magnitude"] = _Part(light, strips, self._magnitude)
         parts["move"] = _Part(light, strips, self._move, again=True)
         return parts
+
+    def _look_through(self, draw: Draw) -> Look:
+        """Return how the network sees the canvas in a step."""
+        size, jitter, margin = self.sizes[self._octave], self._settings.jitter, margin_of(self._settings)
+        down, across = draw(-jitter, jitter), draw(-jitter, jitter)
+        return WithMargin(size, margin, down, across) if margin else Shifted(size, down, across)
 
     def _strips(self, size: Size) -> list[Span]:
         rows = max(1, self._strip // size[1])
@@ -258,24 +264,23 @@ class OnDisk(Surface):
         zeros = torch.zeros(1, 3, rows[1] - rows[0], self.sizes[self._octave][1])
         return [Write(_level(0), rows[0], 0, zeros)], {}
 
-    def _sums(self, roll: Shifted, piece: int, found: State) -> tuple[list[Write], State]:
-        _, result = self._computed(roll, piece, gradient=False)
+    def _sums(self, look: Look, piece: int, found: State) -> tuple[list[Write], State]:
+        _, result = self._computed(look, piece, gradient=False)
         return [], _appended(found, result.sums)
 
-    def _gradient(self, roll: Shifted, piece: int, found: State) -> tuple[list[Write], State]:
+    def _gradient(self, look: Look, piece: int, found: State) -> tuple[list[Write], State]:
         tiling, tile = self._tiling, self._tiling.tiles[piece]
         total = None if tiling.linear else _totals(found)
-        crop, result = self._computed(roll, piece, gradient=True, totals=total)
+        crop, result = self._computed(look, piece, gradient=True, totals=total)
         assert result.gradient is not None, "it was asked for"
-        before = roll.read(self._store, _level(0), tile)
         uphill = canvas_for(self._settings, crop).uphill(result.gradient)
         new = dict(_appended(found, result.sums)) if tiling.linear else {}
         if piece == len(tiling.tiles) - 1:
             new["score"] = tiling.score(_totals({**found, **new}))
-        return roll.writes(_level(0), tile, before.add_(uphill)), new
+        return look.added(self._store, _level(0), tile, uphill), new
 
     def _computed(
-        self, roll: Shifted, piece: int, *, gradient: bool, totals: Sequence[Tensor] | None = None
+        self, look: Look, piece: int, *, gradient: bool, totals: Sequence[Tensor] | None = None
     ) -> tuple[Image, TileResult]:
         """Return a tile's crop and what it gives; let the crew begin those after it, which depend on none before."""
         tiles, count = self._tiling.tiles, 1 if self._crew is None else self._crew.ahead
@@ -283,7 +288,7 @@ class OnDisk(Surface):
             if index in self._coming:
                 continue
             tile = tiles[index]
-            crop = roll.read(self._store, _canvas(self._octave), tile)
+            crop = look.read(self._store, _canvas(self._octave), tile)
             task = self._tiling.task(tile, crop, gradient=gradient, totals=totals)
             self._coming[index] = (crop, self._here(task) if self._crew is None else self._crew.begin(task))
         crop, wait = self._coming.pop(piece)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
@@ -12,6 +13,7 @@ from phosphene.gradients.tiled import TileResult, TileTask
 from phosphene.gradients.tiles import Tile
 from phosphene.loops.step import State
 from phosphene.resampling import Span
+from phosphene.transforms.geometry import mirrored
 from phosphene.types import Image, Size
 
 
@@ -60,16 +62,28 @@ class Crew(Protocol):
         """Begin a tile; what is returned waits for the result."""
 
 
-@dataclass(frozen=True)
-class Shifted:
+class Look(ABC):
+    """How the network sees a canvas on the disk."""
+
+    seen: Size
+    """The size of what it sees, which tiles are cut from."""
+
+    @abstractmethod
+    def read(self, store: Store, name: str, tile: Tile) -> Image:
+        """Return the part of a plane that a tile sees."""
+
+    @abstractmethod
+    def added(self, store: Store, name: str, tile: Tile, pixels: Image) -> list[Write]:
+        """Return what adds these pixels to a plane where `read` has read them."""
+
+
+class Shifted(Look):
     """A canvas of `size` seen through a shift: what leaves on one side enters on the other."""
 
-    size: Size
-    down: int
-    across: int
+    def __init__(self, size: Size, down: int, across: int) -> None:
+        self.seen, self._down, self._across = size, down, across
 
     def read(self, store: Store, name: str, tile: Tile) -> Image:
-        """Return the part of the shifted plane that a tile sees."""
         return torch.cat(
             [
                 torch.cat([store.read(name, rows, columns) for _, columns in self._columns(tile)], dim=3)
@@ -78,8 +92,8 @@ class Shifted:
             dim=2,
         )
 
-    def writes(self, name: str, tile: Tile, pixels: Image) -> list[Write]:
-        """Return what writes these pixels where `read` has read them."""
+    def added(self, store: Store, name: str, tile: Tile, pixels: Image) -> list[Write]:
+        pixels = self.read(store, name, tile).add_(pixels)
         return [
             Write(name, rows[0], columns[0], pixels[:, :, y : y + rows[1] - rows[0], x : x + columns[1] - columns[0]])
             for y, rows in self._rows(tile)
@@ -87,10 +101,41 @@ class Shifted:
         ]
 
     def _rows(self, tile: Tile) -> list[tuple[int, Span]]:
-        return _wrapped(tile.rows.crop_start, tile.rows.crop_end, self.down, self.size[0])
+        return _wrapped(tile.rows.crop_start, tile.rows.crop_end, self._down, self.seen[0])
 
     def _columns(self, tile: Tile) -> list[tuple[int, Span]]:
-        return _wrapped(tile.columns.crop_start, tile.columns.crop_end, self.across, self.size[1])
+        return _wrapped(tile.columns.crop_start, tile.columns.crop_end, self._across, self.seen[1])
+
+
+class WithMargin(Look):
+    """A canvas of `size` with a margin of `pixels` that mirrors it, shifted; see `transforms.with_margin`."""
+
+    def __init__(self, size: Size, pixels: int, down: int, across: int) -> None:
+        self.seen = (size[0] + 2 * pixels, size[1] + 2 * pixels)
+        self._size, self._top, self._left = size, pixels + down, pixels + across
+
+    def read(self, store: Store, name: str, tile: Tile) -> Image:
+        (top, bottom), (left, right) = self._where(tile)
+        down, across = mirrored(top, bottom, self._size[0]), mirrored(left, right, self._size[1])
+        rows, columns = ((int(places.min()), int(places.max()) + 1) for places in (down, across))
+        pixels = store.read(name, rows, columns)
+        return pixels.index_select(2, down - rows[0]).index_select(3, across - columns[0])
+
+    def added(self, store: Store, name: str, tile: Tile, pixels: Image) -> list[Write]:
+        (top, bottom), (left, right) = self._where(tile)
+        rows, columns = (max(0, top), min(bottom, self._size[0])), (max(0, left), min(right, self._size[1]))
+        if rows[0] >= rows[1] or columns[0] >= columns[1]:
+            return []
+        own = pixels[:, :, rows[0] - top : rows[1] - top, columns[0] - left : columns[1] - left]
+        return [Write(name, rows[0], columns[0], store.read(name, rows, columns).add_(own))]
+
+    def _where(self, tile: Tile) -> tuple[Span, Span]:
+        """Return the rows and columns that a tile sees, counted on the canvas; they may lie outside of it."""
+        rows, columns = tile.rows, tile.columns
+        return (
+            (rows.crop_start - self._top, rows.crop_end - self._top),
+            (columns.crop_start - self._left, columns.crop_end - self._left),
+        )
 
 
 def _wrapped(start: int, end: int, shift: int, length: int) -> list[tuple[int, Span]]:

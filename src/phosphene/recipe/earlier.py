@@ -13,6 +13,9 @@ SINCE = 3
 NET = "pocket"
 """The network where none was named, before version 3."""
 
+_ABSENT: Mapping[str, Mapping[str, Any]] = {kind: {"margin": 0} for kind in ("dream", "zoom", "video")}
+"""Settings that were not there before version 3, as work was done without them, by kind of work."""
+
 
 def completed(kind: str, data: Mapping[str, Any]) -> Mapping[str, Any]:
     """Return the fields of a recipe with the defaults that had other values, or no name, before version 3.
@@ -23,4 +26,4 @@ def completed(kind: str, data: Mapping[str, Any]) -> Mapping[str, Any]:
     version = data.get("version")
     if not isinstance(version, int) or version >= SINCE:
         return data
-    return {"net": {"name": NET}, **SUITED.get(kind, {}).get(NET, {}), **data}
+    return {"net": {"name": NET}, **_ABSENT.get(kind, {}), **SUITED.get(kind, {}).get(NET, {}), **data}

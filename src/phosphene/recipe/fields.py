@@ -84,6 +84,15 @@ Jitter = Annotated[
     int,
     Field(ge=0, le=512, description="Largest random shift before each step, in pixels; it hides the network's grid."),
 ]
+Margin = Annotated[
+    int,
+    Field(
+        ge=0,
+        le=512,
+        description="Pixels of the picture, mirrored, that the network sees beyond each edge, at least as many as "
+        "jitter; 0 shows it the opposite edge (the 2015 behaviour), which leaves a faint frame.",
+    ),
+]
 Shaping = Annotated[
     Literal["laplacian", "normalise", "blur"], Field(description="How the gradient is shaped before each step.")
 ]

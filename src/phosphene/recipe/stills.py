@@ -15,6 +15,7 @@ from phosphene.recipe.fields import (
     Equalise,
     Headroom,
     Jitter,
+    Margin,
     NaturalColour,
     Octaves,
     OctaveScale,
@@ -46,6 +47,7 @@ class DreamSettings(Model):
     steps: Annotated[int, Field(ge=0, le=10_000)] = Field(10, description="Steps of ascent in each octave.")
     step_size: StepSize = 0.012
     jitter: Jitter = 16
+    margin: Margin = 16
     shaping: Shaping = "laplacian"
     natural_colour: NaturalColour = 1.2
     headroom: Headroom = 0.1

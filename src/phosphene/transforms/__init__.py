@@ -7,7 +7,20 @@ is one that people recognise too (Olah, Mordvintsev and Schubert, "Feature Visua
 """
 
 from phosphene.transforms.base import Draw, Transform, compose
-from phosphene.transforms.geometry import crop, pad, rotate, scale, shift, views
+from phosphene.transforms.geometry import crop, pad, rotate, scale, shift, views, with_margin
 from phosphene.transforms.tone import noise, tint
 
-__all__ = ["Draw", "Transform", "compose", "crop", "noise", "pad", "rotate", "scale", "shift", "tint", "views"]
+__all__ = [
+    "Draw",
+    "Transform",
+    "compose",
+    "crop",
+    "noise",
+    "pad",
+    "rotate",
+    "scale",
+    "shift",
+    "tint",
+    "views",
+    "with_margin",
+]

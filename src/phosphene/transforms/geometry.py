@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from jaxtyping import Float
@@ -94,6 +95,56 @@ def shift(pixels: int, *, draw: Draw) -> Transform:
         return torch.roll(image, (down, across), dims=(2, 3))
 
     return roll
+
+
+def with_margin(pixels: int, jitter: int, *, draw: Draw) -> Transform:
+    """Show all images with a margin that mirrors them, of `pixels` on each side, shifted by up to `jitter`.
+
+    What a network makes of its own padding, and of an edge beside the opposite one, then stays outside of the images.
+    The margin counts as constant: the gradient of an image is what arrives within it.
+
+    >>> with_margin(2, 1, draw=lambda low, high: high)(torch.arange(5.0).expand(1, 3, 5, 5))[0, 0, 0]
+    tensor([2., 1., 0., 0., 1., 2., 3., 4., 4.])
+
+    Raises:
+        SettingError: for a negative number, or a margin smaller than the jitter.
+    """
+    check("jitter", jitter, jitter >= 0, "0 or more pixels")
+    check("margin", pixels, pixels >= jitter, "at least as many pixels as jitter")
+
+    def look(image: Image) -> Float[Tensor, "n channels height width"]:
+        top, left = pixels + draw(-jitter, jitter), pixels + draw(-jitter, jitter)
+        height, width = image.shape[-2:]
+        down = mirrored(-top, height + 2 * pixels - top, height).to(image.device)
+        across = mirrored(-left, width + 2 * pixels - left, width).to(image.device)
+        seen: Tensor = _Margin.apply(image, down, across, (top, left))
+        return seen
+
+    return look
+
+
+class _Margin(torch.autograd.Function):
+    """An image at places that may lie outside of it, where its gradient is dropped."""
+
+    @staticmethod
+    def forward(ctx: Any, image: Tensor, down: Tensor, across: Tensor, corner: tuple[int, int]) -> Tensor:
+        ctx.corner, ctx.size = corner, image.shape[-2:]
+        return image.index_select(-2, down).index_select(-1, across)
+
+    @staticmethod
+    def backward(ctx: Any, *directions: Tensor) -> tuple[Tensor, None, None, None]:
+        (direction,), (top, left), (height, width) = directions, ctx.corner, ctx.size
+        return direction[..., top : top + height, left : left + width], None, None, None
+
+
+def mirrored(start: int, end: int, length: int) -> Tensor:
+    """Return which places of an axis are seen from `start` to `end`, if it continues mirrored at both ends.
+
+    >>> mirrored(-2, 4, 3)
+    tensor([1, 0, 0, 1, 2, 2])
+    """
+    places = torch.arange(start, end) % (2 * length)
+    return torch.minimum(places, 2 * length - 1 - places)
 
 
 def pad(pixels: int, value: float = GREY) -> Transform:
