@@ -98,6 +98,16 @@ def test_what_was_stopped_is_continued_to_the_same_bytes(kind: str, tmp_path: Pa
     assert not list(tmp_path.glob("*.work"))
 
 
+def test_a_film_is_saved_whole_after_its_frames_were_looked_at(tmp_path: Path) -> None:
+    whole, path = tmp_path / "whole.mkv", tmp_path / "path.mkv"
+    start("zoom").save(whole)
+    job = start("zoom")
+    for _ in job:
+        pass
+    job.save(path)
+    assert path.read_bytes() == whole.read_bytes()
+
+
 def test_other_work_is_not_continued(tmp_path: Path) -> None:
     events = start("dream").writing(tmp_path / "a.png")
     next(events)

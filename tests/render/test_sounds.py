@@ -105,7 +105,9 @@ def test_a_sound_is_imagined_and_made_again(folder: Path) -> None:
     made = json.loads(result.stdout)
     assert made["path"] == "choir.flac"
     assert made["recipe"]["kind"] == "imagine-sound"
-    assert CliRunner().invoke(phosphene, ["again", "choir.flac"]).exit_code == 0
+    again = CliRunner().invoke(phosphene, ["again", "choir.flac", "--film", "choir.mp4"])
+    assert again.exit_code == 0, again.output
+    assert open_clip("choir.mp4").frame_count == 50
     assert Path("choir.flac").read_bytes() == Path("choir-again.flac").read_bytes()
     shown = CliRunner().invoke(phosphene, ["show", "choir-again.flac"])
     assert json.loads(shown.stdout)["target"] == "choir"
@@ -157,6 +159,19 @@ def test_what_was_stopped_ends_with_the_same_samples(short: Path, tmp_path: Path
     ph.job("dream", short, target="choir", **settings).save(path)
     assert path.read_bytes() == whole.read_bytes()
     assert not path.with_name("part.flac.work").exists()
+
+
+def test_what_goes_on_elsewhere_says_so(short: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    job = ph.job("dream", short, target="conv2", steps=3, views=1)
+    for _ in job.writing(tmp_path / "a.flac"):
+        job.cancel()
+    monkeypatch.setattr("phosphene.render.sounds.environment", lambda device: {"processor": "an abacus"})
+    notes = [event.note for event in job.writing(tmp_path / "a.flac") if event.note]
+    assert len(notes) == 1
+    assert notes[0].startswith("continues unfinished work in ")
+    assert "begun with another" in notes[0]
+    job.save(tmp_path / "b.flac")  # all of its steps are done, but its stretches were kept with the other file
+    assert (tmp_path / "b.flac").read_bytes() == (tmp_path / "a.flac").read_bytes()
 
 
 KILLED = """

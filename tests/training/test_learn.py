@@ -128,7 +128,7 @@ def test_killed_the_same_command_goes_on_to_the_same_bytes(tmp_path: Path) -> No
     assert killed.returncode == -signal.SIGKILL
     assert not broken.exists()
     again = run(*command, "-o", broken)
-    assert "continues unfinished training" in again.stderr
+    assert "continues unfinished work" in again.stderr
     assert broken.read_bytes() == whole.read_bytes()
 
 

@@ -25,7 +25,7 @@ from phosphene.kinds import KINDS
 @click.option("--fetch", is_flag=True, help="Download the network that the recipe names, if it is not here.")
 @options.workers
 @options.settings(*KINDS, defaults=False)
-@output.options(still=True, film=True)
+@output.options(still=True, film=True, sound=True)
 def again(
     file: Path, source: Path | None, look_in: tuple[Path, ...], fetch: bool, output: output.Output, **settings: Any
 ) -> None:
@@ -35,6 +35,7 @@ def again(
       phosphene again dream.png --size 4000
       phosphene again dream.png --source other.jpg --seed 7
       phosphene again trip.mp4 --seconds 60 -o longer.mp4
+      phosphene again song.flac --film song.mp4
 
     Every setting is as in the recipe, unless given here; what phosphene chose by itself is then chosen again. The
     source is looked for beside FILE and in the folders of --look-in. Without -o the result is FILE-again.png in the

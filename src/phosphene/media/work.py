@@ -78,7 +78,12 @@ class WorkFolder:
             return None
         changed = ", ".join(self.changed)
         differs = f"; it was begun with another {changed}, so the last bits of the result may differ" if changed else ""
-        return f"continues unfinished work in {self.folder}{differs}"
+        return f"continues unfinished work in {self.folder}{self._reached}{differs}"
+
+    @property
+    def _reached(self) -> str:
+        """How far the work has come, as the end of a clause."""
+        return ""
 
     def keep_state(self, index: int, state: bytes, progress: float | None = None) -> None:
         """Keep `state` as number `index`, and forget the one before; `progress` is the share of the work done."""

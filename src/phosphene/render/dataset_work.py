@@ -116,12 +116,7 @@ class TrainingOutput(Output):
         facts = {"recipe": hashlib.sha256(dumps(work.recipe).encode("utf-8", "surrogatepass")).hexdigest()}
         self._folder = WorkFolder(path, facts, environment(work.device), fresh=fresh)
         self.state = self._folder.state
-        self.note = None
-        if self.state is not None:
-            changed = ", ".join(self._folder.changed)
-            self.note = f"continues unfinished training in {self._folder.folder}" + (
-                f"; it was begun with another {changed}, so the last bits of the result may differ" if changed else ""
-            )
+        self.note = self._folder.note
 
     def add(self, step: Step) -> None:
         """Keep what is to be kept beside the result at this step, such as frames of the film of its learning."""

@@ -132,12 +132,7 @@ class FilmOutput(Output):
         )
         self._sound = work.sound
         self.state = self.film.state
-        self.note = None
-        if self.state is not None:
-            changed = ", ".join(self.film.changed)
-            self.note = f"continues after frame {self.film.frames}" + (
-                f"; it was begun with another {changed}, so the last bits of the result may differ" if changed else ""
-            )
+        self.note = self.film.note
 
     @property
     def due(self) -> bool:

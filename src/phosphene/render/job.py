@@ -322,6 +322,8 @@ class Job:
     def _write(self, output: Output) -> Iterator[Event]:
         if output.state is not None:
             self.restore(output.state)
+        elif self.work.streams:
+            self.restore(b"")  # what was made before went nowhere
         if output.note is not None:
             yield Event("continuing", note=output.note)
         kept = time.monotonic()

@@ -147,7 +147,7 @@ class SoundOutput(Output):
         if format.film is not None:
             self._film = self._begin_film(format.film)
         self.state = self._folder.state
-        self.note = None if self.state is None else f"continues unfinished work in {self._folder.folder}"
+        self.note = self._folder.note
 
     def _begin_film(self, path: Path) -> SoundFilm:
         """Open the film; leave nothing behind for a place where none can be written."""

@@ -133,9 +133,9 @@ class Film:
         return self._given
 
     @property
-    def changed(self) -> list[str]:
-        """The parts of the environment that differ from that in which the film was begun."""
-        return self._work.changed
+    def note(self) -> str | None:
+        """What to tell when an unfinished film goes on, and in which environment; None at the beginning."""
+        return self._work.note
 
     @property
     def state(self) -> bytes | None:

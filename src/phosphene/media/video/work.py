@@ -59,6 +59,10 @@ class FilmFolder(WorkFolder):
         """How many frames the newest state counts."""
         return self.index
 
+    @property
+    def _reached(self) -> str:
+        return f", after frame {self.frames}"
+
     def part_path(self, part: int) -> Path:
         """Return where segment number `part` is, or will be."""
         return self.folder / f"part-{part:05d}{self._suffix}"
