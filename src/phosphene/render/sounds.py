@@ -6,6 +6,7 @@ import hashlib
 import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -22,6 +23,7 @@ from phosphene.loops.version1 import arithmetic_for
 from phosphene.media import atomic
 from phosphene.media.image import check_writable, write_image
 from phosphene.media.sound import assemble
+from phosphene.media.sound.loudness import CEILING, LOSSY_CEILING
 from phosphene.media.sound.plot import coloured, plot_sound
 from phosphene.media.sound.read import SoundFile, open_sound
 from phosphene.media.sound.resample import mixed_down
@@ -127,7 +129,8 @@ class SoundOutput(Output):
         own = work.source.depth if work.source else None
         self._depth = max(format.depth, own or 16)
         path, *pictures = work.paths(path)
-        check_sound(path, work.rate, channels, self._depth)
+        lossy = check_sound(path, work.rate, channels, self._depth) == 0
+        self._ceiling = LOSSY_CEILING if lossy else CEILING
         atomic.check(path)
         for self._picture in pictures:
             check_writable(self._picture)
@@ -187,7 +190,8 @@ class SoundOutput(Output):
                 parts = [self._part(index) for index in range(len(work.places))]
                 made = work.source is None
                 rates = (work.rate, work.spec.rate)
-                assemble.write(writer, source, lambda: assemble.joined(parts, work.places), *rates, made=made)
+                change = partial(assemble.joined, parts, work.places)
+                assemble.write(writer, source, change, *rates, made=made, ceiling=self._ceiling)
                 if work.pictured:
                     write_image(self._picture, _sheet(work, parts), recipe=self._recipe)
         if self._film is not None:

@@ -64,19 +64,25 @@ def test_formats_say_what_they_cannot_hold(tmp_path: Path) -> None:
         write(tmp_path / "a.mp3", tone(), rate=96_000)
     with pytest.raises(SettingError, match="at most 2 channels"):
         write(tmp_path / "a.mp3", tone(channels=8))
+    with pytest.raises(SettingError, match="at most 6 channels"):
+        write(tmp_path / "a.m4a", tone(channels=8))
     write(tmp_path / "a.wav", tone(channels=8), rate=8000)
     assert open_sound(tmp_path / "a.wav").channels == 8
     assert sorted(each.name for each in tmp_path.iterdir()) == ["a.wav"]
 
 
-def test_bad_files_get_one_clear_line(tmp_path: Path, photo: Path) -> None:
+def test_bad_files_get_one_clear_line(tmp_path: Path, photo: Path, capfd: pytest.CaptureFixture[str]) -> None:
     whole = tmp_path / "whole.wav"
     write(whole, tone())
+    for suffix in (".ogg", ".opus", ".mp3"):
+        write(tmp_path / f"long{suffix}", tone(), rate=48_000)
     broken = {
         "no.wav": None,
         "empty.wav": b"",
         "picture.wav": photo.read_bytes(),
+        "picture.mp3": photo.read_bytes(),
         "cut.wav": whole.read_bytes()[:20_000],
+        **{f"cut{each.suffix}": each.read_bytes()[: each.stat().st_size // 2] for each in tmp_path.glob("long.*")},
     }
     for name, data in broken.items():
         path = tmp_path / name
@@ -85,6 +91,7 @@ def test_bad_files_get_one_clear_line(tmp_path: Path, photo: Path) -> None:
         with pytest.raises(SoundError, match=name) as caught:
             read_sound(path)
         assert "\n" not in str(caught.value)
+    assert capfd.readouterr().err == ""  # libsndfile's decoders have their own to say
     nothing = tmp_path / "nothing.wav"
     soundfile.write(nothing, tone()[:0], 44_100)
     with pytest.raises(SoundError, match="has no samples"):

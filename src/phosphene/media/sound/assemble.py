@@ -62,8 +62,13 @@ def silence(seconds: float, rate: int) -> Iterator[np.ndarray]:
         left -= BLOCK
 
 
-def write(writer: SoundWriter, source: Blocks, change: Blocks, rate: int, heard_rate: int, *, made: bool) -> None:
-    """Write the source with the change, as loud as the source and never clipped; `made` is for one that was silent."""
+def write(
+    writer: SoundWriter, source: Blocks, change: Blocks, rate: int, heard_rate: int, *, made: bool, ceiling: float
+) -> None:
+    """Write the source with the change, as loud as the source and never clipped; `made` is for one that was silent.
+
+    `ceiling` is the largest sample.
+    """
     before, after = None, None
     for block in mixed(source, change, rate, heard_rate):
         after = after or LoudnessMeter(rate, block.shape[1])
@@ -77,7 +82,7 @@ def write(writer: SoundWriter, source: Blocks, change: Blocks, rate: int, heard_
     gain = 10 ** (max(-MOST_GAIN, min(MOST_GAIN, wanted - now)) / 20) if math.isfinite(wanted - now) else 1.0
     limiter = None
     for block in mixed(source, change, rate, heard_rate):
-        limiter = limiter or Limiter(rate, block.shape[1])
+        limiter = limiter or Limiter(rate, block.shape[1], ceiling)
         writer.write(limiter.add(torch.from_numpy(block.T) * gain).T.numpy())
     if limiter is not None:
         writer.write(limiter.flush().T.numpy())

@@ -16,8 +16,8 @@ ABSOLUTE_GATE = -70.0
 RELATIVE_GATE = -10.0
 """LU below the mean of what passes the absolute gate."""
 
-CEILING = 0.98
-"""The largest sample that the limiter lets pass: lossy formats overshoot a little."""
+CEILING, LOSSY_CEILING = 0.98, 0.89
+"""The largest sample that the limiter lets pass. Lossy formats overshoot: R 128 keeps 1 dB for that."""
 
 LOOK_AHEAD = 0.005
 """Seconds on each side of a peak in which the limiter turns down the gain."""
@@ -77,12 +77,13 @@ class LoudnessMeter:
 
 
 class Limiter:
-    """Turns the gain down around samples beyond `CEILING`, for blocks of `channels` x `samples` in their order.
+    """Turns the gain down around samples beyond `ceiling`, for blocks of `channels` x `samples` in their order.
 
     All channels have the same gain. Results lag behind by `delay` samples; `flush` returns the last ones.
     """
 
-    def __init__(self, rate: int, channels: int) -> None:
+    def __init__(self, rate: int, channels: int, ceiling: float = CEILING) -> None:
+        self._ceiling = ceiling
         self.delay = max(1, round(LOOK_AHEAD * rate))
         self._held = torch.zeros(channels, 2 * self.delay)
         self._skip = 2 * self.delay  # what was held before the beginning
@@ -93,8 +94,8 @@ class Limiter:
         if whole.shape[1] <= 4 * self.delay:
             self._held = whole
             return whole[:, :0]
-        peak = whole.abs().amax(dim=0).clamp(min=CEILING)
-        gain = CEILING / peak
+        peak = whole.abs().amax(dim=0).clamp(min=self._ceiling)
+        gain = self._ceiling / peak
         # The least gain near each sample, smoothed over the same width: never above what that sample needs.
         width = 2 * self.delay + 1
         least = -F.max_pool1d(-gain[None, None], width, 1)

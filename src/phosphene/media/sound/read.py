@@ -26,11 +26,15 @@ from phosphene.media.video.pyav import complaint
 SUFFIXES = frozenset({".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".m4a", ".aac", ".aif", ".aiff", ".caf", ".au"})
 """Suffixes of files that are taken to be sound; others are by their first bytes."""
 
-_MAGIC = (b"fLaC", b"ID3", b"caff", b".snd", b"wvpk", b"\xff\xfb", b"\xff\xf3", b"\xff\xf1", b"\xff\xf9")
+_MP3_MAGIC = (b"ID3", b"\xff\xfb", b"\xff\xf3")
+_MAGIC = (*_MP3_MAGIC, b"fLaC", b"caff", b".snd", b"wvpk", b"\xff\xf1", b"\xff\xf9")
 _FORMATS = "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,ogg,mp3,aac,flac,wav,aiff,caf,au,w64,asf,ape,wv,tta,ac3,eac3,amr"
 _DEPTHS = {"PCM_16": 16, "PCM_24": 24, "PCM_S8": 16, "PCM_U8": 16, "PCM_32": 32, "FLOAT": 32, "DOUBLE": 32}
 _MISSING = 0.05
 """Seconds by which a file may be shorter than it says it is."""
+
+_OGG_PAGE, _OGG_HEADER, _OGG_LAST = 65_307, 26, 4
+"""Of Ogg's pages: bytes of the largest, bytes before the number of segments, and the flag of the last (RFC 3533)."""
 
 BLOCK = 65_536
 """Samples that are read at once."""
@@ -109,14 +113,16 @@ def open_sound(path: StrPath) -> SoundFile:
     path = Path(path)
     digest = _hash(path)
     soundfile = package("soundfile")
-    try:
-        with soundfile.SoundFile(path) as file:
+    found = None
+    if not _is_mp3(path):  # of which libsndfile's decoder writes to stderr what it thinks
+        with suppress(soundfile.LibsndfileError), soundfile.SoundFile(path) as file:
             if path.suffix.lower() == ".wav":
                 _check_length(path)
-            lossy = file.format in ("OGG", "MP3")
-            depth = None if lossy else _DEPTHS.get(file.subtype, 16)
+            if file.format == "OGG":
+                _check_last_page(path)
+            depth = None if file.format == "OGG" else _DEPTHS.get(file.subtype, 16)
             found = SoundFile(path, file.samplerate, file.channels, file.frames, depth, digest)
-    except soundfile.LibsndfileError:
+    if found is None:
         found = _open_by_ffmpeg(path, digest)
     if found.samples == 0:
         raise SoundError(f"{path} has no samples: there is nothing to hear", path=path)
@@ -174,6 +180,25 @@ def _check_length(path: Path) -> None:
                     )
                 return
             file.seek(length + length % 2, os.SEEK_CUR)
+
+
+def _is_mp3(path: Path) -> bool:
+    with open(path, "rb") as file:
+        return path.suffix.lower() == ".mp3" or file.read(3).startswith(_MP3_MAGIC)
+
+
+def _check_last_page(path: Path) -> None:
+    """Raise `SoundError` for an Ogg file whose last page is not whole, or not marked as the last."""
+    with open(path, "rb") as file:
+        size = os.fstat(file.fileno()).st_size
+        file.seek(max(0, size - 2 * _OGG_PAGE))
+        tail = file.read()
+    page = tail[max(0, tail.rfind(b"OggS")) :]
+    whole = len(page) > _OGG_HEADER and len(page) >= _OGG_HEADER + 1 + page[_OGG_HEADER] + sum(
+        page[_OGG_HEADER + 1 : _OGG_HEADER + 1 + page[_OGG_HEADER]]
+    )
+    if not whole or not page[5] & _OGG_LAST:
+        raise SoundError(f"{path} is cut short: its last page is missing", path=path)
 
 
 def _by_libsndfile(sound: SoundFile) -> Iterator[np.ndarray]:

@@ -25,6 +25,10 @@ FRAME = 4096
 """Samples that are handed to the encoder at once."""
 
 
+VORBIS_LEVEL = 0.2
+"""libsndfile's level of compression: Vorbis quality 8, about 256 kbit/s of stereo."""
+
+
 @dataclass(frozen=True)
 class SoundFormat:
     """A container and its codecs by depth in bits, each with its sample format; 0 is for lossy codecs.
@@ -50,7 +54,7 @@ FORMATS = {
     ".ogg": SoundFormat("", {0: ("", "")}),
     ".opus": SoundFormat("ogg", {0: ("libopus", "flt")}, (48000,), bit_rate=160_000),
     ".mp3": SoundFormat("mp3", {0: ("libmp3lame", "fltp")}, _MP3, 2, bit_rate=256_000),
-    ".m4a": SoundFormat("ipod", {0: ("aac", "fltp")}, _AAC, bit_rate=224_000),
+    ".m4a": SoundFormat("ipod", {0: ("aac", "fltp")}, _AAC, 6, bit_rate=224_000),  # PyAV fails at eight planes
 }
 _LAYOUTS = {1: "mono", 2: "stereo", 3: "2.1", 4: "quad", 5: "5.0", 6: "5.1", 7: "6.1", 8: "7.1"}
 
@@ -193,7 +197,8 @@ def writing(path: StrPath, rate: int, channels: int, depth: int | None, recipe: 
 def _vorbis(file: BinaryIO, rate: int, channels: int, comment: str | None) -> Iterator[SoundWriter]:
     soundfile = package("soundfile")
     try:
-        with soundfile.SoundFile(file, "w", rate, channels, format="OGG", subtype="VORBIS") as sound:
+        style = {"format": "OGG", "subtype": "VORBIS", "compression_level": VORBIS_LEVEL}
+        with soundfile.SoundFile(file, "w", rate, channels, **style) as sound:
             if comment is not None:
                 sound.comment = comment
             yield _ByLibsndfile(sound)
