@@ -25,19 +25,30 @@ FORMULAS: dict[str, tuple[Exact, bool]] = {
     "(2 + 7z - (2 + 5z) cos(pi z))/4": (lambda m, z, c: (2 + 7 * z - (2 + 5 * z) * m.cospi(z)) / 4, False),
     "(x^2 - y^2 + a, 2 x y + b)": (lambda m, z, c: m.mpc(z.real**2 - z.imag**2, 2 * z.real * z.imag) + c, True),
     "exp(z)/z + c; z = 1": (lambda m, z, c: m.exp(z) / z + c, True),
+    "newton(z^3 - 1)": (lambda m, z, c: z - (z**3 - 1) / (3 * z**2), False),
+    "newton(z^5 - 2z + 2, 0.9)": (lambda m, z, c: z - m.mpf("0.9") * (z**5 - 2 * z + 2) / (5 * z**4 - 2), False),
+    "newton(z^3 + (c - 1) z - c)": (lambda m, z, c: z - (z**3 + (c - 1) * z - c) / (3 * z**2 + c - 1), True),
+    "newton(sin(z))": (lambda m, z, c: z - m.tan(z), False),
 }
 
 
 def counted(context: Any, step: Exact, z: Any, c: Any, rules: Rules) -> int:
-    """Count the applications until |z| is above the bailout."""
+    """Count the applications until |z| is above the bailout, or until z has moved no further than `settles`."""
     for count in range(rules.iterations + 1):
         try:
             if not (context.isfinite(z) and z.real**2 + z.imag**2 <= rules.bailout**2):
                 return count
-            z = step(context, z, c)
+            before, z = z, step(context, z, c)
         except (ZeroDivisionError, OverflowError):
             return count + 1
+        moved = z - before
+        if rules.settles is not None and moved.real**2 + moved.imag**2 <= rules.settles**2:
+            return count + 1 if count < rules.iterations else NEVER
     return NEVER
+
+
+def rules_for(text: str, iterations: int, *, slopes: bool = False) -> Rules:
+    return Rules(iterations, 1000.0, 1e-6 if parse(text).settles else None, slopes=slopes)
 
 
 def differing(text: str, points: int, rules: Rules, seed: int = 0) -> list[complex]:
@@ -59,16 +70,16 @@ def differing(text: str, points: int, rules: Rules, seed: int = 0) -> list[compl
 
 @pytest.mark.parametrize("text", FORMULAS)
 def test_counts_are_exact(text: str) -> None:
-    assert len(differing(text, 60, Rules(60, 1000.0))) <= 1
+    assert len(differing(text, 60, rules_for(text, 60))) <= 1
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("text", FORMULAS)
 def test_counts_of_a_thousand_points_are_exact(text: str) -> None:
-    wrong = differing(text, 1000, Rules(100, 1000.0), seed=1)
+    wrong = differing(text, 1000, rules_for(text, 100), seed=1)
     assert len(wrong) < 10, wrong
     for point in wrong:  # rounding has grown to the size of the bailout
-        ready = escape.prepare(parse(text), Rules(100, 1000.0, slopes=True))
+        ready = escape.prepare(parse(text), rules_for(text, 100, slopes=True))
         found = escape.iterate(ready, np.array([point.real]), np.array([point.imag]))
         assert max(abs(float(slope[0])) for slope in found.slopes.values()) * 2.0**-52 > 1e-3, point
 

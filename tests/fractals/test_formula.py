@@ -115,12 +115,12 @@ def test_where_formulas_start(text: str, parameter: bool, start: complex) -> Non
     ],
 )
 def test_what_is_no_formula_is_said_in_one_line(text: str, says: str) -> None:
-    began = time.perf_counter()
+    began = time.process_time()
     with pytest.raises(ExpressionError, match=r".") as caught:
         parse(text)
     assert says in str(caught.value)
     assert len(str(caught.value).splitlines()) == 1
-    assert time.perf_counter() - began < 10
+    assert time.process_time() - began < 10
 
 
 WORDS = st.sampled_from(

@@ -6,7 +6,8 @@ computed once.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 
 from phosphene.errors import SettingError
 from phosphene.fractals.graph import Graph
@@ -15,16 +16,25 @@ LARGEST_POWER = 1000
 """Whole powers up to this are products; larger ones are refused, as no picture shows them."""
 
 
+MOST_TERMS = 6
+"""Terms of a polynomial that is known as one."""
+
+
 @dataclass(frozen=True)
 class Value:
     """A value: the nodes of its real and imaginary part, `imaginary` None for a real one.
 
-    `analytic` says that it has a complex derivative: that neither conj, abs, re, im nor arg is in it.
+    `analytic` says that it has a complex derivative: that neither conj, abs, re, im nor arg is in it. `terms` has the
+    coefficients of a polynomial of what is iterated, by power, where it was written as a sum of few; None for others.
     """
 
     real: int
     imaginary: int | None = None
     analytic: bool = True
+    terms: Terms | None = field(default=None, compare=False)
+
+
+Terms = Mapping[int, Value]
 
 
 class Arithmetic:
@@ -42,7 +52,15 @@ class Arithmetic:
 
     def number(self, text: str) -> Value:
         """Return a number."""
-        return Value(self.graph.number(text))
+        return self.constant(Value(self.graph.number(text)))
+
+    def constant(self, value: Value) -> Value:
+        """Return a value that does not depend on what is iterated, known as such."""
+        return replace(value, terms={0: value})
+
+    def variable(self, real: int, imaginary: int | None) -> Value:
+        """Return what is iterated."""
+        return Value(real, imaginary, terms={1: Value(self.graph.number(1))})
 
     def imaginary(self, value: Value) -> int:
         """Return the node of the imaginary part, which is 0 for a real value."""
@@ -50,14 +68,17 @@ class Arithmetic:
 
     def add(self, a: Value, b: Value) -> Value:
         """Return a + b."""
-        return self._both("add", a, b)
+        return self._both("add", a, b, self._sum(a.terms, b.terms))
 
     def sub(self, a: Value, b: Value) -> Value:
         """Return a - b."""
-        return self._both("sub", a, b)
+        return self._both("sub", a, b, self._sum(a.terms, self._scaled(b.terms, {0: self.number("-1")})))
 
     def mul(self, a: Value, b: Value) -> Value:
         """Return a * b."""
+        return replace(self._product(a, b), terms=self._scaled(a.terms, b.terms))
+
+    def _product(self, a: Value, b: Value) -> Value:
         graph = self.graph
         analytic = a.analytic and b.analytic
         if a.imaginary is None or b.imaginary is None:
@@ -87,7 +108,7 @@ class Arithmetic:
 
     def neg(self, a: Value) -> Value:
         """Return -a."""
-        return self.sub(Value(self.graph.number(0)), a)
+        return self.sub(self.number("0"), a)
 
     def power(self, a: Value, b: Value) -> Value:
         """Return a to the power of b: a product for whole numbers, else exp(b log a).
@@ -223,13 +244,75 @@ class Arithmetic:
         real, imaginary = self.graph.derivative([a.real, self.imaginary(a)], {variable: self.graph.number(1)})
         return Value(real, None if a.imaginary is None else imaginary)
 
-    def _both(self, operation: str, a: Value, b: Value) -> Value:
+    def newton(self, a: Value, z: Value) -> Value:
+        """Return the next value of Newton's method, z - a / a', for a function of `z`.
+
+        A polynomial p of degree d has z (1 - 1/d) - r / p' with r = p - z p' / d, in which the highest power cancels.
+        Raises `SettingError` for a value without a derivative.
+        """
+        slope = self.derivative(a, "x")
+        degree = max(a.terms or (0,))
+        if a.terms is None or degree < 2:
+            return self.sub(z, self.div(a, slope))
+        whole = self.number(str(degree))
+        shrunk = self.mul(self.div(self.number(str(degree - 1)), whole), z)
+        rest = {
+            power: self._product(self.div(self.number(str(degree - power)), whole), factor)
+            for power, factor in a.terms.items()
+            if power < degree
+        }
+        if set(rest) == {0} and self.graph.value_of(a.terms[degree].real) and a.terms[degree].imaginary is None:
+            above = self.power(z, self.number(str(degree - 1)))
+            scale = self.div(rest[0], self._product(whole, a.terms[degree]))
+            return self.sub(shrunk, self._over(scale, above, self._square_norm(z), degree - 1))
+        return self.sub(shrunk, self.div(self._polynomial(rest, z), slope))
+
+    def _over(self, scale: Value, power: Value, square_norm: int, exponent: int) -> Value:
+        """Return scale / power, where `power` is a value of this square norm to the `exponent`."""
+        graph = self.graph
+        size = self.power(Value(square_norm), self.number(str(exponent))).real
+        conjugate = Value(power.real, graph.neg(self.imaginary(power)))
+        if scale.imaginary is None:
+            share = graph.div(scale.real, size)
+            return Value(graph.mul(power.real, share), graph.neg(graph.mul(self.imaginary(power), share)))
+        product = self._product(scale, conjugate)
+        return Value(graph.div(product.real, size), graph.div(self.imaginary(product), size))
+
+    def _polynomial(self, terms: Terms, z: Value) -> Value:
+        """Return the sum of terms."""
+        result = self.number("0")
+        for power, factor in sorted(terms.items()):
+            result = self.add(result, self.mul(factor, self.power(z, self.number(str(power)))))
+        return result
+
+    def _sum(self, a: Terms | None, b: Terms | None) -> Terms | None:
+        """Return the terms of a sum; None if they are not known or too many."""
+        if a is None or b is None or len({*a, *b}) > MOST_TERMS:
+            return None
+        both = {**a, **b}
+        for power in a.keys() & b.keys():
+            both[power] = self._both("add", a[power], b[power], None)
+        return {power: factor for power, factor in both.items() if not self._is_zero(factor)} or None
+
+    def _is_zero(self, a: Value) -> bool:
+        return self.graph.is_number(a.real, 0) and (a.imaginary is None or self.graph.is_number(a.imaginary, 0))
+
+    def _scaled(self, a: Terms | None, b: Terms | None) -> Terms | None:
+        """Return the terms of a product of a single term with others; None for other products."""
+        if a is None or b is None or min(len(a), len(b)) > 1:
+            return None
+        ((power, factor),), others = (a.items(), b) if len(a) == 1 else (b.items(), a)
+        if power + max(others) > LARGEST_POWER:
+            return None
+        return {power + other: self._product(factor, value) for other, value in others.items()}
+
+    def _both(self, operation: str, a: Value, b: Value, terms: Terms | None) -> Value:
         graph = self.graph
         real = graph.apply(operation, a.real, b.real)
         analytic = a.analytic and b.analytic
         if a.imaginary is None and b.imaginary is None:
-            return Value(real, None, analytic)
-        return Value(real, graph.apply(operation, self.imaginary(a), self.imaginary(b)), analytic)
+            return Value(real, None, analytic, terms)
+        return Value(real, graph.apply(operation, self.imaginary(a), self.imaginary(b)), analytic, terms)
 
     def _times_i(self, a: Value) -> Value:
         return Value(self.graph.neg(self.imaginary(a)), a.real, a.analytic)

@@ -24,6 +24,9 @@ BLOCK = 16384
 CHUNK = 16
 """Applications between looks at which points are left, where few leave."""
 
+FIRST_CHUNK = 4
+"""Applications until the first such look, where many left a moment ago or may begin to."""
+
 BUSY = 40
 """Points are checked after every application as long as at least one in this many leaves."""
 
@@ -158,7 +161,7 @@ def iterate(iteration: Iteration, a: Array, b: Array, stop: Callable[[], bool] =
             for at in range(0, len(left.where), BLOCK):
                 part = left.part(slice(at, at + BLOCK))
                 fixed = columns_of(graph, program.fixed, {"a": a[part.where], "b": b[part.where]})
-                machines[0].load(part.state, fixed)
+                machines[0].load(part.state, fixed, part.before)
                 several.append(_Run(iteration, machines, found, part, done).to(until, stop))
             if not several:
                 break
@@ -209,36 +212,34 @@ class _Run:
         self.rules, self.counts = iteration.rules, iteration.counts
         self.machine, self.again = machines
         self.found = found
-        self.where, self.before, self.done = left.where, left.before, done
+        self.where, self.done = left.where, done
         self.open = np.ones(len(left.where), bool)
-        self.seen = left.state["x"].copy(), left.state["y"].copy()
+        self.seen: tuple[Array, Array] | None = None
 
     def to(self, until: int, stop: Callable[[], bool]) -> Left:
         """Apply the formula up to this total number of applications; return the points that are left."""
-        busy, chunk = self.done < FIRST_ROUND, 0
+        busy, calm, chunk = self.done < FIRST_ROUND, self.done >= FIRST_ROUND, 0
         while len(self.where) and self.done < until and not stop():
             count = len(self.where)
-            gone = self._watch() if busy else self._chunk(min(CHUNK, until - self.done))
-            chunk += 1
-            busy = gone * BUSY > count
+            gone = self._watch() if busy else self._chunk(min(CHUNK if calm else FIRST_CHUNK, until - self.done))
+            chunk, calm, busy = chunk + 1, not busy, gone * BUSY > count
             if not busy:
                 self._settle(chunk)
         self._compact()
+        before = self.machine.earlier(1)
         state = {name: column.copy() for name, column in self.machine.state.items()}
-        return Left(self.where, self.before, state)
+        return Left(self.where, (before["x"].copy(), before["y"].copy()), state)
 
     def _watch(self) -> int:
         """Apply the formula once; take in the points that leave, and return how many did."""
         machine = self.machine
-        state = {name: column.copy() for name, column in machine.state.items()}
         machine.alive[:] = True
         machine.set_input("n", float(self.done))
         machine.apply()
         gone = np.flatnonzero(self.open & ~machine.alive)
         if len(gone):
             self.open[gone] = False
-            _leave(self, machine, state, gone)
-        self.before = state["x"], state["y"]
+            _leave(self, machine, gone)
         self.done += 1
         if 3 * np.count_nonzero(self.open) < 2 * len(self.open):
             self._compact()
@@ -249,29 +250,27 @@ class _Run:
         machine = self.machine
         self._compact()
         saved = {name: column.copy() for name, column in machine.state.items()}
+        before = machine.earlier(1)["x"].copy(), machine.earlier(1)["y"].copy()
         machine.alive[:] = True
         for step in range(count):
-            if step == count - 1:
-                last = machine.state["x"].copy(), machine.state["y"].copy()
             machine.set_input("n", float(self.done + step))
             machine.apply()
         gone = np.flatnonzero(~machine.alive)
         if len(gone):
-            self.again.load({name: column[gone] for name, column in saved.items()}, machine.fixed_at(gone))
-            before = self.before[0][gone], self.before[1][gone]
-            self._repeat(Left(self.where[gone], before, self.again.state), count)
+            state = {name: column[gone] for name, column in saved.items()}
+            self.again.load(state, machine.fixed_at(gone), (before[0][gone], before[1][gone]))
+            self._repeat(self.where[gone], count)
             self.open[gone] = False
-        self.before = last
         self.done += count
         self._compact()
         return len(gone)
 
-    def _repeat(self, left: Left, count: int) -> None:
+    def _repeat(self, where: Array, count: int) -> None:
         """Apply the formula again to points that leave within `count` applications, one at a time."""
         run = _Run.__new__(_Run)
         run.rules, run.counts, run.found = self.rules, self.counts, self.found
-        run.machine, run.where, run.before, run.done = self.again, left.where, left.before, self.done
-        run.open, run.seen = np.ones(len(left.where), bool), left.before
+        run.machine, run.where, run.done = self.again, where, self.done
+        run.open, run.seen = np.ones(len(where), bool), None
         for _ in range(count):
             run._watch()
             if not len(run.where):
@@ -282,13 +281,14 @@ class _Run:
         if self.counts:
             return
         self._compact()
-        state = self.machine.state
-        returned = (state["x"] == self.seen[0]) & (state["y"] == self.seen[1])
-        if returned.any():
-            self.found.never(self.machine, self.where, returned)
-            self.open &= ~returned
-            self._compact()
-        if chunk & (chunk - 1) == 0:
+        if self.seen is not None:
+            state = self.machine.state
+            returned = (state["x"] == self.seen[0]) & (state["y"] == self.seen[1])
+            if returned.any():
+                self.found.never(self.machine, self.where, returned)
+                self.open &= ~returned
+                self._compact()
+        if self.seen is None or chunk & (chunk - 1) == 0:
             self.seen = self.machine.state["x"].copy(), self.machine.state["y"].copy()
 
     def _compact(self) -> None:
@@ -297,23 +297,27 @@ class _Run:
         if len(kept) == len(self.open):
             return
         self.machine.keep(kept)
-        self.where, self.open = self.where[kept], self.open[kept]
-        self.before = self.before[0][kept], self.before[1][kept]
-        self.seen = self.seen[0][kept], self.seen[1][kept]
+        self.where, self.open = self.where[kept], np.ones(len(kept), bool)
+        if self.seen is not None:
+            self.seen = self.seen[0][kept], self.seen[1][kept]
 
 
-def _leave(run: _Run, machine: Machine, state: Mapping[str, Array], gone: Array) -> None:
-    """Take in the points `gone` of a run that have left with its last application; `state` is that before it."""
-    earlier = {name: column[gone] for name, column in state.items()}
+def _leave(run: _Run, machine: Machine, gone: Array) -> None:
+    """Take in the points `gone` of a run that have left with its last application."""
+    earlier = {name: column[gone] for name, column in machine.earlier(1).items()}
     x, y = earlier["x"], earlier["y"]
-    escaped = ~(x * x + y * y <= run.rules.bailout**2)
-    before = np.hypot(run.before[0][gone], run.before[1][gone])
     where = run.where[gone]
-    run.found.take(escaped, where, run.done, earlier, before)
-    if not escaped.all():
+    escaped = ~(x * x + y * y <= run.rules.bailout**2)
+    if escaped.any():
+        away, before = np.flatnonzero(escaped), machine.earlier(2)
+        radius = np.hypot(before["x"][gone[away]], before["y"][gone[away]])
+        run.found.take(where[away], run.done, {name: column[away] for name, column in earlier.items()}, radius)
+        stay = np.flatnonzero(~escaped)
+        where, gone, x, y = where[stay], gone[stay], x[stay], y[stay]
+    if len(gone):
         after = {name: column[gone] for name, column in machine.state.items()}
         moved = np.hypot(after["x"] - x, after["y"] - y)
-        run.found.take(~escaped, where, run.done + 1, after, moved, stopped=True)
+        run.found.take(where, run.done + 1, after, moved, stopped=True)
 
 
 class Found:
@@ -326,22 +330,15 @@ class Found:
         self._stopped = np.zeros(count, bool)
 
     def take(
-        self,
-        which: Array,
-        where: Array,
-        count: int,
-        state: Mapping[str, Array],
-        before: Array,
-        *,
-        stopped: bool = False,
+        self, where: Array, count: int, state: Mapping[str, Array], before: Array, *, stopped: bool = False
     ) -> None:
-        """Note that the points `which` of those at `where` have left."""
-        places = where[which]
-        self._count[places] = count
+        """Note that the points at `where` have left, with this state."""
+        self._count[where] = count
         for name, column in self.state.items():
-            column[places] = state[name][which]
-        self._before[places] = before[which]
-        self._stopped[places] = stopped
+            column[where] = state[name]
+        self._before[where] = before
+        if stopped:
+            self._stopped[where] = True
 
     def never(self, machine: Machine, where: Array, which: Array) -> None:
         """Note where the points `which` of those at `where` are, which do not leave."""

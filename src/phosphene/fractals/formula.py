@@ -89,11 +89,12 @@ class _Parser(Scanner):
         self.arithmetic = Arithmetic(self.graph, real=self.pair)
         a, b = self.graph.variable("a"), self.graph.variable("b")
         x, y = self.graph.variable("x"), self.graph.variable("y")
-        shared = {"pi": Value(self.graph.constant("pi")), "e": Value(self.graph.constant("e"))}
-        self.point: dict[str, Value] = {"a": Value(a), "b": Value(b)} if self.pair else {"c": Value(a, b)}
-        own = {"x": Value(x), "y": Value(y)} if self.pair else {"z": Value(x, y)}
+        constant = self.arithmetic.constant
+        shared = {name: constant(Value(self.graph.constant(name))) for name in ("pi", "e")}
+        self.point: dict[str, Value] = {"a": Value(a), "b": Value(b)} if self.pair else {"c": constant(Value(a, b))}
+        own = {"x": Value(x), "y": Value(y)} if self.pair else {"z": self.arithmetic.variable(x, y)}
         if not self.pair:
-            shared["i"] = Value(self.graph.number(0), self.graph.number(1))
+            shared["i"] = constant(Value(self.graph.number(0), self.graph.number(1)))
         self.names = {**shared, **self.point, **own, "n": Value(self.graph.variable("n"))}
         self.fixed = {*shared, "n", *own}
         self.start: dict[str, Value] = {}
@@ -247,15 +248,17 @@ class _Parser(Scanner):
             return self.made(start, getattr(self.arithmetic, name), inner)
         if self.pair:
             self.fail(f"{name} needs a function of z, not a pair", start)
-        slope = self.made(start, self.arithmetic.derivative, inner, "x")
         if name == "diff":
-            return slope
+            return self.made(start, self.arithmetic.derivative, inner, "x")
         self.settles = True
-        step = self.made(start, self.arithmetic.div, inner, slope)
-        if relaxed is not None:
-            step = self.made(start, self.arithmetic.mul, relaxed, step)
         self.used.add("z")
-        return self.made(start, self.arithmetic.sub, self.names["z"], step)
+        after = self.made(start, self.arithmetic.newton, inner, self.names["z"])
+        if relaxed is None:
+            return after
+        step = self.made(start, self.arithmetic.sub, after, self.names["z"])
+        return self.made(
+            start, self.arithmetic.add, self.names["z"], self.made(start, self.arithmetic.mul, relaxed, step)
+        )
 
     def deeper(self, read: Callable[[], Value], start: int) -> Value:
         if self.depth == DEEPEST:

@@ -81,7 +81,12 @@ class Graph:
         """Return a - b."""
         if self.is_number(b, 0):
             return a
-        return self.number(0) if a == b else self._folded("sub", a, b, lambda x, y: x - y)
+        if a == b:
+            return self.number(0)
+        operation, operands, _ = self.entries[b]
+        if operation == "sub" and self.is_number(operands[0], 0):  # a - -c
+            return self.add(a, operands[1])
+        return self._folded("sub", a, b, lambda x, y: x - y)
 
     def mul(self, a: int, b: int) -> int:
         """Return a * b; 0 if one of them is the number 0, even where the other is infinite.

@@ -20,7 +20,7 @@ import numpy as np
 
 from phosphene.errors import SettingError
 from phosphene.fractals import exact
-from phosphene.fractals.escape import BLOCK, Found, Outcome, Rules
+from phosphene.fractals.escape import BLOCK, NEVER, Found, Outcome, Rules
 from phosphene.fractals.formula import Formula
 from phosphene.fractals.graph import Graph
 from phosphene.fractals.program import Array, Machine, Program, columns_of
@@ -238,9 +238,9 @@ def _block(deep: Deep, da: Array, db: Array, stop: Callable[[], bool]) -> Outcom
             radius = np.hypot(x, y)
             now = {**machine.state, "x": x, "y": y}
             if gone.any():
-                found.take(gone, left, done, now, before)
+                found.take(left[gone], done, _some(now, gone), before[gone])
             if done == rules.iterations or stop():
-                found.take(~gone, left, -1, now, radius)
+                found.take(left[~gone], NEVER, _some(now, ~gone), radius[~gone])
                 break
             kept, shrunk = np.flatnonzero(~gone), bool(gone.any())
             if shrunk:
@@ -263,11 +263,16 @@ def _block(deep: Deep, da: Array, db: Array, stop: Callable[[], bool]) -> Outcom
             stopped = _stopped(rules, x, y, old)
             if stopped is not None and stopped.any():
                 moved = np.hypot(x - old[0], y - old[1])
-                found.take(stopped, left, done + 1, {**machine.state, "x": x, "y": y}, moved, stopped=True)
+                now = _some({**machine.state, "x": x, "y": y}, stopped)
+                found.take(left[stopped], done + 1, now, moved[stopped], stopped=True)
                 kept = np.flatnonzero(~stopped)
                 machine.keep(kept)
                 left, along, x, y, before = left[kept], along[kept], x[kept], y[kept], before[kept]
     return found.outcome()
+
+
+def _some(state: Mapping[str, Array], which: Array) -> dict[str, Array]:
+    return {name: column[which] for name, column in state.items()}
 
 
 def _stopped(rules: Rules, x: Array, y: Array, before: tuple[Array, Array]) -> Array | None:

@@ -107,6 +107,10 @@ class Program:
     numbers: Mapping[int, float] = field(init=False, repr=False)
 
 
+SETS = 3
+"""Places of a machine's state: those before and after an application, and those before that."""
+
+
 class Machine:
     """A program with buffers for `capacity` points, of which the first `count` are there.
 
@@ -118,47 +122,54 @@ class Machine:
         self.program = program
         self.capacity = capacity
         self.count = 0
-        self._state = {name: np.empty(capacity) for name in program.state}
+        self._at = 0
+        self._sets = [{name: np.empty(capacity) for name in program.state} for _ in range(SETS)]
         self._fixed = {node: np.empty(capacity) for node in program.fixed}
         self._scalars = {name: np.zeros(()) for name in program.inputs}
         self._gathered: dict[str, Array] = {}
         self._alive = np.empty(capacity, bool)
         self._mask = np.empty(capacity, bool)
         self._plan, buffers = _schedule(program)
-        self._buffers = [np.empty(capacity) for _ in range(buffers)]
         self._numbers = {each: each[1] for _, operands, _ in self._plan for each in operands if each[0] == "number"}
         self._arrays: dict[Reference, Array] = {
-            **{("state", name): column for name, column in self._state.items()},
             **{("fixed", node): column for node, column in self._fixed.items()},
-            **{("buffer", index): buffer for index, buffer in enumerate(self._buffers)},
+            **{("buffer", index): np.empty(capacity) for index in range(buffers)},
             ("mask", None): self._mask,
             ("alive", None): self._alive,
         }
-        self._calls: list[tuple[Callable[..., Any], tuple[Any, ...], Any]] = []
+        self._calls: list[list[tuple[Callable[..., Any], tuple[Any, ...], Any]] | None] = [None] * SETS
 
     @property
     def state(self) -> dict[str, Array]:
         """Return the state's variables, views of `count`."""
-        return {name: column[: self.count] for name, column in self._state.items()}
+        return self._set(0)
 
     @property
     def alive(self) -> Array:
         """Return which points have passed every test, a view."""
         return self._alive[: self.count]
 
-    def load(self, state: Mapping[str, Array], fixed: Mapping[int, Array]) -> None:
-        """Take in points: the state's variables and what stays the same, `count` values each."""
-        count = len(next(iter(state.values())))
-        for name, column in self._state.items():
-            column[:count] = state[name]
+    def earlier(self, applications: int) -> dict[str, Array]:
+        """Return the state 1 or 2 applications ago, views, until the next one; `keep` leaves that of one ago."""
+        return self._set(-applications)
+
+    def load(
+        self, state: Mapping[str, Array], fixed: Mapping[int, Array], before: tuple[Array, Array] | None = None
+    ) -> None:
+        """Take in points: the state's variables, what stays the same, and x and y one application ago."""
+        self._bind(len(next(iter(state.values()))))
+        if before is not None:
+            self.earlier(1)["x"][:], self.earlier(1)["y"][:] = before
+        for name, column in self.state.items():
+            column[:] = state[name]
         for node, column in self._fixed.items():
-            column[:count] = fixed[node]
-        self._bind(count)
+            column[: self.count] = fixed[node]
 
     def keep(self, indices: Array) -> None:
         """Keep these points only."""
         count = len(indices)
-        for column in (*self._state.values(), *self._fixed.values()):
+        now, before = self._sets[self._at], self._sets[self._at - 1]
+        for column in (*now.values(), *before.values(), *self._fixed.values()):
             column[:count] = column[indices]
         self._bind(count)
 
@@ -180,22 +191,31 @@ class Machine:
 
     def apply(self) -> None:
         """Apply the formula once to every point."""
-        for function, operands, out in self._calls:
+        calls = self._calls[self._at]
+        if calls is None:
+            calls = self._calls[self._at] = self._bound()
+        for function, operands, out in calls:
             function(*operands, out)
+        self._at = (self._at + 1) % SETS
+
+    def _set(self, ahead: int) -> dict[str, Array]:
+        return {name: column[: self.count] for name, column in self._sets[(self._at + ahead) % SETS].items()}
 
     def _bind(self, count: int) -> None:
-        """Take views of the first `count` values of every array, once for each array."""
+        """Let the calls be those of the first `count` values of every array."""
         self.count = count
-        views: dict[Reference, Any] = {}
-        for reference, array in self._arrays.items():
-            views[reference] = array[:count]
+        self._calls = [None] * SETS
+
+    def _bound(self) -> list[tuple[Callable[..., Any], tuple[Any, ...], Any]]:
+        """Return the calls of an application to the present state, each array's view being taken once."""
+        views: dict[Reference, Any] = {reference: array[: self.count] for reference, array in self._arrays.items()}
+        views |= {("state", name): column for name, column in self._set(0).items()}
+        views |= {("next", name): column for name, column in self._set(1).items()}
         for name, scalar in self._scalars.items():
             gathered = self._gathered.get(name)
-            views["input", name] = scalar if gathered is None else gathered[:count]
+            views["input", name] = scalar if gathered is None else gathered[: self.count]
         views |= self._numbers
-        self._calls = [
-            (call, tuple([views[each] for each in operands]), views[out]) for call, operands, out in self._plan
-        ]
+        return [(call, tuple([views[each] for each in operands]), views[out]) for call, operands, out in self._plan]
 
 
 Reference = tuple[str, Any]
@@ -205,36 +225,27 @@ Call = tuple[Callable[..., Any], tuple[Reference, ...], Reference]
 def _schedule(program: Program) -> tuple[list[Call], int]:
     """Return the calls of one application, and how many buffers they need."""
     graph = program.graph
-    order = _order(program)
     last: dict[int, int] = {}
-    for index, node in enumerate(order):
+    for index, node in enumerate(program.loop):
         for operand in graph.entries[node].operands:
             last[operand] = index
-    results = set(program.state.values())
-    last |= {node: len(order) for node in results if graph.entries[node].operation == "variable"}
     where: dict[int, Reference] = {node: ("number", value) for node, value in program.numbers.items()}
     where |= {node: ("fixed", node) for node in program.fixed}
-    variable = {}
     for node, entry in enumerate(graph.entries):
         if entry.operation == "variable" and entry.name in program.state:
-            where[node], variable[entry.name] = ("state", entry.name), node
+            where[node] = ("state", entry.name)
         elif entry.operation == "variable" and entry.name in program.inputs:
             where[node] = ("input", entry.name)
     target = {node: name for name, node in program.state.items()}
     calls: list[Call] = []
-    moved: dict[str, Reference] = {}
     free: list[int] = []
     buffers = 0
-    for index, node in enumerate(order):
+    for index, node in enumerate(program.loop):
         operation, operands, _ = graph.entries[node]
         references = tuple(where[each] for each in operands)
-        for each in set(operands):
-            kind, which = where[each]
-            if kind == "buffer" and last[each] == index and each not in results:
-                free.append(which)
-        own = target.get(node)
-        if own is not None and last.get(variable.get(own, -1), -1) <= index and last.get(node, -1) <= index:
-            where[node] = ("state", own)
+        free += [where[each][1] for each in set(operands) if where[each][0] == "buffer" and last[each] == index]
+        if node in target:
+            where[node] = ("next", target[node])
         else:
             if not free:
                 free.append(buffers)
@@ -244,25 +255,15 @@ def _schedule(program: Program) -> tuple[list[Call], int]:
         for test in program.tests:
             if test.node == node:
                 calls += _tested(test, where[node])
-        if last.get(node, -1) <= index and node not in results:  # only a test needed it
+        if last.get(node, -1) <= index and node not in target:  # only a test needed it
             free.append(where[node][1])
-    calls += [call for test in program.tests if test.node not in order for call in _tested(test, where[test.node])]
-    for name, node in program.state.items():  # what another variable was is read before anything is written
-        if where[node][0] == "state" and where[node] != ("state", name):
-            calls.append((np.positive, (where[node],), ("buffer", buffers)))
-            moved[name] = ("buffer", buffers)
-            buffers += 1
-        elif where[node] != ("state", name):
-            moved[name] = where[node]
-    return calls + [(np.positive, (source,), ("state", name)) for name, source in moved.items()], buffers
-
-
-def _order(program: Program) -> list[int]:
-    """Return the nodes of an application so that what the next state is made with comes as late as it can."""
-    results = [node for node in program.loop if node in set(program.state.values())]
-    used = {each for node in program.loop for each in program.graph.entries[node].operands}
-    late = [node for node in results if node not in used]
-    return [node for node in program.loop if node not in late] + late
+    calls += [
+        call for test in program.tests if test.node not in program.loop for call in _tested(test, where[test.node])
+    ]
+    for name, node in program.state.items():
+        if where[node] != ("next", name):
+            calls.append((np.positive, (where[node],), ("next", name)))
+    return calls, buffers
 
 
 def _tested(test: Test, value: Reference) -> list[Call]:
