@@ -282,8 +282,8 @@ def threads() -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("threads")
-@pytest.mark.parametrize("command", ["dream", "imagine", "sheet", "iterate", "basins"])
-def test_a_killed_still_continues_to_the_same_bytes(command: str, photo: Path, folder: Path) -> None:
+@pytest.mark.parametrize("command", ["dream", "imagine", "sheet", "iterate", "film", "basins"])
+def test_killed_work_continues_to_the_same_bytes(command: str, photo: Path, folder: Path) -> None:
     args = {
         "dream": ["dream", str(photo), "--target", "block1", "--octaves", "2", "--steps", "4"],
         "imagine": ["imagine", "block1:3", "--steps", "8", "--size", "32", "--views", "2"],
@@ -300,6 +300,7 @@ def test_a_killed_still_continues_to_the_same_bytes(command: str, photo: Path, f
             "--threads",
             "1",
         ],
+        "film": ["iterate", "z^2 + c", "--size", "48x36", "--zoom", "1e-20", "--seconds", "1", "--fps", "8"],
         "basins": [
             "basins",
             *three(photo),
@@ -313,15 +314,16 @@ def test_a_killed_still_continues_to_the_same_bytes(command: str, photo: Path, f
             "2",
         ],
     }[command]
-    assert CliRunner().invoke(phosphene, [*args, "-o", "whole.png"]).exit_code == 0
-    killed = subprocess.run([sys.executable, "-c", KILLED, *args, "-o", "killed.png"], cwd=folder, capture_output=True)
+    whole, killed_at = ("whole.mp4", "killed.mp4") if command == "film" else ("whole.png", "killed.png")
+    assert CliRunner().invoke(phosphene, [*args, "-o", whole]).exit_code == 0
+    killed = subprocess.run([sys.executable, "-c", KILLED, *args, "-o", killed_at], cwd=folder, capture_output=True)
     assert killed.returncode == -signal.SIGKILL
-    assert not (folder / "killed.png").exists()
-    assert (folder / "killed.png.work").is_dir()
-    again = CliRunner().invoke(phosphene, [*args, "-o", "killed.png"])
-    assert "continues unfinished work" in again.stderr
-    assert (folder / "killed.png").read_bytes() == (folder / "whole.png").read_bytes()
-    assert not (folder / "killed.png.work").exists()
+    assert not (folder / killed_at).exists()
+    assert (folder / f"{killed_at}.work").is_dir()
+    again = CliRunner().invoke(phosphene, [*args, "-o", killed_at])
+    assert ("continues after frame 3" if command == "film" else "continues unfinished work") in again.stderr
+    assert (folder / killed_at).read_bytes() == (folder / whole).read_bytes()
+    assert not (folder / f"{killed_at}.work").exists()
 
 
 @pytest.mark.parametrize("wait", [0.6, 1.0, 1.6])
