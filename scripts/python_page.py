@@ -14,7 +14,7 @@ from phosphene.kinds import KINDS
 GROUPS = {
     "Making things": (*(name for name in KINDS if name in phosphene.__all__), "again", "see", "hear", "job"),
     "What they give": ("Picture", "Pictures", "FilmFile", "Learnt", "Sight", "Job", "Event"),
-    "Targets": ("Layer", "Channel", "Neuron", "Class", "Guide", "Style", "Direction", "parse"),
+    "Targets": ("Layer", "Channel", "Neuron", "Class", "Guide", "Style", "Direction", "Like", "Inversion", "parse"),
     "Networks": ("load_net", "wrap"),
     "Recipes": ("Recipe", *(kind.recipe.__name__ for kind in KINDS.values()), "Noise", "Dataset"),
     "Errors": ("PhospheneError",),

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from phosphene.learning import gibbs, learn, recall
     from phosphene.nets import load as load_net
     from phosphene.nets.foreign.wrap import wrap
-    from phosphene.objectives import Channel, Class, Direction, Guide, Layer, Neuron, Style, parse
+    from phosphene.objectives import Channel, Class, Direction, Guide, Inversion, Layer, Like, Neuron, Style, parse
     from phosphene.recipe import (
         AtlasRecipe,
         BasinsRecipe,
@@ -73,7 +73,7 @@ _HOMES = {
     "wrap": "nets.foreign.wrap:wrap",
     **{
         name: f"objectives:{name}"
-        for name in ("Channel", "Class", "Direction", "Guide", "Layer", "Neuron", "Style", "parse")
+        for name in ("Channel", "Class", "Direction", "Guide", "Inversion", "Layer", "Like", "Neuron", "Style", "parse")
     },
     **{
         f"{kind}Recipe": f"recipe:{kind}Recipe"
@@ -123,11 +123,13 @@ __all__ = [
     "Guide",
     "ImagineRecipe",
     "ImagineSoundRecipe",
+    "Inversion",
     "IterateRecipe",
     "Job",
     "Layer",
     "LearnRecipe",
     "Learnt",
+    "Like",
     "MicroscopeRecipe",
     "MorphRecipe",
     "MorphSoundRecipe",

@@ -10,6 +10,7 @@ from phosphene.nets.receptive import Field
 from phosphene.objectives.base import Leaf, Objective, Scaled, Sum
 from phosphene.objectives.features import Channel, Class, Neuron, Word
 from phosphene.objectives.functions.guide import Guide
+from phosphene.objectives.functions.like import Like
 
 CHANNELS = {
     "conv1": 4,
@@ -67,6 +68,7 @@ def leaves() -> st.SearchStrategy[Leaf]:
         st.builds(Channel, names, _indices),
         st.builds(Neuron, names, _indices, _places, _places),
         st.builds(Guide, names, names),
+        st.builds(Like, names, names),
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 
 import torch
 from jaxtyping import Float
@@ -15,6 +16,7 @@ from phosphene.attribution.view import network, picture, size_of, view, view_siz
 from phosphene.nets.base import Net
 from phosphene.objectives.base import Objective, resolve
 from phosphene.objectives.expr import parse
+from phosphene.resampling import resize
 from phosphene.types import Image
 
 HEAT_SIZES = (1.0, 2.0, 3.0)
@@ -72,7 +74,7 @@ def evidence(
     if target is None:
         sight = see(image, net=net, count=1)
         target = (*(each.target for each in sight.labels), *(each.target for each in sight.channels))[0]
-    objective = resolve(parse(str(target)), net.card, lambda path, layer: _guide(net, path, layer))
+    objective = resolve(parse(str(target)), net.card, partial(_guide, net))
     finest = view_size(size, net.card, max(HEAT_SIZES))
     total = torch.zeros(1, 1, *finest, device=image.device)
     for factor in HEAT_SIZES:
@@ -100,6 +102,11 @@ def contributions(net: Net, objective: Objective, image: Image) -> Iterator[Floa
             yield each * each.numel()
 
 
-def _guide(net: Net, path: str, layer: str) -> Float[Tensor, "c k"]:
+def _guide(net: Net, path: str, layer: str, side: int | None = None) -> Float[Tensor, "c rows columns"]:
+    image = within_reach(picture(path), net)
+    if side is not None:
+        height, width = size_of(image)
+        scale = side / max(height, width)
+        image = resize(image, (max(1, round(height * scale)), max(1, round(width * scale)))).clamp(0, 1)
     with torch.no_grad():
-        return net(within_reach(picture(path), net), [layer])[layer][0].flatten(1)
+        return net(image, [layer])[layer][0]

@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 
 from phosphene.loops.scorer import ViewSpec
 from phosphene.objectives.base import Objective
-from phosphene.objectives.features import Neuron
 from phosphene.recipe.stills import ImagineSettings
 from phosphene.types import Size
 
@@ -162,8 +161,8 @@ def is_anywhere(objective: Objective) -> bool:
 
 
 def is_placed(objective: Objective) -> bool:
-    """Tell whether the objective looks at a certain position."""
-    return any(isinstance(leaf, Neuron) for _, leaf in objective.terms())
+    """Tell whether the objective looks at certain positions."""
+    return any(leaf.placed_views for _, leaf in objective.terms())
 
 
 def shaped(side: float, size: Size, multiple: int = 1) -> Size:

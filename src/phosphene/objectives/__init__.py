@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from phosphene.objectives.features import Channel, Class, Layer, Neuron, Word
     from phosphene.objectives.functions.direction import Direction
     from phosphene.objectives.functions.guide import Guide
+    from phosphene.objectives.functions.like import Inversion, Like
     from phosphene.objectives.functions.style import Style
     from phosphene.objectives.priors import diversity
 
@@ -19,8 +20,10 @@ __all__ = [
     "Class",
     "Direction",
     "Guide",
+    "Inversion",
     "Layer",
     "Leaf",
+    "Like",
     "Neuron",
     "Objective",
     "Scaled",
@@ -37,6 +40,7 @@ _HOME = {
     **dict.fromkeys(("Channel", "Class", "Layer", "Neuron", "Word"), "features"),
     "Direction": "functions.direction",
     "Guide": "functions.guide",
+    **dict.fromkeys(("Inversion", "Like"), "functions.like"),
     "Style": "functions.style",
     "diversity": "priors",
     "parse": "expr",

@@ -29,8 +29,10 @@ from phosphene.types import Activations, Features, Logits, Region, Scores
 DEEPEST = 64
 """How deep sums and scales may stand in one another: far beyond use, and well within Python's own stack."""
 
-ReadFeatures = Callable[[str, str], Tensor]
-"""(path, layer) -> a picture's features in that layer: `c k`, a column for each of its positions."""
+ReadFeatures = Callable[..., Tensor]
+"""(path, layer[, side]) -> a picture's features in that layer, `c h w`, or `c k` where positions have no order.
+
+`side` is the longest side in pixels that the picture is given first; without it large pictures are shrunk."""
 
 
 class Objective(ABC):
@@ -155,6 +157,8 @@ class Leaf(Objective):
     layer: str
     statistics: ActivationStatistics | None
     spatial: ClassVar[bool] = True
+    placed_views: ClassVar[bool] = False
+    """Whether it looks at certain places of the canvas, which views must not move far or mirror."""
 
     @property
     def linear(self) -> bool:

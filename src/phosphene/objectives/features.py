@@ -161,6 +161,7 @@ class Neuron(Leaf):
     x: float
     y: float
     statistics: ActivationStatistics | None = field(default=None, compare=False, repr=False)
+    placed_views: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         check_name(self.layer, "a layer")

@@ -220,8 +220,8 @@ class Targets:
     def _resolved(self, objective: Objective) -> Objective:
         return resolve(objective, self._net.card, self._read, normalised=self._equalise)
 
-    def _read(self, path: str, layer: str) -> Tensor:
-        """Return a guide's features, `c k`."""
+    def _read(self, path: str, layer: str, side: int | None = None) -> Tensor:
+        """Return a guide's features, `c h w`, or `c 1` of a vector; `side` is its longest one in pixels."""
         if Path(path).suffix == VECTOR:
             return self._vector(path)
         if self._net.card.input.sound is not None:
@@ -235,10 +235,11 @@ class Targets:
             lambda photo: photo.sha256,
         )
         self.guides[path] = photo.sha256
-        size = sources.size_for(min(GUIDE_SIDE, max(photo.size)), photo.size)
+        size = sources.size_for(side or min(GUIDE_SIDE, max(photo.size)), photo.size)
         with torch.no_grad():
             guide = resize(photo.image, size, clamp=True).to(next(self._net.parameters()).device)
-            return self._net(guide, [layer])[layer][0].flatten(1)
+            features = self._net(guide, [layer])[layer][0]
+        return features if features.ndim == 3 else features[:, None, None]
 
     def _vector(self, path: str) -> Tensor:
         """Return the only tensor of a safetensors file, as a direction `c 1`."""
@@ -250,7 +251,7 @@ class Targets:
         return vector.to(next(self._net.parameters()).device)[:, None]
 
     def _hear(self, path: str, layer: str) -> Tensor:
-        """Return the features of a guide that is a sound, of its first `GUIDE_SECONDS`, `c k`."""
+        """Return the features of a guide that is a sound, of its first `GUIDE_SECONDS`, `c h w`."""
         spec = self._net.card.input.sound
         assert spec is not None
         known = FileSource(path=path, sha256=self._known.get(path))
@@ -262,4 +263,4 @@ class Targets:
         device = next(self._net.parameters()).device
         with torch.no_grad():
             heard = LogMel(spec)(torch.from_numpy(wave)[None]).to(device)
-            return self._net(heard, [layer])[layer][0].flatten(1)
+            return self._net(heard, [layer])[layer][0]

@@ -58,7 +58,7 @@ class Guide(Function):
         statistics = context.statistics(self.layer)
         if not context.has_positions(self.layer):
             raise unfit(f"{self.layer} has no positions to be guided: choose another layer for {str(self)!r}", self)
-        columns = context.read_features(self.path, self.layer) if context.read_features else None
+        columns = context.read_features(self.path, self.layer).flatten(1) if context.read_features else None
         return replace(self, statistics=statistics, columns=columns)
 
     __str__ = Function.__str__

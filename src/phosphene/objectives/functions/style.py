@@ -66,7 +66,7 @@ class Style(Function):
             raise unfit(f"{self.layer} has no positions to correlate: choose another layer for {str(self)!r}", self)
         if context.read_features is None:
             return replace(self, statistics=statistics)
-        features = context.read_features(self.path, self.layer)
+        features = context.read_features(self.path, self.layer).flatten(1)
         return replace(self, statistics=statistics, gram=gram(features[None, :, None])[0] / features.shape[1])
 
     __str__ = Function.__str__
