@@ -82,8 +82,9 @@ class ImagineOptions(CommonOptions, total=False):
     ensemble: tuple[str, ...] | Literal["auto"] | str
     """Further networks that score pictures of labels together with net; auto for those that suit it, none for net
     alone."""
-    method: Literal["robust", "lucid"]
-    """How to imagine; lucid is as published in 2017, and uses only steps, rate and decay."""
+    method: Literal["robust", "maco", "lucid"]
+    """How to imagine; maco keeps to the magnitudes of photographs, and what does not matter is transparent; lucid
+    is as published in 2017, and uses only steps, rate and decay."""
     print: str | None
     """Carry the picture on to a print of this paper: 60x90cm@200, 8x10in, A3@300; at 200 dots per inch if not
     given."""
@@ -159,6 +160,8 @@ class SheetOptions(CommonOptions, total=False):
     """Pictures in a row; auto for a sheet that is about square."""
     gap: int
     """White pixels between pictures."""
+    method: Literal["robust", "maco"]
+    """How to imagine; maco keeps to the magnitudes of photographs, and what does not matter is white."""
     steps: int
     """Steps of ascent for the shape; a quarter as many follow for each octave of detail."""
     sketches: int
@@ -645,7 +648,7 @@ class AnyOptions(CommonOptions, total=False):
     tileable: bool
     tile: int | Literal["auto"]
     ensemble: tuple[str, ...] | Literal["auto"] | str
-    method: Literal["robust", "lucid"]
+    method: Literal["robust", "maco", "lucid"] | Literal["robust", "maco"]
     diversity: float
     sketches: int
     sketch_steps: int

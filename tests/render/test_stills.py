@@ -248,6 +248,26 @@ def test_a_presets_target_counts_unless_another_is_given() -> None:
             assert made.recipe.model_dump()["target"] == "conv2"
 
 
-def test_lucid_makes_no_tiles() -> None:
-    with pytest.raises(SettingError, match="lucid, which is as published, makes no tileable"):
-        ph.job("imagine", target="conv2:3", net="pocket", method="lucid", tileable=True).work  # noqa: B018
+@pytest.mark.parametrize(
+    ("method", "setting", "value"),
+    [
+        ("lucid", "tileable", True),
+        ("maco", "tileable", True),
+        ("maco", "symmetry", "mirror"),
+        ("maco", "print", "a6@72"),
+    ],
+)
+def test_a_method_refuses_what_it_cannot_do(method: str, setting: str, value: object) -> None:
+    with pytest.raises(SettingError, match=f"method {method} and {setting} exclude each other"):
+        ph.job("imagine", target="conv2:3", net="pocket", method=method, **{setting: value}).work  # noqa: B018
+
+
+def test_what_does_not_matter_is_transparent_with_maco_and_white_on_its_sheet() -> None:
+    few = {"net": "pocket", "method": "maco", "size": 32, "steps": 2, "sketches": 1, "views": 1}
+    made = ph.imagine("conv2:3", detail=0.0, **few)
+    assert made.alpha is not None
+    assert made.alpha.min() < 0.5 < made.alpha.max() == 1
+    assert made.pil().mode == "RGBA"
+    sheet = ph.sheet(["conv2:3", "conv2:4"], **few)
+    assert sheet.alpha is None
+    assert sheet.size == (32, 68)

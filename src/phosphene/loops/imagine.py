@@ -15,14 +15,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 
+from torch import Tensor
 from torch.nn import functional as F
 
 from phosphene.canvas.base import Canvas
 from phosphene.canvas.fourier import FourierCanvas
+from phosphene.canvas.phases import PhaseCanvas
 from phosphene.canvas.symmetric import symmetric
 from phosphene.errors import check
 from phosphene.gradients import precision as precisions
-from phosphene.loops import torus
+from phosphene.loops import maco, torus
 from phosphene.loops.arithmetic import Arithmetic
 from phosphene.loops.ascent import Course, ascend
 from phosphene.loops.composition import composed
@@ -73,6 +75,7 @@ def imagine_steps(
     canvas: Callable[[Size, int], Canvas] | None = None,
     augment: Augment | None = None,
     tileable: bool = False,
+    natural: Tensor | None = None,
 ) -> Iterator[Step]:
     """Imagine images that maximise `objective` in `net`, step by step.
 
@@ -92,6 +95,8 @@ def imagine_steps(
         canvas: makes the canvas for a size and a number of images; a `FourierCanvas` by default.
         augment: makes the transform of one kind of view; `views`, `tint` and `noise` of the settings by default.
         tileable: whether opposite edges of the images join, so that they repeat without a seam.
+        natural: the magnitudes of waves in photographs, 3 rows columns, to keep to them (`phosphene.loops.maco`); the
+            finished images then have a fourth channel, their opacity.
 
     Yields:
         A `Step` after each step. While sketching, its image is the best sketch so far of each image.
@@ -107,6 +112,7 @@ def imagine_steps(
     ensemble = Ensemble(members, settings, dtype, flip=flip, augment=augment)
     sizes = _input_sizes(*(each.net for each in members))
     stages = plan(sizes, objective, settings, count=count, size=size, closest=net.card.closest)
+    stages = stages if natural is None else maco.natural_stages(stages, size)
     # A texture fills its canvas, and what has a position is where it was asked for.
     composes = not (is_anywhere(objective) or is_placed(objective))
     focus, calm = (settings.focus, settings.calm) if composes and not tileable else (0.0, 0.0)
@@ -115,6 +121,8 @@ def imagine_steps(
         if canvas is not None:
             return canvas(stage.size, stage.pictures)
         rng, channels = arithmetic.rng("canvas"), net.card.input.channels
+        if natural is not None:
+            return PhaseCanvas(natural, stage.size, stage.pictures, generator=rng)
         kind = torus.TorusFourierCanvas if tileable else FourierCanvas
         inner = kind(stage.size, stage.pictures, channels=channels, decay=stage.decay, generator=rng)
         return symmetric(inner, settings.symmetry)
@@ -135,7 +143,8 @@ def imagine_steps(
         return ensemble.evaluate(image, stages[stage].looks, arithmetic.rng("sketches", stage + 1), COMPARISONS)
 
     course = Course(stages, canvas_of, look, BETAS, LAST_RATE, compare)
-    yield from ascend(course, count=count, size=size, arithmetic=arithmetic, state=state)
+    steps = ascend(course, count=count, size=size, arithmetic=arithmetic, state=state)
+    yield from steps if natural is None else maco.with_opacity(steps, ensemble, stages[-1].looks, arithmetic)
 
 
 def _input_sizes(*nets: Net) -> list[int]:

@@ -45,6 +45,7 @@ def sheet_steps(
     gap: int = 4,
     size: Size = (128, 128),
     precision: str = "auto",
+    natural: Tensor | None = None,
     state: State | None = None,
 ) -> Iterator[Step]:
     """Imagine an image of each of `objectives` in `net`, step by step, row by row on one sheet.
@@ -58,7 +59,7 @@ def sheet_steps(
         objectives: resolved expressions, one or more.
         settings: those of the recipe; `diversity` is not used, since images of different things differ.
         others: further networks that score the images, each with the same objectives as resolved on its card.
-        arithmetic, precision, state: see `imagine_steps`.
+        arithmetic, precision, natural, state: see `imagine_steps`; pictures with an opacity are laid on white.
         columns: images in a row; None for a sheet that is about square.
         gap: white pixels between images, from 0.
         size: (height, width) of each image.
@@ -89,12 +90,13 @@ def sheet_steps(
             count=len(batch),
             size=size,
             precision=precision,
+            natural=natural,
             state=inner,
         )
         inner = None
         before = sum(map(len, batches[:number_of]))
         for step in steps:
-            sheet = grid.placed(sheet, batch, resize(step.image, size, clamp=True))
+            sheet = grid.placed(sheet, batch, resize(on_paper(step.image), size, clamp=True))
             yield replace(
                 step,
                 stage=f"batch {number_of + 1} of {len(batches)}, {step.stage}",
@@ -113,6 +115,13 @@ def _state(batch: int, step: Step, sheet: Image) -> State:
         "sheet": sheet,
         **{f"inner.{name}": tensor for name, tensor in step.state.items()},
     }
+
+
+def on_paper(images: Tensor) -> Tensor:
+    """Return images whose fourth channel, if they have one, is their opacity, as laid on white, `n 3 h w`."""
+    if images.shape[1] != 4:
+        return images
+    return PAPER + (images[:, :3] - PAPER) * images[:, 3:]
 
 
 class Each(Several):

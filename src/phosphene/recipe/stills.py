@@ -132,9 +132,10 @@ class _ImagineBase(EnsembleRecipe):
     size: SizeField = Field(512, description="Size of the picture: a square's side, or WIDTHxHEIGHT.")
     count: Annotated[int, Field(ge=1, le=64)] = Field(1, description="How many different pictures to make.")
     pick: Annotated[int, Field(ge=1, le=64)] | None = None
-    method: Literal["robust", "lucid"] = Field(
+    method: Literal["robust", "maco", "lucid"] = Field(
         "robust",
-        description="How to imagine; lucid is as published in 2017, and uses only steps, rate and decay.",
+        description="How to imagine; maco keeps to the magnitudes of photographs, and what does not matter is "
+        "transparent; lucid is as published in 2017, and uses only steps, rate and decay.",
     )
 
 
@@ -177,6 +178,10 @@ class SheetRecipe(PrintSettings, EnsembleRecipe):
         "auto", description="Pictures in a row; auto for a sheet that is about square."
     )
     gap: Annotated[int, Field(ge=0, le=256)] = Field(4, description="White pixels between pictures.")
+    method: Literal["robust", "maco"] = Field(
+        "robust",
+        description="How to imagine; maco keeps to the magnitudes of photographs, and what does not matter is white.",
+    )
     steps: ShapeSteps = 64
     sketches: Sketches = 2
     views: Views = 4

@@ -20,6 +20,7 @@ from phosphene.loops.step import State, Step, pack
 from phosphene.loops.version1 import arithmetic_for
 from phosphene.media import atomic, memory
 from phosphene.media.image import check_writable
+from phosphene.media.natural_spectrum import read_magnitudes
 from phosphene.media.work import WorkFolder
 from phosphene.nets.base import Net
 from phosphene.objectives.masked import MaskedPart
@@ -46,7 +47,7 @@ class StillWork(Work):
     """The work of one or more pictures.
 
     `begin` does the work from a state; `finished` makes pictures of the final `size` of a step's, and `start` those
-    before the first step.
+    before the first step. A fourth channel of pictures is their alpha.
     """
 
     recipe: BaseRecipe
@@ -64,13 +65,15 @@ class StillWork(Work):
 
     def look(self, step: Step) -> Image:
         """Return the first picture as it is after `step`, 1 3 h w."""
-        return self.finished(step.image)[:1].cpu()
+        return self.finished(step.image)[:1, :3].cpu()
 
     def result(self, step: Step | None) -> Pictures:
         """Return the pictures after `step`, or those of the beginning."""
         images = (self.start() if step is None else self.finished(step.image)).cpu()
-        each = zip(images, self.recipe.pictures(), strict=True)
-        return Pictures(Picture(image[None], recipe, self.alpha) for image, recipe in each)
+        each = zip(images.split(1), self.recipe.pictures(), strict=True)
+        return Pictures(
+            Picture(image[:, :3], recipe, image[:, 3:] if image.shape[1] == 4 else self.alpha) for image, recipe in each
+        )
 
     def written(self, path: Path, step: Step | None) -> Pictures:
         """Return the pictures that were written to `path`."""
@@ -189,7 +192,7 @@ def _parts(
 
 def build_imagine(recipe: ImagineRecipe, net: Net, given: Given) -> Work:
     """Return the work of imagining what the recipe's target stands for."""
-    _check_method(recipe)
+    natural = _natural(recipe, net)
     arithmetic = arithmetic_for(recipe.version, recipe.seed)
     targets = networks.Targets(net, given.path, given.look_in, recipe.guides)
     objective = targets(recipe.target)
@@ -197,7 +200,7 @@ def build_imagine(recipe: ImagineRecipe, net: Net, given: Given) -> Work:
     memory.check(size, recipe.count)
     device = next(net.parameters()).device
     dtype = choose_dtype(recipe.precision, device)
-    robustly = recipe.method == "robust"
+    robustly = recipe.method != "lucid"
     companions = (
         networks.companions(recipe, [recipe.target], [objective], given.path, given.look_in) if robustly else []
     )
@@ -223,6 +226,7 @@ def build_imagine(recipe: ImagineRecipe, net: Net, given: Given) -> Work:
             precision=recipe.precision,
             state=state,
             tileable=recipe.tileable,
+            natural=natural,
         )
 
     def as_published(state: State | None) -> Iterator[Step]:
@@ -236,30 +240,44 @@ def build_imagine(recipe: ImagineRecipe, net: Net, given: Given) -> Work:
     def grey() -> Tensor:
         return torch.full((len(recipe.pictures()), 3, *size), 0.5)
 
-    begin = {"robust": robust, "lucid": as_published}[recipe.method]
-    seen = {
-        "robust": imagine.pixels_seen(
-            net, objective, recipe, others=[each for each, _ in companions], count=recipe.count, size=size
-        ),
-        "lucid": recipe.steps * recipe.count * math.prod(size),
-    }[recipe.method]
+    nets = [each for each, _ in companions]
+    seen = (
+        imagine.pixels_seen(net, objective, recipe, others=nets, count=recipe.count, size=size)
+        if robustly
+        else recipe.steps * recipe.count * math.prod(size)
+    )
+    begin = robust if robustly else as_published
     work = StillWork(recipe, Load.of(seen, objective.layers(), dtype), size, grey, begin, finished, device)
     return (
         work if recipe.print is None else prints.imagined_print(recipe, work, net, objective, arithmetic, given.workers)
     )
 
 
-def _check_method(recipe: ImagineRecipe) -> None:
-    if recipe.method == "lucid" and recipe.tileable:
+def _natural(recipe: ImagineRecipe | SheetRecipe, net: Net) -> Tensor | None:
+    """Return the magnitudes of photographs for the method that keeps to them, or None for others.
+
+    Raises `SettingError` for what a method cannot do.
+    """
+    cannot = {"lucid": ("tileable",), "maco": ("tileable", "symmetry", "print")}.get(recipe.method, ())
+    for name in cannot:
+        if getattr(recipe, name, None):
+            raise SettingError(
+                f"method {recipe.method} and {name} exclude each other: leave out one of them",
+                setting=name,
+                value=getattr(recipe, name),
+            )
+    if recipe.method != "maco":
+        return None
+    if net.card.input.channels != 3:
         raise SettingError(
-            "method lucid, which is as published, makes no tileable pictures: leave out one of them",
-            setting="tileable",
-            value=True,
+            f"method maco is for networks of pictures in colour, which {net.card.name!r} is not", setting="method"
         )
+    return read_magnitudes()
 
 
 def build_sheet(recipe: SheetRecipe, net: Net, given: Given) -> Work:
     """Return the work of imagining everything that the recipe lists."""
+    natural = _natural(recipe, net)
     recipe = recipe.model_copy(update={"targets": networks.spread_all(net, recipe.targets)})
     targets = networks.Targets(net, given.path, given.look_in, recipe.guides)
     objectives = tuple(map(targets, recipe.targets))
@@ -291,6 +309,7 @@ def build_sheet(recipe: SheetRecipe, net: Net, given: Given) -> Work:
             gap=recipe.gap,
             size=size,
             precision=recipe.precision,
+            natural=natural,
             arithmetic=arithmetic,
             state=state,
         )
