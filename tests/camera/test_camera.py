@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import itertools
 import json
+import re
+import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -17,7 +20,8 @@ from torch import Tensor
 
 from phosphene import nets
 from phosphene.attribution import labels_of
-from phosphene.camera.capture import views
+from phosphene.camera.capture import View, views
+from phosphene.camera.eye import watch
 from phosphene.camera.live import LiveDream
 from phosphene.camera.things import LIKE, Things, features_of
 from phosphene.cli.camera import camera
@@ -43,6 +47,9 @@ class Unreliable:
         self.left -= 1
         return (True, FRAME) if self.left >= 0 else (False, None)
 
+    def get(self, what: int) -> float:
+        return 10.0  # frames per second
+
     def release(self) -> None:
         self.opened = False
 
@@ -65,6 +72,62 @@ def test_a_film_ends_and_a_missing_one_is_one_line() -> None:
     assert len(list(views("cup.mp4", opens=lambda _: Unreliable(3)))) == 3
     (only,) = views("cup.mp4", opens=lambda _: Unreliable(0))
     assert only.problem.startswith("cup.mp4 is no film")
+
+
+def frames_of(count: int, size: tuple[int, int] = (24, 32)) -> Iterator[View]:
+    for index in range(count):
+        yield View(index, torch.full((1, 3, *size), (index % 100) / 100))
+
+
+def test_a_slow_dream_holds_up_neither_the_camera_nor_what_is_seen() -> None:
+    dreamt, all_seen = threading.Event(), threading.Event()
+
+    def dream(image: Tensor) -> Tensor:
+        assert all_seen.wait(20)  # this dream takes as long as all looks together
+        dreamt.set()
+        return image
+
+    def camera_views() -> Iterator[View]:
+        for view in frames_of(8):
+            yield view
+            time.sleep(0.01)
+        assert dreamt.wait(20)
+
+    seen = []
+    for sight in watch(camera_views(), lambda image: image.mean(), dream, in_turn=False, see_every=0):
+        if sight.seen is not None:
+            seen.append(sight.view.index)
+            if seen[-1] == 7:
+                all_seen.set()
+    assert seen == sorted(set(seen))
+    assert seen[-1] == 7  # the newest
+
+
+def test_a_film_s_frames_wait_until_they_are_dreamt_on() -> None:
+    found = watch(frames_of(6), lambda image: 1, lambda image: image + 1, in_turn=True)
+    assert [each.view.index for each in found if each.dream is not None] == [0, 1, 2, 3, 4, 5]
+    only_seen = watch(frames_of(6), lambda image: float(image.mean()), in_turn=True)
+    assert [each.view.index for each in only_seen] == [0, 1, 2, 3, 4, 5]
+
+
+def test_what_fails_in_a_dream_is_raised_and_leaving_early_ends_the_threads() -> None:
+    def fails(image: Tensor) -> Tensor:
+        raise SettingError("no", setting="net")
+
+    with pytest.raises(SettingError):
+        list(watch(frames_of(9), lambda image: 1, fails, in_turn=False))
+    before = threading.active_count()
+    endless = watch((View(i, torch.zeros(1, 3, 8, 8)) for i in itertools.count()), lambda image: 1, in_turn=True)
+    next(endless)
+    endless.close()
+    assert threading.active_count() <= before
+
+
+def test_a_film_played_live_comes_at_its_own_speed() -> None:
+    waited: list[float] = []
+    film = views("cup.mp4", opens=lambda _: Unreliable(3), sleep=waited.append, paced=True)
+    assert len(list(film)) == 3
+    assert waited == pytest.approx([0, 0.1, 0.2], abs=0.05)  # as nobody really waits, from the beginning on
 
 
 def moving(count: int, size: tuple[int, int] = (48, 64)) -> Iterator[Tensor]:
@@ -116,6 +179,9 @@ def test_things_are_told_apart_kept_and_forgotten(tmp_path: Path) -> None:
         assert found.likeness > LIKE
     kept.forget("a")
     assert list(kept.sums) == ["b"]
+    assert kept.recognise(torch.ones(5)) is None  # another network's
+    with pytest.raises(SettingError, match="another network"):
+        kept.learn("c", [torch.ones(5)])
     with pytest.raises(SettingError, match="1 to 80"):
         kept.learn(" ", [torch.ones(3)])
     (tmp_path / "broken.safetensors").write_bytes(b"no")
@@ -138,12 +204,12 @@ def film(tmp_path: Path) -> Path:
 def test_a_film_is_a_camera_on_the_command_line(film: Path, tmp_path: Path) -> None:
     run = CliRunner()
     done = run.invoke(
-        camera, [str(film), "--target", "mixed3a", "--diary", str(tmp_path / "diary"), "--json", "--frames", "4"]
+        camera, [str(film), "--target", "block4", "--diary", str(tmp_path / "diary"), "--json", "--frames", "4"]
     )
     assert done.exit_code == 0, done.output
     first = json.loads(done.stdout.splitlines()[0])
     assert (tmp_path / "diary" / first["picture"]).is_file()
-    assert "4 frames" in done.stderr
+    assert re.match(r"\d+ frames seen.*, 4 frames dreamt", done.stderr)
     things = str(tmp_path / "things.safetensors")
     assert run.invoke(camera, [str(film), "--learn", "my cup", "--known", things]).output == "my cup: 5 views\n"
     assert '"my cup"' in run.invoke(camera, [str(film), "--known", things, "--json"]).output

@@ -16,6 +16,13 @@ RETRY = 5.0
 """Seconds until a camera that is missing or has died is tried again."""
 
 
+FRAME_RATE = 5
+"""OpenCV's number of a film's frame rate."""
+
+DEFAULT_RATE = 25.0
+"""Frames per second of a film that does not tell."""
+
+
 @dataclass(frozen=True)
 class View:
     """A frame, 1 3 h w, sRGB in [0, 1], with its number, or the sentence that says why there is none."""
@@ -31,6 +38,7 @@ def views(
     opens: Callable[[str], Any] | None = None,
     sleep: Callable[[float], object] = time.sleep,
     again: bool | None = None,
+    paced: bool = False,
 ) -> Iterator[View]:
     """Yield the frames of `source` for as long as there are any, and a problem once each time that they fail.
 
@@ -39,26 +47,30 @@ def views(
 
     Args:
         source: what to read.
-        opens: returns what has OpenCV's `isOpened`, `read` and `release`; by default OpenCV's own reader.
+        opens: returns what has OpenCV's `isOpened`, `read`, `get` and `release`; by default OpenCV's own reader.
         sleep: waits.
         again: whether to try again after the end; by default for all but films.
+        paced: whether a film's frames come at their own times, as a camera's do.
 
     Raises:
         MissingExtraError: without OpenCV.
     """
     opens = opens or _opened
-    film = not source.isdecimal() and "://" not in source
+    film = is_film(source)
     again = not film if again is None else again
     index, told = 0, ""
     while True:
         reader = opens(source)
-        begun = index
+        begun, since = index, time.monotonic()
+        rate = reader.get(FRAME_RATE) or DEFAULT_RATE if film and paced else None
         try:
             while reader.isOpened():
                 there, frame = reader.read()
                 if not there:
                     break
                 told = ""
+                if rate:
+                    sleep(max(0.0, since + (index - begun) / rate - time.monotonic()))
                 yield View(index, _image(frame))
                 index += 1
         finally:
@@ -73,6 +85,15 @@ def views(
             told = problem
             yield View(index, problem=f"{problem}: tried again every {RETRY:.0f} s")
         sleep(RETRY)
+
+
+def is_film(source: str) -> bool:
+    """Return whether a source is a film, which has an end, and no device or stream.
+
+    >>> is_film("cup.mp4"), is_film("0"), is_film("rtsp://garden.local/stream")
+    (True, False, False)
+    """
+    return not source.isdecimal() and "://" not in source
 
 
 def _image(frame: Any) -> Image:

@@ -35,6 +35,12 @@ class _Arrived:
     time: Fraction = Fraction(0)
 
 
+class _Quick(Arithmetic):
+    """Takes as long for every frame: what has come into view is not dreamt on further, it gains within a few frames."""
+
+    catches_up = False
+
+
 class LiveDream:
     """Dreams on frames that arrive one by one, carried along by optical flow; memory does not grow.
 
@@ -55,7 +61,7 @@ class LiveDream:
         self._count = 0
         schedule = TargetSchedule(engine, Keys((0.0,), (objective,)))
         self._steps: Iterator[Step] = video_steps(
-            schedule, self._arrivals(), settings, size=size, arithmetic=Arithmetic(seed)
+            schedule, self._arrivals(), settings, size=size, arithmetic=_Quick(seed), flow_side=max(size)
         )
 
     def __call__(self, image: Image) -> Tensor:

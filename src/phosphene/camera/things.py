@@ -55,6 +55,12 @@ class Things:
             raise SettingError(f"{MOST_WORDS} words are known: forget one first", setting="word", value=word)
         for each in features:
             unit = F.normalize(each, dim=0)
+            if other := next((name for name, known in self.sums.items() if len(known) != len(unit)), None):
+                raise SettingError(
+                    f"{other!r} was learnt with another network: forget it first, or use that network",
+                    setting="word",
+                    value=word,
+                )
             self.sums[word] = unit + self.sums[word] if word in self.sums else unit
 
     def forget(self, word: str) -> None:
@@ -62,10 +68,10 @@ class Things:
         self.sums.pop(word, None)
 
     def recognise(self, features: Float[Tensor, " c"]) -> Recognised | None:
-        """Return the word whose views are most like this one; None if no word is known."""
-        if not self.sums:
+        """Return the word whose views are most like this one; None if no word is known with this network."""
+        words = [word for word, each in self.sums.items() if len(each) == len(features)]
+        if not words:
             return None
-        words = list(self.sums)
         means = F.normalize(torch.stack([self.sums[word] for word in words]), dim=1)
         likeness = means @ F.normalize(features, dim=0)
         best = int(likeness.argmax())

@@ -4,27 +4,32 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Iterable, Iterator
+from contextlib import closing
 from datetime import datetime
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
+from phosphene import nets
+from phosphene.camera import choice
 from phosphene.cli import options
 from phosphene.cli.root import Command, printable
 
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from phosphene.camera.capture import View
     from phosphene.camera.things import Things
-
-SEE_EVERY = 0.2
-"""Seconds between two looks at what is there, while it also dreams."""
+    from phosphene.nets.base import Net
 
 
 @click.command(cls=Command)
 @click.argument("source", default="0")
-@click.option("--net", default="pocket", show_default=True, help="The network, by name.")
+@click.option("--net", default=choice.NET, show_default=True, help="The network that dreams, by name.")
+@click.option("--see-net", default=nets.RECOGNISES, show_default=True, help="The network that tells what is there.")
 @click.option("-t", "--target", metavar="TEXT", help="Dream, and bring this out; by default it only sees.")
 @click.option("--diary", type=options.PATH, metavar="FOLDER", help="Keep what was seen, with times and pictures.")
 @click.option("--known", type=options.PATH, metavar="FILE", help="A file of words that it was taught (.safetensors).")
@@ -33,10 +38,12 @@ SEE_EVERY = 0.2
 @click.option("--forget", metavar="WORD", help="Forget a word of --known, and end.")
 @click.option("--frames", type=click.IntRange(min=1), help="End after this many frames.")
 @click.option("--every", type=click.IntRange(min=1), default=1, show_default=True, help="Use every Nth frame.")
+@click.option("--live", is_flag=True, help="Play a film at its own speed, as a camera does: late frames are skipped.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
 def camera(
     source: str,
     net: str,
+    see_net: str,
     target: str | None,
     diary: Path | None,
     known: Path | None,
@@ -45,20 +52,21 @@ def camera(
     forget: str | None,
     frames: int | None,
     every: int,
+    live: bool,
     as_json: bool,
 ) -> None:
     """Tell what a camera sees, and dream on it, live.
 
     \b
       phosphene camera
-      phosphene camera rtsp://garden.local/stream --target mixed4c --diary seen/
+      phosphene camera rtsp://garden.local/stream --target block12 --diary seen/
       phosphene camera cup.mp4 --learn "my cup" --known things.safetensors
       phosphene camera --known things.safetensors
 
     SOURCE is a device's number, the address of a stream, or a film; a camera that is missing or dies is tried again
     every 5 s. A line is printed whenever what is seen changes. The studio has a camera page, for the browser's own.
     """
-    from phosphene import nets
+    from phosphene.camera.capture import is_film
     from phosphene.camera.capture import views as views_of
 
     words = _words(known, learn, forget)
@@ -66,88 +74,115 @@ def camera(
         words.forget(forget)
         _keep(words, known)
         return
-    watcher = _Watcher(nets.load(net), target, words, diary, as_json=as_json)
-    learnt = 0
-    for view in views_of(source):
-        if view.image is None:
-            click.echo(printable(view.problem), err=True)
-            continue
-        if view.index % every:
-            continue
-        if learn is not None:
-            watcher.learn(learn, view.image)
-            learnt += 1
-            if learnt == views:
-                break
-            continue
-        watcher(view.image)
-        if frames is not None and view.index // every + 1 >= frames:
-            break
+    seen = (each for each in views_of(source, paced=live) if each.image is None or each.index % every == 0)
     if learn is not None:
+        learnt = _learn(words, learn, islice(_without_problems(seen), views), nets.load(see_net))
         _keep(words, known)
         click.echo(printable(f"{learn}: {learnt} views"))
-    watcher.told()
+        return
+    watcher = _Watcher(nets.load(see_net), None if target is None else (net, target), words, diary, as_json=as_json)
+    watcher.follow(seen, in_turn=is_film(source) and not live, frames=frames)
+
+
+def _without_problems(views: Iterable[View]) -> Iterator[Tensor]:
+    for view in views:
+        if view.image is None:
+            click.echo(printable(view.problem), err=True)
+        else:
+            yield view.image
+
+
+def _learn(words: Things, word: str, images: Iterable[Tensor], net: Net) -> int:
+    from phosphene.camera.things import features_of
+
+    features = [features_of(image, net) for image in images]
+    words.learn(word, features)
+    return len(features)
 
 
 class _Watcher:
-    """Looks at one picture after the other."""
+    """Tells what is seen whenever that changes, and keeps the diary."""
 
-    def __init__(self, net: object, target: str | None, words: Things, diary: Path | None, *, as_json: bool) -> None:
+    def __init__(
+        self, net: Net, dreams: tuple[str, str] | None, words: Things, diary: Path | None, *, as_json: bool
+    ) -> None:
         from phosphene.camera.live import LiveDream
-        from phosphene.nets.base import Net
 
-        assert isinstance(net, Net)
         self._net, self._words, self._diary, self._as_json = net, words, diary, as_json
-        self._dream = None if target is None else LiveDream(net, target)
-        self._seen, self._looked = "", 0.0
-        self._began, self._count = time.monotonic(), 0
+        self._dream = None if dreams is None else LiveDream(nets.load(dreams[0]), dreams[1])
+        self._seen = ""
+        self._due: Path | None = None
+        """A page of the diary that waits for the next dream."""
 
-    def __call__(self, image: Tensor) -> None:
-        dream = None if self._dream is None else self._dream(image)
-        self._count += 1
-        now = time.monotonic()
-        if self._dream is None or now - self._looked >= SEE_EVERY:
-            self._looked = now
-            self._look(image, dream)
+    def follow(self, views: Iterable[View], *, in_turn: bool, frames: int | None) -> None:
+        """Watch until the end, or until `frames` were dreamt on, or seen without a dream; then say how fast it was."""
+        from phosphene.camera.eye import watch
 
-    def learn(self, word: str, image: Tensor) -> None:
-        from phosphene.camera.things import features_of
+        rates = {"seen": _Rate(), "dreamt": _Rate()}
+        leads = rates["seen" if self._dream is None else "dreamt"]
+        with closing(watch(views, self._look, self._dream, in_turn=in_turn)) as sights:
+            for sight in sights:
+                if sight.view.image is None:
+                    click.echo(printable(sight.problem), err=True)
+                elif sight.dream is not None:
+                    rates["dreamt"].count()
+                    self._write(sight.dream)
+                else:
+                    rates["seen"].count()
+                    word, share = sight.seen
+                    self._tell(word, share, sight.view.image)
+                if leads.number == frames:
+                    break
+        told = [f"{rate.number} frames {name}{rate}" for name, rate in rates.items() if rate.number]
+        click.echo(", ".join(told), err=True)
 
-        self._words.learn(word, [features_of(image, self._net)])
-
-    def told(self) -> None:
-        """Say how fast it was."""
-        if self._count > 1:
-            rate = self._count / max(1e-9, time.monotonic() - self._began)
-            click.echo(f"{self._count} frames, {rate:.1f} a second", err=True)
-
-    def _look(self, image: Tensor, dream: Tensor | None) -> None:
+    def _look(self, image: Tensor) -> tuple[str, float]:
         from phosphene.attribution.sight import labels_of
         from phosphene.camera.things import LIKE, features_of
 
         found = self._words.recognise(features_of(image, self._net)) if self._words.sums else None
         if found is not None and found.likeness >= LIKE:
-            word, share = found.word, found.likeness
-        else:
-            (seen,) = labels_of(image, self._net, 1)
-            word, share = seen.label, seen.probability
+            return found.word, found.likeness
+        (seen,) = labels_of(image, self._net, 1)
+        return seen.label, seen.probability
+
+    def _tell(self, word: str, share: float, image: Tensor) -> None:
         if word == self._seen:
             return
         self._seen = word
         at = datetime.now().astimezone().isoformat(timespec="seconds")
-        picture = self._write(at, word, image if dream is None else dream)
-        entry = {"time": at, "seen": word, "confidence": round(share, 3), **({"picture": picture} if picture else {})}
+        entry = {"time": at, "seen": word, "confidence": round(share, 3)}
+        if self._diary is not None:
+            stem = at.replace(":", "").replace("+", "p") + "-" + "".join(c if c.isalnum() else "-" for c in word)[:40]
+            self._due = self._diary / f"{stem}.jpg"
+            entry["picture"] = self._due.name
+            if self._dream is None:
+                self._write(image)
         click.echo(json.dumps(entry, ensure_ascii=False) if self._as_json else printable(f"{at}  {word}  {share:.0%}"))
 
-    def _write(self, at: str, word: str, image: Tensor) -> str | None:
-        if self._diary is None:
-            return None
+    def _write(self, image: Tensor) -> None:
+        if self._due is None:
+            return
         from phosphene.media.image import write_image
 
-        self._diary.mkdir(parents=True, exist_ok=True)
-        stem = at.replace(":", "").replace("+", "p") + "-" + "".join(c if c.isalnum() else "-" for c in word)[:40]
-        write_image(self._diary / f"{stem}.jpg", image.cpu())
-        return f"{stem}.jpg"
+        self._due.parent.mkdir(parents=True, exist_ok=True)
+        write_image(self._due, image.cpu())
+        self._due = None
+
+
+class _Rate:
+    """How many there were, and how many a second from the first on."""
+
+    def __init__(self) -> None:
+        self.number, self._first, self._last = 0, 0.0, 0.0
+
+    def count(self) -> None:
+        self._last = time.monotonic()
+        self._first = self._first or self._last
+        self.number += 1
+
+    def __str__(self) -> str:
+        return "" if self.number < 2 else f" ({(self.number - 1) / max(1e-9, self._last - self._first):.1f} a second)"
 
 
 def _words(known: Path | None, learn: str | None, forget: str | None) -> Things:

@@ -8,6 +8,7 @@ luminance, in both directions. Where going there and back does not lead home, so
 from __future__ import annotations
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
@@ -57,10 +58,10 @@ class Motion:
     cut: bool
 
 
-def luminance(image: Image) -> Luminance:
-    """Return the downscaled luminance of a picture (1 3 h w), with the weights of ITU-R BT.709."""
+def luminance(image: Image, side: int = FLOW_SIDE) -> Luminance:
+    """Return the luminance of a picture (1 3 h w), at most `side` pixels wide and high, weighted as in ITU-R BT.709."""
     height, width = image.shape[-2:]
-    scale = min(ENLARGED, FLOW_SIDE / max(height, width))
+    scale = min(ENLARGED, side / max(height, width))
     scale = max(scale, SMALLEST_SIDE / min(height, width))
     size = (max(1, round(height * scale)), max(1, round(width * scale)))
     weights = torch.tensor([0.2126, 0.7152, 0.0722]).view(1, 3, 1, 1)
@@ -74,8 +75,10 @@ def follow(now: Luminance, before: Luminance, size: Size) -> Motion:
 
     Raises `MissingExtraError` without OpenCV.
     """
-    back = _flow(now, before)
-    forth = _flow(before, now)
+    with _alone(opencv()), ThreadPoolExecutor(1) as beside:
+        going = beside.submit(_flow, before, now)
+        back = _flow(now, before)
+        forth = going.result()
     home = back + _sample(forth, back)
     ways = back.square().sum(dim=1) + _sample(forth, back).square().sum(dim=1)
     known = (home.square().sum(dim=1) < SLACK[0] * ways + SLACK[1])[:, None] & _inside(back)
@@ -116,9 +119,8 @@ def opencv() -> ModuleType:
 
 def _flow(start: Luminance, end: Luminance) -> Float[Tensor, "1 2 h w"]:
     cv2 = opencv()
-    with _alone(cv2):
-        finder = cv2.DISOpticalFlow_create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
-        flow = finder.calc(start.numpy(), end.numpy(), None)
+    finder = cv2.DISOpticalFlow_create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
+    flow = finder.calc(start.numpy(), end.numpy(), None)
     return torch.from_numpy(flow).permute(2, 0, 1)[None].contiguous()
 
 

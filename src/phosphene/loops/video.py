@@ -26,7 +26,7 @@ from phosphene.canvas.symmetric import symmetrise
 from phosphene.loops import dream
 from phosphene.loops.arithmetic import Arithmetic
 from phosphene.loops.new_regions import catch_up, confidence_in
-from phosphene.loops.optical_flow import Luminance, follow, luminance, opencv, warp
+from phosphene.loops.optical_flow import FLOW_SIDE, Luminance, follow, luminance, opencv, warp
 from phosphene.loops.step import Frame, State, Step, number
 from phosphene.loops.target_schedule import TargetSchedule
 from phosphene.recipe.films import VideoSettings
@@ -114,6 +114,7 @@ def video_steps(
     arithmetic: Arithmetic,
     frames: int | None = None,
     state: State | None = None,
+    flow_side: int = FLOW_SIDE,
 ) -> Iterator[Step]:
     """Dream on the frames of a clip, yielding a step for each.
 
@@ -125,6 +126,7 @@ def video_steps(
         arithmetic: the RNGs, which also hold the seed.
         frames: how many there will be, if that is known.
         state: a step's `state`, to continue after it, to the same bytes.
+        flow_side: the longest side in pixels at which motion is found; less is faster.
 
     Raises:
         MissingExtraError: without OpenCV.
@@ -138,7 +140,7 @@ def video_steps(
             given = symmetrise(given, settings.symmetry)
         lengths = schedule.measure(given) if scene is None else scene.lengths
         schedule.use(lengths)
-        now = luminance(given)
+        now = luminance(given, flow_side)
         carried = None if scene is None else _carried(scene, now, settings, size)
         (intensity,) = at(track, float(source.time))
         short = _Dream(schedule, settings, arithmetic, source, intensity)

@@ -15,6 +15,7 @@ from fastapi.sse import EventSourceResponse, ServerSentEvent
 from starlette.exceptions import HTTPException
 
 from phosphene import __version__
+from phosphene.camera import choice
 from phosphene.recipe.base import DEFAULT_NET
 from phosphene.studio import form
 from phosphene.studio.answers import ANSWERS
@@ -64,6 +65,7 @@ async def state(studio: TheStudio) -> dict[str, Any]:
         "version": __version__,
         "kinds": form.kinds([net["name"] for net in nets]),
         "nets": nets,
+        "camera": {"net": choice.NET, "target": choice.TARGET},
         "sources": studio.records.sources(),
         "form": json.loads(studio.records.setting("form", "null")),
     }

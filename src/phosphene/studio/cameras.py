@@ -8,7 +8,8 @@ from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import FileResponse
 from starlette.exceptions import HTTPException
 
-from phosphene.recipe.base import DEFAULT_NET
+from phosphene import nets
+from phosphene.camera import choice
 from phosphene.studio.session import TheStudio
 
 router = APIRouter(prefix="/api/camera")
@@ -18,21 +19,21 @@ Target = Annotated[str, Query(min_length=1, max_length=400)]
 
 
 @router.post("/see")
-async def see(studio: TheStudio, request: Request, net: str = DEFAULT_NET) -> dict[str, Any]:
+async def see(studio: TheStudio, request: Request, net: str = nets.RECOGNISES) -> dict[str, Any]:
     """Tell what is in the picture that is the body: `labels`, and the word of the thing that it knows best, `known`."""
     found: dict[str, Any] = await studio.watch("see", await request.body(), net)
     return found
 
 
 @router.post("/dream")
-async def dream(studio: TheStudio, request: Request, target: Target, net: str = DEFAULT_NET) -> Response:
+async def dream(studio: TheStudio, request: Request, target: Target = choice.TARGET, net: str = choice.NET) -> Response:
     """Return the dream on the next picture of the camera, which is the body, as a JPEG."""
     data = await studio.watch("dream", await request.body(), net, target)
     return Response(data, media_type="image/jpeg", headers={"cache-control": "no-store"})
 
 
 @router.post("/words")
-async def teach(studio: TheStudio, request: Request, word: Word, net: str = DEFAULT_NET) -> list[str]:
+async def teach(studio: TheStudio, request: Request, word: Word, net: str = nets.RECOGNISES) -> list[str]:
     """Learn that the picture which is the body shows `word`; return all words."""
     return list(await studio.watch("teach", await request.body(), net, word))
 

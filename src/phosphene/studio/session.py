@@ -32,7 +32,7 @@ class Studio:
         loop = asyncio.get_running_loop()  # requests are answered in threads
         self.queue.on_idle = partial(loop.call_soon_threadsafe, self.tiles.next)
         self._looker = Questions("studio.looking:main", folder.root)
-        self._watcher: Questions | None = None
+        self._watching: dict[str, Questions] = {}
         self.pages = static_files()
 
     def snapshot(self) -> dict[str, Any]:
@@ -46,10 +46,11 @@ class Studio:
         return await self._looker.ask(name, *arguments)
 
     async def watch(self, name: str, *arguments: Any) -> Any:
-        """Ask the process that watches cameras, which the first question starts."""
-        if self._watcher is None:
-            self._watcher = Questions("studio.watching:main", self.folder.root)
-        return await self._watcher.ask(name, *arguments)
+        """Ask one of the processes that watch cameras, which the first question starts."""
+        target = "studio.watching:dreams" if name == "dream" else "studio.watching:main"
+        if target not in self._watching:
+            self._watching[target] = Questions(target, self.folder.root)
+        return await self._watching[target].ask(name, *arguments)
 
     def close(self) -> None:
         """End everything; unfinished jobs go on with the next server."""
@@ -57,8 +58,8 @@ class Studio:
         self.queue.close()
         self.tiles.close()
         self._looker.close()
-        if self._watcher is not None:
-            self._watcher.close()
+        for each in self._watching.values():
+            each.close()
         self._forget_deleted()
         self.records.close()
 

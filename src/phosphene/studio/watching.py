@@ -1,6 +1,6 @@
-"""The process that watches a camera: it tells what it sees, dreams on it, and learns words for it.
+"""The processes that watch a camera: one tells what it sees and learns words for it, the other one dreams on it.
 
-It is sent (name, number, ...) and answers ("answer", number, result, error), where error is a sentence or None.
+Each is sent (name, number, ...) and answers ("answer", number, result, error), where error is a sentence or None.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from phosphene import attribution, nets
 from phosphene.camera.live import LiveDream
 from phosphene.camera.things import Things, features_of
 from phosphene.errors import ImageError, SettingError
+from phosphene.gradients.allocator import keep_memory
 from phosphene.media.image import to_pil
 from phosphene.nets.base import Net
 from phosphene.nets.weights.words import read_words, write_words
@@ -31,38 +32,62 @@ LARGEST = 4_000_000
 def main(inbox: Inbox, folder: Path) -> None:
     """Answer what the server asks, one question after the other."""
     watcher = _Watcher(Folder(folder))
-    answer_questions(
-        inbox, {"see": watcher.see, "dream": watcher.dream, "teach": watcher.teach, "words": watcher.words}
-    )
+    answer_questions(inbox, {"see": watcher.see, "teach": watcher.teach, "words": watcher.words})
 
 
-class _Watcher:
+def dreams(inbox: Inbox, _: Path) -> None:
+    """Dream on the pictures that the server sends, one after the other."""
+    keep_memory()
+    answer_questions(inbox, {"dream": _Dreamer().dream})
+
+
+class _Loaded:
+    """The network that was asked for last."""
+
+    def __init__(self) -> None:
+        self._nets: dict[str, Net] = {}
+
+    def net(self, name: str) -> Net:
+        if name not in nets.names() or not nets.is_here(name):
+            raise SettingError(f"net must be one that is installed, but is {name!r}", setting="net", value=name)
+        if name not in self._nets:
+            self._nets.clear()
+            self._nets[name] = nets.load(name)
+        return self._nets[name]
+
+
+class _Dreamer(_Loaded):
+    def __init__(self) -> None:
+        super().__init__()
+        self._dream: tuple[str, str, LiveDream] | None = None
+
+    def dream(self, data: bytes, net: str, target: str) -> bytes:
+        """Return the dream on the next picture, as a JPEG; another net or target begins another dream."""
+        if self._dream is None or self._dream[:2] != (net, target):
+            self._dream = (net, target, LiveDream(self.net(net), target))
+        file = io.BytesIO()
+        to_pil(self._dream[2](_picture(data)).cpu()).save(file, "jpeg", quality=82)
+        return file.getvalue()
+
+
+class _Watcher(_Loaded):
     def __init__(self, folder: Folder) -> None:
+        super().__init__()
         self._path = folder.words
         self._things = Things(read_words(self._path) if self._path.is_file() else {})
-        self._nets: dict[str, Net] = {}
-        self._dream: tuple[str, str, LiveDream] | None = None
 
     def see(self, data: bytes, net: str) -> dict[str, Any]:
         """Tell what is seen, and which of the things that it was taught is most like it."""
-        image, loaded = _picture(data), self._net(net)
+        image, loaded = _picture(data), self.net(net)
         found = self._recognised(image, loaded)
         return {
             "labels": [each._asdict() for each in attribution.labels_of(image, loaded, 3)],
             "known": None if found is None else found._asdict(),
         }
 
-    def dream(self, data: bytes, net: str, target: str) -> bytes:
-        """Return the dream on the next picture, as a JPEG; another net or target begins another dream."""
-        if self._dream is None or self._dream[:2] != (net, target):
-            self._dream = (net, target, LiveDream(self._net(net), target))
-        file = io.BytesIO()
-        to_pil(self._dream[2](_picture(data)).cpu()).save(file, "jpeg", quality=82)
-        return file.getvalue()
-
     def teach(self, data: bytes, net: str, word: str) -> dict[str, int]:
         """Learn a view of a thing; return all words."""
-        self._things.learn(word, [features_of(_picture(data), self._net(net))])
+        self._things.learn(word, [features_of(_picture(data), self.net(net))])
         write_words(self._path, self._things.sums)
         return self.words()
 
@@ -76,17 +101,7 @@ class _Watcher:
     def _recognised(self, image: Image, net: Net) -> Any:
         if not self._things.sums:
             return None
-        features = features_of(image, net)
-        known = Things({word: each for word, each in self._things.sums.items() if len(each) == len(features)})
-        return known.recognise(features)
-
-    def _net(self, name: str) -> Net:
-        if name not in nets.names() or not nets.is_here(name):
-            raise SettingError(f"net must be one that is installed, but is {name!r}", setting="net", value=name)
-        if name not in self._nets:
-            self._nets.clear()
-            self._nets[name] = nets.load(name)
-        return self._nets[name]
+        return self._things.recognise(features_of(image, net))
 
 
 def _picture(data: bytes) -> Image:

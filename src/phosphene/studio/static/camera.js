@@ -4,7 +4,7 @@ import { html, useEffect, useRef, useState } from "./vendor/preact-htm.js";
 import { ask } from "./server.js";
 import { attempt, useStudio } from "./store.js";
 
-const WIDE = 320, SIDE = 224, VIEWS = 5, LOOK = 200;
+const WIDE = 320, SIDE = 224, VIEWS = 5, LOOK = 200, LOOK_ONLY = 80;  // LOOK: milliseconds from one look to the next, while it dreams or not
 
 async function grab(video, width) {
   const height = Math.max(1, Math.round((width * video.videoHeight) / Math.max(1, video.videoWidth)));
@@ -24,13 +24,14 @@ export function Camera() {
   const [rates, rate] = useState({ dream: 0, see: 0 });
   const [words, setWords] = useState([]);
   const [answer, type] = useState("");
-  const [net, setNet] = useState("pocket");
+  const [net, setNet] = useState(studio.camera.net);
   const [target, setTarget] = useState("");
   const [dreams, dream] = useState(true);
   const [sure, setSure] = useState(30);
   const [learning, learn] = useState("");
   const card = studio.nets.find((each) => each.name === net) ?? studio.nets[0];
-  asked.current = { net: card.name, target: target || card.default, dreams };
+  const standard = card.name === studio.camera.net ? studio.camera.target : card.default;
+  asked.current = { net: card.name, target: target || standard, dreams };
 
   useEffect(() => {
     let gone = false, stream = null;
@@ -69,9 +70,9 @@ export function Camera() {
       }
     };
     repeat(async (began) => {
-      see(await ask("POST", `camera/see?net=${asked.current.net}`, await grab(video.current, SIDE)));
+      see(await ask("POST", "camera/see", await grab(video.current, SIDE)));
       counts.see++;
-      await pause(Math.max(0, LOOK - (performance.now() - began)));
+      await pause(Math.max(0, (asked.current.dreams ? LOOK : LOOK_ONLY) - (performance.now() - began)));
     });
     repeat(async () => {
       const { net, target, dreams } = asked.current;
@@ -105,7 +106,7 @@ export function Camera() {
   };
   const showViews = async (word) => {
     for (let i = 0; i < VIEWS && lesson.current.word === word; i++) {
-      const found = await attempt(async () => ask("POST", `camera/words?net=${card.name}&word=${encodeURIComponent(word)}`, await grab(video.current, SIDE)));
+      const found = await attempt(async () => ask("POST", `camera/words?word=${encodeURIComponent(word)}`, await grab(video.current, SIDE)));
       if (found) setWords(found);
       await pause(400);
     }
@@ -134,10 +135,10 @@ export function Camera() {
       ${(unsure || learning) && html`<form class="card" onSubmit=${teach}><h2>${learning ? `Learning “${learning}”: move it a little` : "What is this?"}</h2>
         ${!learning && html`<div class="row tight"><input type="text" aria-label="What is this?" value=${answer} onInput=${(e) => type(e.target.value)} /><button class="main">Teach</button></div>`}</form>`}
       <div class="card"><label class="check"><input type="checkbox" checked=${dreams} onChange=${(e) => dream(e.target.checked)} /> <span>Dream what it sees</span></label>
-        <div class="field"><div class="name"><label for="camera-net">Net</label></div><select id="camera-net" value=${card.name} onChange=${(e) => { setNet(e.target.value); setTarget(""); }}>
+        <div class="field"><div class="name"><label for="camera-net">Dreams with</label></div><select id="camera-net" value=${card.name} onChange=${(e) => { setNet(e.target.value); setTarget(""); }}>
           ${studio.nets.map((each) => html`<option value=${each.name} selected=${each.name === card.name}>${each.title}</option>`)}</select></div>
         <div class="field"><div class="name"><label for="camera-target">What to bring out</label></div>
-          <input type="text" id="camera-target" placeholder=${card.default} value=${target} onChange=${(e) => setTarget(e.target.value.trim())} /></div>
+          <input type="text" id="camera-target" placeholder=${standard} value=${target} onChange=${(e) => setTarget(e.target.value.trim())} /></div>
         <div class="field"><div class="name"><label for="camera-sure">Ask below</label><span class="small soft">${sure} %</span></div>
           <input type="range" id="camera-sure" min="0" max="95" step="5" value=${sure} onInput=${(e) => setSure(Number(e.target.value))} /></div></div>
       <div class="card"><h2>What it was taught</h2>

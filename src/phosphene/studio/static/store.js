@@ -87,7 +87,7 @@ export function restore(found, { picture = null } = {}) {
 
 export async function begin() {
   const found = await ask("GET", "state");
-  Object.assign(state, { kinds: found.kinds, nets: found.nets, sources: found.sources, ready: true });
+  Object.assign(state, { kinds: found.kinds, nets: found.nets, sources: found.sources, camera: found.camera, ready: true });
   const kept = found.form ?? {};
   state.form = { ...EMPTY, ...kept };
   state.shown = kept.shown ?? null;
