@@ -21,15 +21,15 @@ PATIENCE = 240.0
 class Program:
     """`phosphene studio` for `folder`, on a port that is free."""
 
-    def __init__(self, folder: Path, port: int = 0) -> None:
-        command = [sys.executable, "-m", "phosphene", "studio", "--port", str(port), "--folder", str(folder)]
+    def __init__(self, folder: Path, port: int = 0, *options: str) -> None:
+        command = [sys.executable, "-m", "phosphene", "studio", "--port", str(port), "--folder", str(folder), *options]
         self.folder = folder
         self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
         assert self.process.stdout is not None
         self.link = self.process.stdout.readline().strip()
         assert self.link, self.process.stderr.read() if self.process.stderr else ""
-        self.port = int(self.link.rsplit(":", 1)[1].rstrip("/"))
-        self.client = httpx.Client(base_url=self.link, timeout=PATIENCE)
+        self.port = int(self.link.split("/")[2].rsplit(":", 1)[1])
+        self.client = httpx.Client(base_url=f"http://127.0.0.1:{self.port}/", timeout=PATIENCE)
 
     def ask(self, method: str, path: str, **kwargs: Any) -> Any:
         """What the studio answers; an error fails the test."""

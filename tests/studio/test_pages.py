@@ -18,6 +18,7 @@ import pytest
 from PIL import Image
 from skimage import data
 
+from phosphene.recipe import NetUsed, Noise, ZoomRecipe, dumps
 from tests.studio.program import PATIENCE, Program
 
 pytest.importorskip("playwright", reason="the pages are tested with playwright: pip install 'phosphene[dev]'")
@@ -30,6 +31,21 @@ MILLISECONDS = PATIENCE * 1000
 WIDE, PHONE = {"width": 1280, "height": 800}, {"width": 390, "height": 844}
 
 FAKE_CAMERA = ["--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream"]
+
+UNPLUG = """() => {
+    navigator.mediaDevices.getUserMedia = () => Promise.reject(new Error("unplugged"));
+    window.cameras.forEach((each) => each.dispatchEvent(new Event("ended")));
+}"""
+
+WATCH_CAMERAS = """
+    window.cameras = [];
+    const open = navigator.mediaDevices.getUserMedia.bind(navigator.mediaDevices);
+    navigator.mediaDevices.getUserMedia = async (wanted) => {
+        const stream = await open(wanted);
+        window.cameras.push(...stream.getVideoTracks());
+        return stream;
+    };
+"""
 
 pytestmark = pytest.mark.skipif(
     CHROMIUM is None and ASKED_FOR is None, reason="no chromium here: apt-get install chromium tests the pages too"
@@ -332,3 +348,68 @@ def test_every_page_can_be_read_and_fits_a_phone(browser: Browser, studio: list[
             assert look_for_violations(page) == []
         assert sum(sent) < 400_000
         page.close()
+
+
+def exhibition(browser: Browser, program: Program, complaints: list[str]) -> Page:
+    page = browser.new_page(viewport=WIDE)  # type: ignore[arg-type]
+    page.set_default_timeout(MILLISECONDS)
+    page.on("console", lambda told: complaints.append(told.text) if "Security Policy" in told.text else None)
+    page.on("pageerror", lambda problem: complaints.append(str(problem)))
+    page.add_init_script(WATCH_CAMERAS)
+    page.goto(program.link)
+    return page
+
+
+def test_an_exhibited_film_wakes_by_itself_and_has_no_seam(browser: Browser, tmp_path: Path) -> None:
+    recipe = tmp_path / "trip.json"
+    zoom = ZoomRecipe(
+        source=Noise(noise=(32, 48)), net=NetUsed(name="pocket"), octaves=1, fps="10", seconds=0.6, target="conv2"
+    )
+    recipe.write_text(dumps(zoom))
+    complaints: list[str] = []
+    program = Program(tmp_path / "studio", 0, "--exhibit", str(recipe))
+    page = exhibition(browser, program, complaints)
+    try:
+        page.wait_for_selector("#room video.shown")
+        assert page.eval_on_selector("#room video", "each => [each.loop, each.muted]") == [True, True]
+        assert page.eval_on_selector("body", "each => getComputedStyle(each).cursor") == "none"
+        assert look_for_violations(page) == []
+        (job,) = program.ask("GET", "gallery")
+        assert program.job(job["id"])["recipe"]["loop"] is True
+        program.kill()
+        again = Program(program.folder, program.port, "--exhibit", str(recipe))
+        try:
+            assert [each["id"] for each in again.ask("GET", "gallery")] == [job["id"]]  # not made a second time
+            page.wait_for_function("() => fetch('/api/exhibit').then((reply) => reply.ok)")
+            page.wait_for_selector("#room video.shown")
+            page.keyboard.press("Escape")
+            page.wait_for_selector("main.make")  # the studio
+        finally:
+            again.stop()
+    finally:
+        page.close()
+    assert complaints == []
+
+
+def test_the_camera_is_exhibited_and_its_diary_when_nobody_is_there(
+    browser: Browser, tmp_path: Path, picture: Path
+) -> None:
+    diary = tmp_path / "seen"
+    diary.mkdir()
+    shutil.copy(picture, diary / "one.jpg")
+    (diary / "notes.txt").write_text("no picture")
+    complaints: list[str] = []
+    program = Program(tmp_path / "studio", 0, "--exhibit", "camera", "--diary", str(diary))
+    page = exhibition(browser, program, complaints)
+    try:
+        page.wait_for_selector("#room canvas[data-dreams=camera]")
+        page.evaluate(UNPLUG)
+        page.wait_for_selector("#room canvas[data-dreams=diary]")
+        expect(page.locator("#told")).to_contain_text("tried again every 5 s")
+        assert look_for_violations(page) == []
+        assert program.ask("GET", "exhibit") == {"job": None, "diary": 1}
+        assert program.client.get("/api/exhibit/diary/1").status_code == 404
+    finally:
+        page.close()
+        program.stop()
+    assert complaints == []

@@ -4,11 +4,18 @@ from __future__ import annotations
 
 import webbrowser
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from phosphene.cli import options
 from phosphene.cli.root import Command, keep_on_interrupt, printable
+
+if TYPE_CHECKING:
+    from phosphene.studio.server import Exhibit
+
+CAMERA = "camera"
+"""What is asked for to exhibit the camera's dream."""
 
 
 @click.command(cls=Command)
@@ -26,18 +33,35 @@ from phosphene.cli.root import Command, keep_on_interrupt, printable
     show_default=True,
     help="Where sources and results are kept; made if it is not there.",
 )
+@click.option(
+    "--exhibit",
+    metavar="RECIPE",
+    help="Show one thing on a full screen: the film or picture of a recipe, in a file that phosphene made or a .json, "
+    "or `camera` for the dream of the browser's camera.",
+)
+@click.option(
+    "--diary",
+    type=options.PATH,
+    metavar="FOLDER",
+    help="With --exhibit camera: dream on this folder's pictures while nobody is there.",
+)
 @click.option("--open", "opens", is_flag=True, help="Open it in the browser.")
-def studio(port: int, host: str, folder: Path, opens: bool) -> None:
+def studio(port: int, host: str, folder: Path, exhibit: str | None, diary: Path | None, opens: bool) -> None:
     """Work in the browser: drop a photo, choose what to bring out, and watch it dream.
 
     \b
       phosphene studio --open
       phosphene studio --folder ~/Pictures/dreams --port 8000
+      phosphene studio --exhibit trip.mp4 --open
+      phosphene studio --exhibit camera --diary seen/
 
     Results are files in --folder that carry their recipes, like those of all commands. Jobs that are not finished when
     the studio ends, however it ends, go on when it is started again. Ctrl-C ends it.
     """
     from phosphene.studio import server
+
+    if diary is not None and exhibit != CAMERA:
+        raise click.UsageError("--diary is for --exhibit camera.")
 
     def started(address: server.Address) -> None:
         click.echo(printable(address.link))
@@ -52,4 +76,17 @@ def studio(port: int, host: str, folder: Path, opens: bool) -> None:
             webbrowser.open(address.link)
 
     keep_on_interrupt()
-    server.serve(folder, host, port, started)
+    server.serve(folder, host, port, started, _exhibit(exhibit, diary))
+
+
+def _exhibit(what: str | None, diary: Path | None) -> Exhibit | None:
+    from phosphene.errors import OutputError
+    from phosphene.studio.server import Exhibit
+
+    if what is None:
+        return None
+    if diary is not None and not diary.is_dir():
+        raise OutputError(f"there is no folder {diary}", path=diary)
+    if what == CAMERA:
+        return Exhibit(None, None if diary is None else diary.resolve())
+    return Exhibit(Path(what).resolve())

@@ -21,6 +21,7 @@ from phosphene.studio import form
 from phosphene.studio.answers import ANSWERS
 from phosphene.studio.cameras import router as cameras
 from phosphene.studio.downloads import router as downloads
+from phosphene.studio.exhibit import router as exhibit
 from phosphene.studio.folder import KINDS_OF_FILE, Folder, plain
 from phosphene.studio.records import shown
 from phosphene.studio.requests import Form, Move, NewJob, QueueState, changes, form_of
@@ -45,7 +46,7 @@ def create_app(folder: Folder) -> FastAPI:
         app.state.studio.close()
 
     app = FastAPI(title="phosphene studio", version=__version__, docs_url=None, redoc_url=None, lifespan=lifespan)
-    for each in (api, variations, downloads, cameras):
+    for each in (api, variations, downloads, cameras, exhibit):
         app.include_router(each)
     app.include_router(pages)
     for kind, answer in ANSWERS.items():
@@ -269,6 +270,12 @@ async def events(
 def index(studio: TheStudio, request: Request) -> Response:
     """Return the page."""
     return _page(studio, request, "index.html")
+
+
+@pages.get("/exhibit")
+def exhibition(studio: TheStudio, request: Request) -> Response:
+    """Return the page of the exhibition."""
+    return _page(studio, request, "exhibit.html")
 
 
 @pages.get("/static/{name:path}")

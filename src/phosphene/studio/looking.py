@@ -6,6 +6,7 @@ It is sent (name, number, ...) and answers ("answer", number, result, error), wh
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -13,12 +14,13 @@ from typing import Any
 from phosphene import attribution, nets
 from phosphene.errors import ImageError, PhospheneError, RecipeError
 from phosphene.media.image import Photograph, read_image, read_recipe_text, to_pil
-from phosphene.media.video.identify import read_film_recipe
+from phosphene.media.video.identify import hash_of, read_film_recipe
 from phosphene.nets.base import Net
 from phosphene.objectives.base import resolve
 from phosphene.objectives.expr import parse
 from phosphene.objectives.masked import masked_parts
-from phosphene.recipe import NetworkRecipe, loads
+from phosphene.recipe import FileSource, NetworkRecipe, dumps, loads
+from phosphene.render.sources import candidates, read_recipe
 from phosphene.resampling import resize
 from phosphene.studio import contained
 from phosphene.studio.exports import Exports
@@ -45,6 +47,7 @@ def main(inbox: Inbox, folder: Path) -> None:
     looker, exporting = _Looker(Folder(folder)), Exports(Folder(folder))
     answers: Mapping[str, Callable[..., Any]] = {
         "upload": looker.upload,
+        "exhibit": looker.exhibit,
         "see": looker.see,
         "thumb": looker.thumb,
         "nets": looker.nets,
@@ -83,6 +86,21 @@ class _Looker:
         height, width = photo.size
         source = {"sha256": photo.sha256, "file": file, "name": name, "width": width, "height": height}
         return {"source": source, "recipe": recipe}
+
+    def exhibit(self, path: str) -> dict[str, Any]:
+        """Read the recipe in a file, and keep the picture that it begins with as a source, if that is beside it."""
+        place = Path(path)
+        recipe = read_recipe(place)
+        source = getattr(recipe, "source", None)
+        kept = None
+        if isinstance(source, FileSource) and source.path is not None:
+            for each in candidates(source.path, place, ()):
+                if each.is_file() and hash_of(each) == source.sha256:
+                    copy = self._folder.incoming()
+                    shutil.copyfile(each, copy)
+                    kept = self.upload(str(copy), each.name)["source"]
+                    break
+        return {"recipe": dumps(recipe), "source": kept}
 
     def see(self, file: str, net: str) -> dict[str, Any]:
         """Tell what a network sees in a source, as targets that can be dreamt."""

@@ -29,6 +29,9 @@ REQUEST = 2**20
 
 UPLOADS = ("/api/sources",)
 
+PAGES = ("/", "/exhibit")
+"""What may be opened from another site, by a link."""
+
 COOKIE = "phosphene_token"
 
 POLICY = (
@@ -75,7 +78,8 @@ class Guard:
         if self._token is not None and not self._is_known(scope, headers):
             if hmac.compare_digest(_asked(scope).encode(), self._token.encode()):
                 cookie = f"{COOKIE}={self._token}; Path=/; HttpOnly; Secure; SameSite=Strict"
-                await _answer(send, 303, "", [(b"location", b"/"), (b"set-cookie", cookie.encode())])
+                place = (scope["path"] if scope["path"] in PAGES else "/").encode()
+                await _answer(send, 303, "", [(b"location", place), (b"set-cookie", cookie.encode())])
             else:
                 await _answer(send, 401, "open the studio by the link with its token that it printed when it started")
             return
@@ -95,7 +99,7 @@ class Guard:
         if not length.isdecimal() or len(length) > 18:
             return 400, "content-length must be a number"
         site = headers.get("sec-fetch-site", "none")
-        opened = headers.get("sec-fetch-mode") == "navigate" and scope["method"] == "GET" and scope["path"] == "/"
+        opened = headers.get("sec-fetch-mode") == "navigate" and scope["method"] == "GET" and scope["path"] in PAGES
         if site in ("cross-site", "same-site") and not opened:
             return 403, "the studio answers its own pages only"
         return None

@@ -7,8 +7,9 @@ import socket
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from phosphene.errors import MissingExtraError, OutputError
+from phosphene.errors import MissingExtraError, OutputError, PhospheneError
 
 
 @dataclass(frozen=True)
@@ -22,17 +23,32 @@ class Address:
     """The SHA-256 of the certificate, where the connection is encrypted."""
 
 
-def serve(folder: Path, host: str, port: int, on_start: Callable[[Address], object]) -> None:
-    """Serve the studio of `folder` until Ctrl-C; call `on_start` when it can be opened. A `port` of 0 is a free one.
+@dataclass(frozen=True)
+class Exhibit:
+    """What an exhibition shows: the work of the recipe in the file `recipe`, or the camera's dream where that is None.
+
+    `diary` is a folder of pictures that are dreamt on while nobody is before the camera.
+    """
+
+    recipe: Path | None
+    diary: Path | None = None
+
+
+def serve(
+    folder: Path, host: str, port: int, on_start: Callable[[Address], object], exhibit: Exhibit | None = None
+) -> None:
+    """Serve the studio of `folder`, or an `exhibit` there, until Ctrl-C; call `on_start` when it can be opened.
 
     Raises:
         MissingExtraError: if the packages that it needs are not installed.
         OutputError: for a folder that cannot be written, or an address that is in use.
+        PhospheneError: if the exhibit cannot be shown.
     """
     try:
         import uvicorn
 
         from phosphene.studio.app import create_app
+        from phosphene.studio.exhibit import begin
     except ModuleNotFoundError:
         raise MissingExtraError("the studio", "studio") from None
     from phosphene.studio.certificate import certificate
@@ -42,18 +58,16 @@ def serve(folder: Path, host: str, port: int, on_start: Callable[[Address], obje
     token = None if is_loopback(host) else secrets.token_urlsafe(24)
     place = Folder(folder)
     bound = _bind(host, port)
-    shown = f"[{host}]" if ":" in host else host
-    if host in ("0.0.0.0", "::"):
-        shown = _outward()
-    tls: dict[str, str] = {}
+    name = _outward() if host in ("0.0.0.0", "::") else f"[{host}]" if ":" in host else host
+    shown = exhibit or Exhibit(None)
+    tls: dict[str, Any] = {}
     fingerprint = None
     if token is not None:
-        names = [*own_names(), *(each for each in (host, shown.strip("[]")) if each not in ("0.0.0.0", "::"))]
+        names = [*own_names(), *(each for each in (host, name.strip("[]")) if each not in ("0.0.0.0", "::"))]
         public, secret, fingerprint = certificate(place.root / ".studio", names)
         tls = {"ssl_certfile": str(public), "ssl_keyfile": str(secret)}
-    link = f"{'https' if tls else 'http'}://{shown}:{bound.getsockname()[1]}/" + (
-        "" if token is None else f"?token={token}"
-    )
+    page = ("exhibit" if exhibit is not None else "") + ("" if token is None else f"?token={token}")
+    link = f"{'https' if tls else 'http'}://{name}:{bound.getsockname()[1]}/{page}"
     app = create_app(place)
     guard = Guard(app, hosts=[host, *(own_names() if token else ())], token=token)
     config = uvicorn.Config(
@@ -63,20 +77,28 @@ def serve(folder: Path, host: str, port: int, on_start: Callable[[Address], obje
         server_header=False,
         ws="none",
         timeout_graceful_shutdown=2,
-        ssl_certfile=tls.get("ssl_certfile"),
-        ssl_keyfile=tls.get("ssl_keyfile"),
+        **tls,
     )
 
     class Server(uvicorn.Server):
         async def startup(self, sockets: list[socket.socket] | None = None) -> None:
             await super().startup(sockets)
-            on_start(Address(link, place.root, token, fingerprint))
+            try:
+                await begin(app.state.studio, shown.recipe, shown.diary)
+            except PhospheneError as problem:
+                problems.append(problem)
+                self.should_exit = True
+            else:
+                on_start(Address(link, place.root, token, fingerprint))
 
         async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
             app.state.studio.events.close()  # or the server would wait for pages that are open
             await super().shutdown(sockets)
 
+    problems: list[PhospheneError] = []
     Server(config).run(sockets=[bound])
+    for each in problems:
+        raise each
 
 
 def _bind(host: str, port: int) -> socket.socket:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import shutil
 from functools import partial
+from pathlib import Path
 from typing import Annotated, Any
 
 from fastapi import Depends, Request
@@ -34,6 +35,8 @@ class Studio:
         self._looker = Questions("studio.looking:main", folder.root)
         self._watching: dict[str, Questions] = {}
         self.pages = static_files()
+        self.exhibited: str | None = None
+        self.diary: Path | None = None
 
     def snapshot(self) -> dict[str, Any]:
         """Return what a page must know before it can follow the events."""

@@ -1,19 +1,11 @@
 // The camera: what it sees, live, and the dream on it; it asks what it does not know.
 
 import { html, useEffect, useRef, useState } from "./vendor/preact-htm.js";
+import { grab, pause } from "./frames.js";
 import { ask } from "./server.js";
 import { attempt, useStudio } from "./store.js";
 
 const WIDE = 320, SIDE = 224, VIEWS = 5, LOOK = 200, LOOK_ONLY = 80;  // LOOK: milliseconds from one look to the next, while it dreams or not
-
-async function grab(video, width) {
-  const height = Math.max(1, Math.round((width * video.videoHeight) / Math.max(1, video.videoWidth)));
-  const canvas = Object.assign(document.createElement("canvas"), { width, height });
-  canvas.getContext("2d").drawImage(video, 0, 0, width, height);
-  return new Promise((done) => canvas.toBlob(done, "image/jpeg", 0.85));
-}
-
-const pause = (time) => new Promise((done) => setTimeout(done, time));
 
 export function Camera() {
   const studio = useStudio();
