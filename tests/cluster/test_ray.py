@@ -1,0 +1,178 @@
+"""Tiles on a Ray cluster of two nodes of one core: whatever ends, comes late or comes twice, the bytes are the same."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+import torch
+
+import phosphene as ph
+from phosphene import nets
+from phosphene.cluster.worker import Setup
+from phosphene.errors import WorkerError
+from phosphene.gradients.engine import Engine
+from phosphene.gradients.tiled import TileResult, TileTask
+from phosphene.nets.base import Net
+from phosphene.objectives.base import resolve
+from phosphene.objectives.expr import parse
+from phosphene.recipe import Noise
+
+pytest.importorskip("ray")
+pytestmark = pytest.mark.slow
+
+SETTINGS: dict[str, Any] = {
+    "print": "80x64px",
+    "target": "conv2",
+    "net": "pocket",
+    "octaves": 1,
+    "steps": 2,
+    "tile": 32,
+}
+
+
+@pytest.fixture(autouse=True)
+def small(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Do small prints as large ones are done, in one thread."""
+    from phosphene.loops import on_disk, prints
+
+    monkeypatch.setattr(prints, "IN_MEMORY", 3000)
+    monkeypatch.setattr(on_disk, "STRIP", 1500)
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+@pytest.fixture
+def cluster(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    """A head without cores and two nodes of one core, of which no process stays behind."""
+    monkeypatch.setenv("RAY_USAGE_STATS_ENABLED", "0")
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(each for each in sys.path if each))
+    from ray.cluster_utils import Cluster
+
+    made = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, "include_dashboard": False})
+    monkeypatch.setenv("RAY_ADDRESS", made.address)
+    try:
+        made.workers = [made.add_node(num_cpus=1) for _ in range(2)]
+        yield made
+    finally:
+        began = psutil.Process().children(recursive=True)
+        made.shutdown()
+        _, left = psutil.wait_procs(began, timeout=30)
+        for process in left:
+            process.kill()
+    assert not left
+
+
+def printed(path: Path, workers: str | None = None) -> Iterator[float]:
+    """Make a print, yielding its progress."""
+    job = ph.job("dream", Noise(noise=(40, 48)), workers=workers, **SETTINGS)
+    for event in job.writing(path):
+        yield event.progress
+
+
+def actors() -> list[psutil.Process]:
+    """Return the processes of the cluster's workers."""
+    children = psutil.Process().children(recursive=True)
+    return [each for each in children if each.is_running() and "ray::Actor" in " ".join(each.cmdline())]
+
+
+def test_a_worker_and_a_node_end_during_a_print(cluster: Any, tmp_path: Path) -> None:
+    list(printed(tmp_path / "one.png"))
+    ended = []
+    for progress in printed(tmp_path / "two.png", "ray"):
+        if not ended and progress > 0.3:
+            assert len(actors()) == 2
+            ended.append(actors()[0].pid)
+            os.kill(ended[0], signal.SIGKILL)
+        elif len(ended) == 1 and progress > 0.6:
+            cluster.remove_node(cluster.workers[1], allow_graceful=False)
+            ended.append(0)
+    assert len(ended) == 2
+    assert (tmp_path / "one.png").read_bytes() == (tmp_path / "two.png").read_bytes()
+
+
+KILLED = """
+import os, signal
+from pathlib import Path
+from phosphene.loops import on_disk, prints
+from tests.cluster.test_ray import printed
+
+prints.IN_MEMORY, on_disk.STRIP = 3000, 1500
+for progress in printed(Path("print.png"), "ray"):
+    if progress > 0.5:
+        os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+@pytest.mark.usefixtures("cluster")
+def test_the_asking_process_is_killed_and_the_same_command_continues(tmp_path: Path) -> None:
+    list(printed(tmp_path / "one.png"))
+    killed = subprocess.run([sys.executable, "-c", KILLED], cwd=tmp_path, capture_output=True)
+    assert killed.returncode == -signal.SIGKILL, killed.stderr
+    assert (tmp_path / "print.png.work").is_dir()
+    began = next(progress := printed(tmp_path / "print.png", "ray"))
+    assert began > 0.3
+    list(progress)
+    assert (tmp_path / "one.png").read_bytes() == (tmp_path / "print.png").read_bytes()
+
+
+@dataclass(frozen=True)
+class Troubled(TileTask):
+    """A tile whose worker is killed, or sleeps, when it is first asked for; `note` tells that it was."""
+
+    trouble: str = ""
+    note: Path = Path()
+
+    def run(self, net: Net) -> TileResult:
+        """Return what the tile gives."""
+        first = not self.note.exists()
+        self.note.touch()
+        if self.trouble == "killed" and first:
+            os.kill(os.getpid(), signal.SIGKILL)
+        elif self.trouble == "late" and first:
+            time.sleep(5)
+        elif self.trouble == "poisoned":
+            raise ValueError("this tile is poisoned")
+        return super().run(net)
+
+
+@pytest.mark.usefixtures("cluster")
+def test_tiles_that_end_their_worker_come_late_or_twice_or_never(tmp_path: Path) -> None:
+    from phosphene.cluster.ray_actors import RayActors
+
+    net = nets.load("pocket")
+    engine = Engine(net, resolve(parse("conv2"), net.card), precision="float32", tile=32)
+    tiling = engine.tiling((48, 96))
+    tile = tiling.tiles[0]
+    crop = torch.rand(1, 3, 48, tile.columns.crop_end - tile.columns.crop_start)
+    task = tiling.task(tile, crop, gradient=True, totals=tiling.sums(crop, tile))
+    wanted = task.run(engine.net).gradient
+    assert wanted is not None
+    workers = RayActors(Setup.of(engine.net, engine.dtype, 1), "auto")
+    try:
+        troubles = ["late", "", "killed", "", "poisoned", ""]
+        asked = [
+            workers.begin(Troubled(**vars(task), trouble=trouble, note=tmp_path / f"{index}"))
+            for index, trouble in enumerate(troubles)
+        ]
+        for trouble, result in zip(troubles, asked, strict=True):
+            if trouble == "poisoned":
+                with pytest.raises(WorkerError, match=r"failed 3 times .*poisoned.* the same command continues"):
+                    result()
+                continue
+            gradient = result().gradient
+            assert gradient is not None
+            assert torch.equal(gradient, wanted)
+    finally:
+        workers.close()
