@@ -168,3 +168,7 @@ def test_the_page_is_a_document_with_a_plot_of_everything() -> None:
     assert "a <b>.png" in texts
     assert "Power spectrum" in texts
     assert "nan" not in found
+    rising = f"slope {report.correlation.line.slope:.3f}"
+    heights = [float(each.get("y", 0)) % 300 for each in root.iter() if each.text == rising]
+    assert heights
+    assert min(heights) > 130, "in the lower half, below the line, which rises"

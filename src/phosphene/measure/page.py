@@ -110,9 +110,10 @@ def _plot(title: str, across: str, up: str, several: Sequence[Series], *, log: b
             ends = np.array(line.range)
             fitted = (line.intercept + line.slope * ends) / math.log(10)
             (xa, xb), (ya, yb) = place(ends / math.log(10), fitted)
+            free = top + height - 8 - 15 * len(several) if line.slope > 0 else top + 16  # a corner without the line
             parts.append(
                 f'<line x1="{xa:.1f}" y1="{ya:.1f}" x2="{xb:.1f}" y2="{yb:.1f}" stroke="{colour}" stroke-width="2"/>'
-                f'<text x="{left + width - 6}" y="{top + 16 + 15 * index}" text-anchor="end" fill="{colour}">'
+                f'<text x="{left + width - 6}" y="{free + 15 * index}" text-anchor="end" fill="{colour}">'
                 f"slope {line.slope:.3f}</text>"
             )
     return "".join(parts)
