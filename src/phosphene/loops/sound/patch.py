@@ -27,6 +27,9 @@ SIZE = VOICES * _VOICE + _KIT + _REST
 LONGEST = 4.0
 """Seconds of the longest note."""
 
+BED = 0.3
+"""Loudest noise relative to the loudest other part: noise alone would be the haze that sketches are there to avoid."""
+
 _TABLE = 2048
 _SCALES = (
     (0, 2, 4, 5, 7, 9, 11),
@@ -51,13 +54,16 @@ def render(patch: Tensor, seed: int, begin: int, samples: int, rate: int = 16_00
     echo = int(_between(room[5], 0.2, 1.5) * rate)
     first = begin - echo
     sound = np.zeros(samples + echo)
+    loudest = 0.0
     for index, voice in enumerate(parts):
         if (level := _level(voice[0])) > 0:
             sound += level * _play_voice(voice, fold_in(seed, "voice", index), first, len(sound), rate)
+            loudest = max(loudest, level)
     kit = genes[VOICES * _VOICE : VOICES * _VOICE + _KIT]
     if (level := _level(kit[0])) > 0:
         sound += level * _play_kit(kit, fold_in(seed, "kit"), first, len(sound), rate)
-    if (level := _level(room[0]) * 0.3) > 0:
+        loudest = max(loudest, level)
+    if (level := _level(room[0]) * BED * loudest) > 0:
         sound += level * _play_bed(room, fold_in(seed, "bed"), first, len(sound), rate)
     wet = max(0.0, room[6] * 1.4 - 0.7)
     if wet > 0:
