@@ -54,17 +54,18 @@ def render(patch: Tensor, seed: int, begin: int, samples: int, rate: int = 16_00
     echo = int(_between(room[5], 0.2, 1.5) * rate)
     first = begin - echo
     sound = np.zeros(samples + echo)
-    loudest = 0.0
-    for index, voice in enumerate(parts):
-        if (level := _level(voice[0])) > 0:
-            sound += level * _play_voice(voice, fold_in(seed, "voice", index), first, len(sound), rate)
-            loudest = max(loudest, level)
     kit = genes[VOICES * _VOICE : VOICES * _VOICE + _KIT]
-    if (level := _level(kit[0])) > 0:
-        sound += level * _play_kit(kit, fold_in(seed, "kit"), first, len(sound), rate)
-        loudest = max(loudest, level)
-    if (level := _level(room[0]) * BED * loudest) > 0:
-        sound += level * _play_bed(room, fold_in(seed, "bed"), first, len(sound), rate)
+    levels = [_level(voice[0]) for voice in parts]
+    drums = _level(kit[0])
+    if not drums and not any(levels):
+        levels[0] = 1.0  # silence pleases some tags
+    for index, (voice, level) in enumerate(zip(parts, levels, strict=True)):
+        if level > 0:
+            sound += level * _play_voice(voice, fold_in(seed, "voice", index), first, len(sound), rate)
+    if drums > 0:
+        sound += drums * _play_kit(kit, fold_in(seed, "kit"), first, len(sound), rate)
+    if (bed := _level(room[0]) * BED * max(drums, *levels)) > 0:
+        sound += bed * _play_bed(room, fold_in(seed, "bed"), first, len(sound), rate)
     wet = max(0.0, room[6] * 1.4 - 0.7)
     if wet > 0:
         sound += wet * _reverberated(sound, echo, fold_in(seed, "room"))
