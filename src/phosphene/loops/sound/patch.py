@@ -27,8 +27,8 @@ SIZE = VOICES * _VOICE + _KIT + _REST
 LONGEST = 4.0
 """Seconds of the longest note."""
 
-BED = 0.3
-"""Loudest noise relative to the loudest other part: noise alone would be the haze that sketches are there to avoid."""
+BED = 0.08
+"""Loudest noise relative to the loudest other part, where 0.3 made hazes of dreams, since notes and hits have gaps."""
 
 _TABLE = 2048
 _SCALES = (
