@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from abc import abstractmethod
 from collections.abc import Iterator
 from dataclasses import replace
@@ -13,14 +12,14 @@ import torch
 
 from phosphene.errors import OutputError, SettingError
 from phosphene.gradients.device import choose_device
-from phosphene.loops.step import State, Step, pack
+from phosphene.loops.step import State, Step
 from phosphene.media import atomic
 from phosphene.media.dataset.collection import Collection, counts
 from phosphene.media.dataset.store import Store, fill
-from phosphene.media.work import WorkFolder
-from phosphene.recipe import LearnRecipe, dumps
+from phosphene.recipe import LearnRecipe
 from phosphene.render.environment import environment
-from phosphene.render.job import Format, Output, Work
+from phosphene.render.job import Format, Work
+from phosphene.render.kept_output import KeptOutput
 from phosphene.training.live import LiveState
 from phosphene.training.pictures import Pictures
 from phosphene.types import Image
@@ -103,20 +102,15 @@ class DatasetWork(Work):
         }
 
 
-class TrainingOutput(Output):
-    """Where the network will be; the work folder beside it has the newest state."""
-
-    due = False
+class TrainingOutput(KeptOutput):
+    """Where a network will be."""
 
     def __init__(self, work: DatasetWork, path: Path, format: Format, *, fresh: bool) -> None:
         format.refuse("quality", "codec", "crf", kind="networks")
         work.check(path)
         atomic.check(path)
         self._work, self._path = work, path
-        facts = {"recipe": hashlib.sha256(dumps(work.recipe).encode("utf-8", "surrogatepass")).hexdigest()}
-        self._folder = WorkFolder(path, facts, environment(work.device), fresh=fresh)
-        self.state = self._folder.state
-        self.note = self._folder.note
+        super().__init__(path, work.recipe, environment(work.device), fresh=fresh)
 
     def add(self, step: Step) -> None:
         """Keep what is to be kept beside the result at this step, such as frames of the film of its learning."""
@@ -132,16 +126,12 @@ class TrainingOutput(Output):
     def checkpoint(self, step: Step) -> None:
         """Keep the state, unless there is none yet, or Ctrl-C came in the middle of a step."""
         if _is_current(step.state):
-            self._folder.keep_state(self._folder.index + 1, pack(step.state))
+            super().checkpoint(step)
 
     def finish(self, step: Step | None) -> None:
         """Write the network and remove the work folder."""
         self._work.result(step).save(self._path)
         self._folder.remove()
-
-    def close(self) -> None:
-        """Let other processes have the place."""
-        self._folder.close()
 
 
 def _is_current(state: State) -> bool:

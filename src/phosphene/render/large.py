@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import math
 import os
 from collections.abc import Callable, Iterator, Sequence
@@ -17,12 +16,12 @@ from phosphene.loops.planes import Crew, Store
 from phosphene.loops.step import State, Step, pack
 from phosphene.media import planes
 from phosphene.media.image import Storage, check_large, check_writable, writing_planes
-from phosphene.media.work import WorkFolder
 from phosphene.recipe import BaseRecipe, dumps
 from phosphene.recipe.prints import Layout
-from phosphene.render.environment import about, environment
+from phosphene.render.environment import environment
 from phosphene.render.estimate import Load
-from phosphene.render.job import Format, Job, Output, Work
+from phosphene.render.job import Format, Job, Work
+from phosphene.render.kept_output import KeptOutput
 from phosphene.render.picture import depth_of, paths, recipe_text
 from phosphene.types import Image, Size
 
@@ -119,14 +118,12 @@ class UnwrittenPrint:
         Job.of(self.work).save(path, **format)
 
 
-class PrintOutput(Output):
-    """Where a print will be; the work folder beside it has its canvas.
+class PrintOutput(KeptOutput):
+    """Where a print will be; the work folder beside it has its canvas too.
 
     Raises:
         OutputError: if the disk has too little room.
     """
-
-    due = False
 
     def __init__(self, work: PrintWork, path: Path, format: Format, *, fresh: bool) -> None:
         format.refuse("codec", "crf", kind="pictures")
@@ -137,10 +134,8 @@ class PrintOutput(Output):
             depth = depth_of(format, each)
             check_writable(each, depth, size=sheet, recipe=text if format.with_recipe else None)
             check_large(each, depth, sheet)
-        facts = {"recipe": hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()}
-        self._folder = WorkFolder(path, facts, work.environment(), about=about(work.recipe), fresh=fresh, eager=True)
+        super().__init__(path, work.recipe, work.environment(), fresh=fresh, eager=True)
         try:
-            self.state = self._folder.state
             self.note = self._room()
             if self.state is None:
                 self._folder.keep_state(0, pack({}), 0.0)
@@ -164,13 +159,6 @@ class PrintOutput(Output):
                 path=self._path,
             )
         return self._folder.note or (f"this takes {names}, of which {free / 1e9:.1f} GB are free")
-
-    def add(self, step: Step) -> None:
-        """Do nothing: the canvas on the disk keeps itself."""
-
-    def checkpoint(self, step: Step) -> None:
-        """Keep the state, and how far the work has come."""
-        self._folder.keep_state(self._folder.index + 1, pack(step.state), step.progress)
 
     def finish(self, step: Step | None) -> None:
         """Write the print and remove the work folder."""
@@ -197,4 +185,4 @@ class PrintOutput(Output):
     def close(self) -> None:
         """Let other processes have the place."""
         self._work.store = None
-        self._folder.close()
+        super().close()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from abc import abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -10,13 +9,13 @@ from os import PathLike
 from pathlib import Path
 from typing import Any, Generic, Protocol, TypeVar, runtime_checkable
 
-from phosphene.loops.step import State, Step, pack
+from phosphene.loops.step import State, Step
 from phosphene.media import site
-from phosphene.media.work import WorkFolder
 from phosphene.nets.base import Net
 from phosphene.recipe import BaseRecipe, dumps, relative_to
-from phosphene.render.environment import about, environment
-from phosphene.render.job import Format, Output, Work
+from phosphene.render.environment import environment
+from phosphene.render.job import Format, Work
+from phosphene.render.kept_output import KeptOutput
 from phosphene.types import Image
 
 
@@ -87,32 +86,16 @@ class Page:
         site.publish(Path(path), dumps(recipe), lambda folder: self.work.fill(folder, self.step, recipe))
 
 
-class PageOutput(Output):
-    """Where a page will be; the work folder beside it has the newest state."""
-
-    due = False
+class PageOutput(KeptOutput):
+    """Where a page will be."""
 
     def __init__(self, work: PageWork[Any], path: Path, format: Format, *, fresh: bool) -> None:
         format.refuse("quality", "codec", "crf", "profile", "also", kind="pages")
         site.check(path)
         self._work, self._path = work, path
-        facts = {"recipe": hashlib.sha256(dumps(work.recipe).encode("utf-8", "surrogatepass")).hexdigest()}
-        self._folder = WorkFolder(path, facts, environment(work.device), about=about(work.recipe), fresh=fresh)
-        self.state = self._folder.state
-        self.note = self._folder.note
-
-    def add(self, step: Step) -> None:
-        """Do nothing: the page is written when it is finished."""
-
-    def checkpoint(self, step: Step) -> None:
-        """Keep the state."""
-        self._folder.keep_state(self._folder.index + 1, pack(step.state), step.progress)
+        super().__init__(path, work.recipe, environment(work.device), fresh=fresh)
 
     def finish(self, step: Step | None) -> None:
         """Write the page and remove the work folder."""
         self._work.result(step).save(self._path)
         self._folder.remove()
-
-    def close(self) -> None:
-        """Let other processes have the place."""
-        self._folder.close()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
@@ -18,7 +17,7 @@ from phosphene.errors import SettingError
 from phosphene.loops.arithmetic import Arithmetic
 from phosphene.loops.sound.dream import STRETCH, Course, seconds_needed, sound_steps, stretches
 from phosphene.loops.sound.listener import Listener
-from phosphene.loops.step import State, Step, pack
+from phosphene.loops.step import State, Step
 from phosphene.loops.version1 import arithmetic_for
 from phosphene.media import atomic
 from phosphene.media.image import check_writable, write_image
@@ -28,7 +27,6 @@ from phosphene.media.sound.plot import coloured, plot_sound
 from phosphene.media.sound.read import SoundFile, open_sound
 from phosphene.media.sound.resample import mixed_down
 from phosphene.media.sound.write import FORMATS, check_sound, format_of, writing
-from phosphene.media.work import WorkFolder
 from phosphene.nets.base import Net
 from phosphene.nets.card import SoundSpec
 from phosphene.nets.ops.log_mel import LogMel, band_centres
@@ -37,9 +35,10 @@ from phosphene.recipe import BaseRecipe, dumps, relative_to, resolved
 from phosphene.recipe.keyframes import smoothstep
 from phosphene.recipe.sounds import DreamSoundRecipe, ImagineSoundRecipe, MorphSoundRecipe, SheetSoundRecipe, Track
 from phosphene.render import networks, sources
-from phosphene.render.environment import about, environment
+from phosphene.render.environment import environment
 from phosphene.render.estimate import Load
-from phosphene.render.job import Format, Given, Job, Output, Work
+from phosphene.render.job import Format, Given, Job, Work
+from phosphene.render.kept_output import KeptOutput
 from phosphene.render.sound_film import SoundFilm, SoundShown
 from phosphene.types import Image
 
@@ -119,10 +118,8 @@ class UnwrittenSound:
         Job.of(self.work).save(path, **format)
 
 
-class SoundOutput(Output):
-    """A sound that is being written: the work folder beside it has the stretches that are done, as float32."""
-
-    due = False
+class SoundOutput(KeptOutput):
+    """A sound that is being written: the work folder beside it has the stretches that are done too, as float32."""
 
     def __init__(self, work: SoundWork, path: Path, format: Format, *, fresh: bool) -> None:
         format.refuse("quality", "codec", "crf", kind="sounds")
@@ -138,20 +135,13 @@ class SoundOutput(Output):
         if format.film is not None and work.unchanged:
             raise SettingError("a film shows how a sound is dreamt, but 0 steps change nothing", setting="film")
         self._work, self._path, self._channels = work, path, channels
-        text = dumps(work.recipe)
         there = relative_to(work.recipe, Path(os.path.abspath(path)).parent)
         self._recipe = dumps(there) if format.with_recipe else None
-        facts: dict[str, object] = {"recipe": hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()}
-        if format.film is not None:
-            facts["film"] = True  # for which the spectrograms of all steps are kept
-        self._folder = WorkFolder(
-            path, facts, environment(work.device), about=about(work.recipe), fresh=fresh, eager=True
-        )
+        facts = None if format.film is None else {"film": True}  # for which the spectrograms of all steps are kept
+        super().__init__(path, work.recipe, environment(work.device), facts=facts, fresh=fresh, eager=True)
         self._film = None
         if format.film is not None:
             self._film = self._begin_film(format.film)
-        self.state = self._folder.state
-        self.note = self._folder.note
 
     def _begin_film(self, path: Path) -> SoundFilm:
         """Open the film; leave nothing behind for a place where none can be written."""
@@ -172,10 +162,6 @@ class SoundOutput(Output):
         if step.frame is not None:
             with self._folder.refusing(), atomic.replacing(self._part(step.frame.index)) as file:
                 file.write(step.image[0, 0, 0].cpu().numpy().astype("<f4").tobytes())
-
-    def checkpoint(self, step: Step) -> None:
-        """Keep the state."""
-        self._folder.keep_state(self._folder.index + 1, pack(step.state), step.progress)
 
     def finish(self, step: Step | None) -> None:
         """Make the sound of all stretches, and remove the work folder."""
@@ -204,7 +190,7 @@ class SoundOutput(Output):
         """Let other processes have the place; what was kept stays."""
         if self._film is not None:
             self._film.close()
-        self._folder.close()
+        super().close()
 
     def _part(self, index: int) -> Path:
         return self._folder.folder / f"stretch-{index:05d}.f32"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -16,12 +15,11 @@ from phosphene.gradients.engine import Engine
 from phosphene.gradients.precision import choose_dtype
 from phosphene.loops import dream, imagine, lucid, sheet, torus
 from phosphene.loops.ensemble import Member
-from phosphene.loops.step import State, Step, pack
+from phosphene.loops.step import State, Step
 from phosphene.loops.version1 import arithmetic_for
 from phosphene.media import atomic, memory
 from phosphene.media.image import check_writable
 from phosphene.media.natural_spectrum import read_magnitudes
-from phosphene.media.work import WorkFolder
 from phosphene.nets.base import Net
 from phosphene.objectives.masked import MaskedPart
 from phosphene.recipe import (
@@ -34,9 +32,10 @@ from phosphene.recipe import (
     resolved,
 )
 from phosphene.render import networks, prints, sources
-from phosphene.render.environment import about, environment
+from phosphene.render.environment import environment
 from phosphene.render.estimate import Load
-from phosphene.render.job import Format, Given, Output, Work
+from phosphene.render.job import Format, Given, Work
+from phosphene.render.kept_output import KeptOutput
 from phosphene.render.picture import Picture, Pictures, depth_of, paths
 from phosphene.resampling import resize
 from phosphene.types import Image, Size
@@ -95,10 +94,8 @@ class StillWork(Work):
         return StillOutput(self, path, format, fresh=fresh)
 
 
-class StillOutput(Output):
-    """Where pictures will be; the work folder beside it has the newest state."""
-
-    due = False
+class StillOutput(KeptOutput):
+    """Where pictures will be."""
 
     def __init__(self, work: StillWork, path: Path, format: Format, *, fresh: bool) -> None:
         format.refuse("codec", "crf", kind="pictures")
@@ -108,17 +105,7 @@ class StillOutput(Output):
             depth = depth_of(format, each)
             check_writable(each, depth, size=work.size, recipe=text if format.with_recipe else None)
         atomic.check(work.paths(path)[0])
-        facts = {"recipe": hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()}
-        self._folder = WorkFolder(path, facts, environment(work.device), about=about(work.recipe), fresh=fresh)
-        self.state = self._folder.state
-        self.note = self._folder.note
-
-    def add(self, step: Step) -> None:
-        """Do nothing: pictures are written when they are finished."""
-
-    def checkpoint(self, step: Step) -> None:
-        """Keep the state."""
-        self._folder.keep_state(self._folder.index + 1, pack(step.state), step.progress)
+        super().__init__(path, work.recipe, environment(work.device), fresh=fresh)
 
     def finish(self, step: Step | None) -> None:
         """Write the pictures and remove the work folder."""
@@ -128,10 +115,6 @@ class StillOutput(Output):
             depth = depth_of(how, path)
             pictures.save(path, depth, how.quality, profile=how.profile, with_recipe=how.with_recipe)
         self._folder.remove()
-
-    def close(self) -> None:
-        """Let other processes have the place."""
-        self._folder.close()
 
 
 def build_dream(recipe: DreamRecipe, net: Net, given: Given) -> Work:
