@@ -28,7 +28,7 @@ _BELOW = {
     "options": "nets",
     "api": "objectives options recipe render",
     "learning": "api options render",
-    "cli": "api attribution camera errors gradients kinds measure media nets objectives recipe render studio",
+    "cli": "api attribution camera errors gradients kinds knowledge measure media nets objectives recipe render studio",
     "cluster": "errors gradients nets",
     "render": "cluster errors fractals gradients kinds knowledge loops media "
     "nets objectives recipe resampling rng training types",

@@ -24,6 +24,7 @@ COMMANDS = {
     **{kind.name: (kind.command, kind.about) for kind in KINDS.values() if kind.name not in HEARD},
     "see": ("cli.see:see", "Tell what a network believes it sees in a picture."),
     "caricature": ("cli.caricature:caricature", "Draw what a layer takes a photo to be, exaggerated."),
+    "concept": ("cli.concept:concept", "Learn a direction in a layer from two folders of pictures, and test it."),
     "camera": ("cli.camera:camera", "Tell what a camera sees, and dream on it, live."),
     "hear": ("cli.hear:hear", "Tell what a network believes it hears in a sound."),
     "measure": ("cli.measure:measure", "Measure pictures and films: dimensions, spectra, fringes, symmetry."),
