@@ -13,6 +13,8 @@ from types import ModuleType
 import PIL.Image
 import pytest
 
+from phosphene.nets import describe
+from phosphene.recipe.base import DEFAULT_NET
 from phosphene.recipe.presets import PRESETS
 
 ROOT = Path(__file__).parent.parent
@@ -38,6 +40,16 @@ def _module(path: Path) -> ModuleType:
 def test_cli_page_is_current(reference: ModuleType) -> None:
     page = (ROOT / "docs" / "cli.md").read_text(encoding="utf-8")
     assert page == reference.cli_page(), "run scripts/docs"
+
+
+def test_examples_name_layers_of_the_network_that_is_used() -> None:
+    pages = [*(ROOT / "docs").glob("*.md"), ROOT / "README.md"]
+    lines = [line for page in pages for line in page.read_text(encoding="utf-8").splitlines()]
+    works = r"(phosphene |ph\.)(dream|imagine|sheet|zoom|morph|video|camera)\b"
+    examples = [line for line in lines if re.match(r" {4}.*" + works, line) and not re.search(r"\bnet\b|pocket", line)]
+    named = {name for line in examples for name in re.findall(r"\b(?:mixed|block|inception_)\d\w*", line)}
+    assert len(named) > 3
+    assert named <= set(describe(DEFAULT_NET).layers)
 
 
 def test_recipe_page_is_current(reference: ModuleType) -> None:

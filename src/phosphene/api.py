@@ -1,7 +1,7 @@
 """The public functions: `dream`, `imagine`, `sheet`, `zoom`, `morph`, `video` and `again`.
 
     import phosphene as ph
-    ph.dream("photo.jpg", target="mixed4c").save("dream.png")
+    ph.dream("photo.jpg", target="block11").save("dream.png")
 
 Stills are returned when they are done. Films are returned as jobs, since their frames have to go somewhere:
 
@@ -63,7 +63,7 @@ def dream(
 ) -> Picture | list[Picture] | Job:
     """Dream on a photograph: bring out what a network sees in it, at all sizes from large to small.
 
-        ph.dream("photo.jpg", target="mixed4c", octaves=4).image.shape    # torch.Size([1, 3, 768, 1024])
+        ph.dream("photo.jpg", target="block11", octaves=4).image.shape    # torch.Size([1, 3, 768, 1024])
         ph.dream(["one.jpg", "two.jpg"])                                  # a list of two; the network is loaded once
 
     Args:
@@ -151,7 +151,7 @@ def sheet(
 ) -> Picture:
     """Make a picture of each of many things, from noise, side by side on one sheet; faster than one by one.
 
-        ph.sheet("mixed4c:0..63").save("mixed4c.png")
+        ph.sheet("block11:0..63").save("block11.png")
         ph.sheet(["banana", "goldfish", "teapot"], size=192, columns=3)
 
     Args:
@@ -174,7 +174,7 @@ def zoom(
 ) -> Job:
     """Travel endlessly into a photograph: each frame dreams on the last one, moved.
 
-        ph.zoom("photo.jpg", target="0s: mixed3b; 6s: mixed4c", seconds=12).save("trip.mp4")
+        ph.zoom("photo.jpg", target="0s: block5; 6s: block11", seconds=12).save("trip.mp4")
 
     Everything is checked before this returns; the work is done when the job is saved or iterated.
 
@@ -215,7 +215,7 @@ def morph(ideas: Sequence[str | Objective], **settings: Unpack[options.MorphOpti
 def video(source: StrPath, *, target: str | Objective | None = None, **settings: Unpack[options.VideoOptions]) -> Job:
     """Dream on a video clip without flicker: what was dreamt is carried along by the clip's own motion.
 
-        ph.video("walk.mov", target="mixed4c", start=2, end=8).save("dreamt.mp4")
+        ph.video("walk.mov", target="block11", start=2, end=8).save("dreamt.mp4")
 
     Everything is checked before this returns; the work is done when the job is saved or iterated. Frames keep their
     times, and the film its sound.
@@ -356,7 +356,7 @@ def job(
 ) -> Job:
     """Prepare work of any kind, from settings or from a recipe, as a job that can be followed and continued.
 
-        work = ph.job("dream", "photo.jpg", target="mixed4c")
+        work = ph.job("dream", "photo.jpg", target="block11")
         for event in work:
             print(f"{event.stage}: {event.progress:.0%}")
         work.result().save("dream.png")

@@ -6,7 +6,7 @@
 
     [presets.dream.wild]
     about = "eyes everywhere"
-    target = "mixed4c"
+    target = "inception_4c"
     steps = 30
 
 The file is `PHOSPHENE_CONFIG`, or `config.toml` in the user's folder for settings of programs.
@@ -39,11 +39,11 @@ EXAMPLE = """\
 
 # [defaults.dream]
 # size = 1600
-# target = "mixed4c"
+# target = "block11"
 
 # [presets.dream.wild]
 # about = "eyes everywhere"
-# target = "mixed4c"
+# target = "block11"
 # steps = 30
 """
 

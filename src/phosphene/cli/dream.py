@@ -24,7 +24,7 @@ def dream(photos: tuple[Path, ...], noise: Any, preset: str | None, output: outp
 
     \b
       phosphene dream photo.jpg
-      phosphene dream photo.jpg --target mixed3b --size 2000 -o strokes.png
+      phosphene dream photo.jpg --target block3 --size 2000 -o strokes.png
       phosphene dream *.jpg -o dreams/
       phosphene dream song.flac --target choir --film dreamt.mp4
       phosphene dream --noise 768x1024 --symmetry rotate:6

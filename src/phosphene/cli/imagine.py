@@ -22,7 +22,7 @@ def imagine(words: tuple[str, ...], preset: str | None, output: output.Output, *
     \b
       phosphene imagine golden retriever
       phosphene imagine "goldfish + chihuahua" --count 4
-      phosphene imagine mixed4c:13 --symmetry p4m
+      phosphene imagine block11:13 --symmetry p4m
       phosphene imagine choir --net ear --seconds 8 -o choir.flac
 
     With a network that hears, it is a sound. Without -o the result is TEXT.png, or TEXT.flac, in the current folder.

@@ -19,7 +19,7 @@ def morph(ideas: tuple[str, ...], output: output.Output, **settings: Any) -> Non
 
     \b
       phosphene morph banana dumbbell "golden retriever" -o morph.mp4
-      phosphene morph mixed4c:13 mixed4c:100 --loop -o morph.gif
+      phosphene morph block11:13 block11:100 --loop -o morph.gif
       phosphene morph teapot goldfish --between 6 --seconds 8
       phosphene morph teapot goldfish dumbbell --sound song.flac
       phosphene morph choir sitar --net ear -o morph.flac

@@ -161,7 +161,7 @@ def measure_net(net: str, folder: Path | None, force: bool, remove: bool) -> Non
 def layers(net: str, as_json: bool) -> None:
     """List the layers of NET, from the first to the deepest.
 
-    A layer's name is a target; so is one of its channels, counted from 0, as in mixed4c:13. `sees` is the
+    A layer's name is a target; so is one of its channels, counted from 0, as in block11:13. `sees` is the
     side in pixels of what one position sees, `stride` the distance between positions, `cost` the millions of
     multiply-adds for each million pixels to run as far as this layer.
     """

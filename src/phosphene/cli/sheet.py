@@ -18,9 +18,9 @@ def sheet(targets: tuple[str, ...], output: output.Output, **settings: Any) -> N
     """Make a picture of each of TARGETS, side by side: labels, layers, channels, or sums of them.
 
     \b
-      phosphene sheet mixed4c:0..63
+      phosphene sheet block11:0..63
       phosphene sheet banana goldfish teapot --size 192 --columns 3
-      phosphene sheet mixed3a:0..15 --gap 0 -o textures.png
+      phosphene sheet block2:0..15 --gap 0 -o textures.png
       phosphene sheet conv4:0..7 --net ear -o channels.flac
 
     Many pictures are imagined at a time, which takes a fraction of the time of one by one. Without -o the result is

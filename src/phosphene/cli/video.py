@@ -20,8 +20,8 @@ def video(clip: Path, output: output.Output, **settings: Any) -> None:
 
     \b
       phosphene video clip.mp4 -o dreamt.mp4 --size 640
-      phosphene video clip.mov --start 2 --end 8 --target mixed4c
-      phosphene video clip.mp4 --sound song.flac --target "mixed4c | mixed3b"
+      phosphene video clip.mov --start 2 --end 8 --target block11
+      phosphene video clip.mp4 --sound song.flac --target "block11 | block3"
       phosphene video clip.mp4 --every 2 --keep 0.95
 
     Frames keep their times and the film its sound, unless --sound has it follow another. Without -o the result is

@@ -21,8 +21,8 @@ def zoom(photo: Path | None, noise: Any, preset: str | None, output: output.Outp
 
     \b
       phosphene zoom photo.jpg -o trip.mp4 --seconds 20
-      phosphene zoom photo.jpg --speed "0s: 1.2; 5s: 2" --target "0s: mixed3b; 6s: mixed4c; 12s: goldfish"
-      phosphene zoom photo.jpg --sound song.flac --target "mixed4c | mixed3b"
+      phosphene zoom photo.jpg --speed "0s: 1.2; 5s: 2" --target "0s: block5; 6s: block11; 12s: goldfish"
+      phosphene zoom photo.jpg --sound song.flac --target "block11 | block3"
       phosphene zoom --noise 640x360 --loop -o trip.gif
 
     With --sound the trip follows the music, has it as its sound, and lasts as long. Settings with KEYS may change in

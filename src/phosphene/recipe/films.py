@@ -45,7 +45,7 @@ Seconds = Annotated[float, Field(gt=0, le=LONGEST)]
 FrameSteps = Annotated[int, Field(ge=1, le=1000)]
 Loop = Annotated[bool, Field(description="Lead the last frame back to the first, so that the film repeats seamlessly.")]
 _TARGET = (
-    'What to bring out, in the objective language, throughout or by keyframes ("0s: mixed3b; 6s: mixed4c; 12s: '
+    'What to bring out, in the objective language, throughout or by keyframes ("0s: block5; 6s: block11; 12s: '
     'goldfish"), or several joined by | that share it by weights; by default what suits the network best.'
 )
 
