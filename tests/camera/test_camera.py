@@ -15,7 +15,7 @@ import cv2
 import numpy as np
 import pytest
 import torch
-from click.testing import CliRunner
+from click.testing import CliRunner, Result
 from torch import Tensor
 
 from phosphene import nets
@@ -24,7 +24,7 @@ from phosphene.camera.capture import View, views
 from phosphene.camera.eye import watch
 from phosphene.camera.live import LiveDream
 from phosphene.camera.things import LIKE, Things, features_of
-from phosphene.cli.camera import camera
+from phosphene.cli.root import phosphene
 from phosphene.errors import SettingError, WeightsError
 from phosphene.nets.base import Net
 from phosphene.nets.weights.words import read_words, write_words
@@ -202,18 +202,18 @@ def film(tmp_path: Path) -> Path:
 
 
 def test_a_film_is_a_camera_on_the_command_line(film: Path, tmp_path: Path) -> None:
-    run = CliRunner()
-    done = run.invoke(
-        camera, [str(film), "--target", "block4", "--diary", str(tmp_path / "diary"), "--json", "--frames", "4"]
-    )
+    def run(args: list[str]) -> Result:
+        return CliRunner().invoke(phosphene, ["camera", *args])
+
+    done = run([str(film), "--target", "block4", "--diary", str(tmp_path / "diary"), "--json", "--frames", "4"])
     assert done.exit_code == 0, done.output
     first = json.loads(done.stdout.splitlines()[0])
     assert (tmp_path / "diary" / first["picture"]).is_file()
     assert re.match(r"\d+ frames seen.*, 4 frames dreamt", done.stderr)
     things = str(tmp_path / "things.safetensors")
-    assert run.invoke(camera, [str(film), "--learn", "my cup", "--known", things]).output == "my cup: 5 views\n"
-    assert '"my cup"' in run.invoke(camera, [str(film), "--known", things, "--json"]).output
-    assert run.invoke(camera, ["--forget", "my cup", "--known", things]).exit_code == 0
+    assert run([str(film), "--learn", "my cup", "--known", things]).output == "my cup: 5 views\n"
+    assert '"my cup"' in run([str(film), "--known", things, "--json"]).output
+    assert run(["--forget", "my cup", "--known", things]).exit_code == 0
     assert read_words(Path(things)) == {}
-    missing = run.invoke(camera, ["nothing.avi"])
+    missing = run(["nothing.avi"])
     assert missing.stderr.startswith("nothing.avi is no film")

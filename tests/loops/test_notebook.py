@@ -30,6 +30,7 @@ NOTEBOOK = DreamSettings(
     steps=10,
     step_size=1.5 / 255,
     jitter=32,
+    margin=0,
     shaping="normalise",
     natural_colour=0.0,
     headroom=0.0,

@@ -133,7 +133,9 @@ def test_weights_that_are_converted_in_place_have_a_gradient() -> None:
             torch.autograd.grad(y.sum(), x)[0]
             for y in (frozen.convolve(x, net.weight, net.bias, 1, 1), F.conv2d(x, net.weight, net.bias, 1, 1))
         )
-        torch.testing.assert_close(found, expected)
+        # Where a processor has no bfloat16, PyTorch adds up in it.
+        tolerance = {"rtol": 0.016, "atol": 0.004} if dtype == torch.bfloat16 else {}
+        torch.testing.assert_close(found, expected, **tolerance)
 
 
 def test_one_byte_is_kept_for_each_response() -> None:

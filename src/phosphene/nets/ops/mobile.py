@@ -128,7 +128,7 @@ def _convolution(
 ) -> Tensor:
     """Return a convolution with `margin` zeros on both sides of rows and columns, clamped or with an addend."""
     groups = _groups(x, weight)
-    if x.device.type == "cpu" and x.dtype in FUSED and torch.backends.mkldnn.is_available():
+    if x.dtype in FUSED and frozen.fuses(x):
         ops, common = torch.ops.mkldnn, (margin, [stride] * 2, [1, 1], groups)
         # oneDNN's order depends on the size, and weights in another order are brought into it again in each call.
         packed = derived(weight, ("packed", *margin, stride, *x.shape), partial(_pack, weight, *common, list(x.shape)))
