@@ -63,7 +63,7 @@ class FourierCanvas(Canvas):
         waves = torch.view_as_complex(self.spectrum) * self.get_buffer("weights")
         planes = torch.fft.irfft2(waves, s=self.size, norm="ortho")
         colours = CONTRAST * (to_rgb(planes) if self.decorrelate else planes)
-        return squash(colours + self._grey(colours))
+        return squash(colours + grey(colours))
 
     @classmethod
     def from_image(cls, image: Image, *, decay: float = 1.0, decorrelate: bool = True) -> FourierCanvas:
@@ -71,7 +71,7 @@ class FourierCanvas(Canvas):
         size = (image.shape[-2], image.shape[-1])
         channels = image.shape[1]
         canvas = cls(size, 0, channels=channels, decay=decay, decorrelate=decorrelate, generator=torch.Generator())
-        colours = (unsquash(image) - canvas._grey(image)) / CONTRAST
+        colours = (unsquash(image) - grey(image)) / CONTRAST
         planes = from_rgb(colours) if canvas.decorrelate else colours
         waves = torch.fft.rfft2(planes, norm="ortho") / canvas.get_buffer("weights")
         canvas.spectrum = nn.Parameter(torch.view_as_real(waves).contiguous())
@@ -87,10 +87,20 @@ class FourierCanvas(Canvas):
     def showing(self, image: Image) -> FourierCanvas:
         return FourierCanvas.from_image(image, decay=self.decay, decorrelate=self.decorrelate)
 
-    def _grey(self, like: Tensor) -> Tensor:
-        """Return the parameters of the mean colour; mid-grey for channels other than RGB."""
-        mean = MEAN if like.shape[1] == len(MEAN) else (0.5,) * like.shape[1]
-        return torch.logit(torch.tensor(mean)).to(like).view(1, -1, 1, 1)
+
+def grey(like: Tensor) -> Tensor:
+    """Return the mean colour before the sigmoid, for images as `like`; mid-grey for channels other than RGB."""
+    mean = MEAN if like.shape[1] == len(MEAN) else (0.5,) * like.shape[1]
+    return torch.logit(torch.tensor(mean)).to(like).view(1, -1, 1, 1)
+
+
+def times_counted(width: int) -> Float[Tensor, " half_w"]:
+    """Return how often an image of this width has the waves of each column of `rfft2`: inner ones are mirrored too."""
+    twice = torch.full((width // 2 + 1,), 2.0)
+    twice[0] = 1.0
+    if width % 2 == 0:
+        twice[-1] = 1.0
+    return twice
 
 
 @lru_cache(maxsize=8)
@@ -104,9 +114,4 @@ def spectrum_weights(size: Size, decay: float) -> Float[Tensor, "h half_w"]:
     rows, columns = torch.fft.fftfreq(height), torch.fft.rfftfreq(width)
     frequency = torch.hypot(rows[:, None], columns[None, :]).clamp(min=1 / max(size))
     weights = frequency**-decay
-    # Each wave of the inner columns counts twice: once for itself and once for its conjugate.
-    twice = torch.full((width // 2 + 1,), 2.0)
-    twice[0] = 1.0
-    if width % 2 == 0:
-        twice[-1] = 1.0
-    return weights / (2 * weights.square() * twice).sum().div(height * width).sqrt()
+    return weights / (2 * weights.square() * times_counted(width)).sum().div(height * width).sqrt()

@@ -10,8 +10,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from phosphene.canvas.base import Canvas, squash, unsquash
-from phosphene.canvas.colour import MEAN, from_rgb, to_rgb
-from phosphene.canvas.fourier import CONTRAST
+from phosphene.canvas.colour import from_rgb, to_rgb
+from phosphene.canvas.fourier import CONTRAST, grey, times_counted
 from phosphene.types import Image, Size
 
 
@@ -48,7 +48,7 @@ class PhaseCanvas(Canvas):
     def forward(self) -> Image:
         waves = torch.polar(self.get_buffer("magnitudes").expand_as(self.phases), mirrored(self.phases, self.size[1]))
         colours = CONTRAST * to_rgb(torch.fft.irfft2(waves, s=self.size, norm="ortho"))
-        return squash(colours + _grey(colours))
+        return squash(colours + grey(colours))
 
     def showing(self, image: Image) -> PhaseCanvas:
         """Return a canvas of the phases of `image`; its magnitudes, and so its contrasts, are those of photographs."""
@@ -60,7 +60,7 @@ class PhaseCanvas(Canvas):
 
 def waves_of(image: Image) -> Complex[Tensor, "n 3 h half_w"]:
     """Return the waves of an image, of its decorrelated colours before the sigmoid, by an orthonormal `rfft2`."""
-    return torch.fft.rfft2(from_rgb((unsquash(image) - _grey(image)) / CONTRAST), norm="ortho")
+    return torch.fft.rfft2(from_rgb((unsquash(image) - grey(image)) / CONTRAST), norm="ortho")
 
 
 def mirrored(phases: Float[Tensor, "n 3 h half_w"], width: int) -> Float[Tensor, "n 3 h half_w"]:
@@ -102,11 +102,7 @@ def natural_magnitudes(natural: Float[Tensor, "3 rows columns"], size: Size) -> 
 
 def _std(magnitudes: Float[Tensor, "3 h half_w"], size: Size) -> Float[Tensor, 3]:
     """Return the std of the planes of an image with these magnitudes."""
-    twice = torch.full((magnitudes.shape[2],), 2.0)
-    twice[0] = 1.0
-    if size[1] % 2 == 0:
-        twice[-1] = 1.0
-    return ((magnitudes.square() * twice).sum(dim=(1, 2)) / math.prod(size)).sqrt().clamp(min=1e-12)
+    return ((magnitudes.square() * times_counted(size[1])).sum(dim=(1, 2)) / math.prod(size)).sqrt().clamp(min=1e-12)
 
 
 def _contrast(natural: Float[Tensor, "3 rows columns"]) -> Float[Tensor, 3]:
@@ -116,8 +112,3 @@ def _contrast(natural: Float[Tensor, "3 rows columns"]) -> Float[Tensor, 3]:
     weight[0, 0] = weight[0, -1] = weight[-1, 0] = weight[-1, -1] = 1.0
     pixels = 4 * (natural.shape[1] - 1) * (natural.shape[2] - 1)
     return ((natural.square() * weight).sum(dim=(1, 2)) / pixels).sqrt()
-
-
-def _grey(like: Tensor) -> Tensor:
-    """Return the mean colour before the sigmoid."""
-    return torch.logit(torch.tensor(MEAN)).to(like).view(1, -1, 1, 1)
