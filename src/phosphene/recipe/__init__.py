@@ -25,7 +25,7 @@ from phosphene.recipe.learning import Dataset, LearnRecipe
 from phosphene.recipe.recall import RecallRecipe, RecallSettings, Run
 from phosphene.recipe.sounds import DreamSoundRecipe, ImagineSoundRecipe, MorphSoundRecipe, SheetSoundRecipe
 from phosphene.recipe.stills import DreamRecipe, DreamSettings, ImagineRecipe, ImagineSettings, SheetRecipe
-from phosphene.recipe.text import default_of, dumps, loads, override, relative_to, resolved, validate
+from phosphene.recipe.text import default_of, digest, dumps, loads, override, relative_to, resolved, validate
 
 __all__ = [
     "VERSION",
@@ -62,6 +62,7 @@ __all__ = [
     "VideoRecipe",
     "ZoomRecipe",
     "default_of",
+    "digest",
     "dumps",
     "loads",
     "override",

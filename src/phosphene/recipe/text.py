@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import re
@@ -109,6 +110,11 @@ def dumps(recipe: BaseRecipe) -> str:
     """Return the recipe as JSON, with every field written out; `loads` reads the same recipe back."""
     text = recipe.model_dump_json(indent=2)
     return re.sub(r"\[\n *(\d+),\n *(\d+)\n *\]", r"[\1, \2]", text)  # sizes; strings hold no line breaks
+
+
+def digest(recipe: BaseRecipe) -> str:
+    """Return the SHA-256 of a recipe's text, by which work is known again."""
+    return hashlib.sha256(dumps(recipe).encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def relative_to(recipe: R, folder: str | os.PathLike[str]) -> R:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from pathlib import Path
 
 from phosphene.loops.step import Step, pack
 from phosphene.media.work import WorkFolder
-from phosphene.recipe import BaseRecipe, dumps
+from phosphene.recipe import BaseRecipe, digest
 from phosphene.render.environment import about
 from phosphene.render.job import Output
 
@@ -40,8 +39,7 @@ class KeptOutput(Output):
         fresh: bool,
         eager: bool = False,
     ) -> None:
-        digest = hashlib.sha256(dumps(recipe).encode("utf-8", "surrogatepass")).hexdigest()
-        known = {"recipe": digest, **(facts or {})}
+        known = {"recipe": digest(recipe), **(facts or {})}
         self._folder = WorkFolder(path, known, environment, about=about(recipe), fresh=fresh, eager=eager)
         self.state, self.note = self._folder.state, self._folder.note
 

@@ -14,7 +14,7 @@ from phosphene import nets
 from phosphene.errors import RecipeError, SettingError
 from phosphene.gradients.device import choose_device
 from phosphene.kinds import HEARD
-from phosphene.media.image import read_image
+from phosphene.media.image import Photograph, read_image
 from phosphene.media.sound.read import read_sound
 from phosphene.media.sound.resample import mixed_down
 from phosphene.nets.base import Net
@@ -191,6 +191,7 @@ class Targets:
         self, net: Net, path: Path | None, look_in: tuple[Path, ...], known: Mapping[str, str], *, equalise: bool = True
     ) -> None:
         self.guides: dict[str, str] = {}
+        self._photos: dict[str, Photograph] = {}
         self._net, self._path, self._look_in, self._known = net, path, look_in, known
         self._equalise = equalise
 
@@ -226,20 +227,21 @@ class Targets:
             return self._vector(path)
         if self._net.card.input.sound is not None:
             return self._hear(path, layer)
-        photo = sources.find(
-            FileSource(path=path, sha256=self._known.get(path)),
-            self._path,
-            self._look_in,
-            read_image,
-            "guide",
-            lambda photo: photo.sha256,
-        )
-        self.guides[path] = photo.sha256
+        photo = self._photo(path)
         size = sources.size_for(side or min(GUIDE_SIDE, max(photo.size)), photo.size)
         with torch.no_grad():
             guide = resize(photo.image, size, clamp=True).to(next(self._net.parameters()).device)
             features = self._net(guide, [layer])[layer][0]
         return features if features.ndim == 3 else features[:, None, None]
+
+    def _photo(self, path: str) -> Photograph:
+        """Return a guide's picture, which is read once however many layers and sizes of it are asked for in a row."""
+        if path not in self._photos:
+            self._photos.clear()
+            known = FileSource(path=path, sha256=self._known.get(path))
+            photo = sources.find(known, self._path, self._look_in, read_image, "guide", lambda found: found.sha256)
+            self.guides[path], self._photos[path] = photo.sha256, photo
+        return self._photos[path]
 
     def _vector(self, path: str) -> Tensor:
         """Return the only tensor of a safetensors file, as a direction `c 1`."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,7 @@ from fastapi.responses import FileResponse
 from starlette.exceptions import HTTPException
 
 from phosphene.errors import OutputError, SettingError
-from phosphene.recipe import dumps
+from phosphene.recipe import digest
 from phosphene.studio.folder import KINDS_OF_FILE
 from phosphene.studio.form import OFFERED
 from phosphene.studio.requests import NewJob, form_of, recipe_for
@@ -46,7 +45,7 @@ async def begin(studio: Studio, file: Path | None, diary: Path | None = None) ->
     if form["missing"]:
         raise OutputError(f"the picture that {file.name} begins with is not beside it: put it there")
     new = _work(form, source)
-    key = hashlib.sha256(dumps(recipe_for(new, studio.records, studio.folder)).encode()).hexdigest()
+    key = digest(recipe_for(new, studio.records, studio.folder))
     before = json.loads(studio.records.setting("exhibit", "{}"))
     job = studio.records.job(before["job"]) if before.get("key") == key else None
     if job is None or job["state"] == "deleted":
