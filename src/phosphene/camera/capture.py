@@ -56,7 +56,7 @@ def views(
         MissingExtraError: without OpenCV.
     """
     opens = opens or _opened
-    film = is_film(source)
+    film = has_end(source)
     again = not film if again is None else again
     index, told = 0, ""
     while True:
@@ -87,10 +87,10 @@ def views(
         sleep(RETRY)
 
 
-def is_film(source: str) -> bool:
+def has_end(source: str) -> bool:
     """Return whether a source is a film, which has an end, and no device or stream.
 
-    >>> is_film("cup.mp4"), is_film("0"), is_film("rtsp://garden.local/stream")
+    >>> has_end("cup.mp4"), has_end("0"), has_end("rtsp://garden.local/stream")
     (True, False, False)
     """
     return not source.isdecimal() and "://" not in source

@@ -20,7 +20,7 @@ PATIENCE = 2.0
 
 
 @dataclass(frozen=True)
-class Sight:
+class Watched:
     """What became of a frame: what is `seen` in it, or the `dream` on it, or the `problem` that there is none."""
 
     view: View
@@ -40,7 +40,7 @@ def watch(
     *,
     in_turn: bool,
     see_every: float = SEE_EVERY,
-) -> Generator[Sight, None, None]:
+) -> Generator[Watched, None, None]:
     """Yield what is seen and dreamt as soon as it is there, and problems.
 
     Seeing and dreaming run in a thread each, so that a slow dream does not hold up what is seen. A camera goes on
@@ -56,14 +56,14 @@ def watch(
     Raises:
         Exception: what `views`, `see` or `dream` raise.
     """
-    told: queue.Queue[Sight | BaseException | None] = queue.Queue(4)
+    told: queue.Queue[Watched | BaseException | None] = queue.Queue(4)
     newest = _Newest()
     leads = see if dream is None else dream
 
     def read() -> None:
         for view in views:
             if view.image is None:
-                told.put(Sight(view))
+                told.put(Watched(view))
             elif not newest.put(view, wait=in_turn):
                 return
 
@@ -72,7 +72,7 @@ def watch(
         while (view := newest.after(index, lead=does is leads)) is not None:
             began, index = time.monotonic(), view.index
             assert view.image is not None
-            told.put(Sight(view, **{name: does(view.image)}))
+            told.put(Watched(view, **{name: does(view.image)}))
             newest.rest(pause - (time.monotonic() - began))
 
     def runs(target: Callable[..., None], *given: Any) -> None:
@@ -96,7 +96,7 @@ def watch(
         _ended(threads, told)
 
 
-def _told(told: queue.Queue[Sight | BaseException | None], workers: int) -> Iterator[Sight]:
+def _told(told: queue.Queue[Watched | BaseException | None], workers: int) -> Iterator[Watched]:
     while workers:
         found = told.get()
         if found is None:

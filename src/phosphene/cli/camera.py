@@ -66,7 +66,7 @@ def camera(
     SOURCE is a device's number, the address of a stream, or a film; a camera that is missing or dies is tried again
     every 5 s. A line is printed whenever what is seen changes. The studio has a camera page, for the browser's own.
     """
-    from phosphene.camera.capture import is_film
+    from phosphene.camera.capture import has_end
     from phosphene.camera.capture import views as views_of
 
     words = _words(known, learn, forget)
@@ -81,7 +81,7 @@ def camera(
         click.echo(printable(f"{learn}: {learnt} views"))
         return
     watcher = _Watcher(nets.load(see_net), None if target is None else (net, target), words, diary, as_json=as_json)
-    watcher.follow(seen, in_turn=is_film(source) and not live, frames=frames)
+    watcher.follow(seen, in_turn=has_end(source) and not live, frames=frames)
 
 
 def _without_problems(views: Iterable[View]) -> Iterator[Tensor]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from phosphene import nets
-from phosphene.cli import options
+from phosphene.cli import options, output
 from phosphene.cli.fetch import fetch
 from phosphene.cli.root import Command, printable
 from phosphene.cli.table import json_option
@@ -63,7 +63,7 @@ def concept(
     if out.suffix != ".safetensors":
         raise OutputError(f"{out} must be named .safetensors", path=out)
     if out.exists() and not force:
-        raise OutputError(f"{out} exists already: add --force to replace it", path=out)
+        raise output.taken(out)
     fetch(net)
     loaded = network(net)
     resolved = [resolve(Class(each), loaded.card) for each in labels]
@@ -85,12 +85,11 @@ def concept(
 
 
 def _write(out: Path, found: Concept) -> None:
-    from safetensors.torch import save
-
     from phosphene.media import atomic
+    from phosphene.nets.weights.vector import pack_vector
 
     with atomic.replacing(out) as file:
-        file.write(save({"direction": found.vector.contiguous()}, {"layer": found.layer}))
+        file.write(pack_vector(found.vector, found.layer))
 
 
 def _record(found: Concept, out: Path) -> dict[str, object]:

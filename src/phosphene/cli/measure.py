@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from phosphene.cli import options
+from phosphene.cli import options, output
 from phosphene.cli.root import Command, keep_on_interrupt, printable
 from phosphene.cli.table import json_option, show
 from phosphene.errors import OutputError, SettingError
@@ -56,7 +56,7 @@ def measure(files: tuple[Path, ...], which: str, page: Path | None, frames: int,
     if page is not None and page.suffix.lower() != ".svg":
         raise OutputError(f"a page of plots is an .svg file, but {page} is not", path=page)
     if page is not None and page.exists() and not force:
-        raise OutputError(f"{page} is there already: give --force to replace it, or another name", path=page)
+        raise output.taken(page)
     keep_on_interrupt()
     found = [(path, _measured(path, which, frames)) for path in files]
     if as_json:

@@ -57,7 +57,7 @@ class Output:
         if self.film is not None:
             _check_apart(self.film, source)
             if self.film.exists() and not self.force:
-                raise _taken(self.film)
+                raise taken(self.film)
         if self.path is None:
             suffix = self.suffix if job.work.suffix is None else job.work.suffix
             for number in itertools.count(1):
@@ -72,7 +72,7 @@ class Output:
                 _check_apart(each, source)
                 there = each.is_file() or any((each / name).is_file() for name in ("picture.dzi", "index.html"))
                 if there and not self.force:
-                    raise _taken(each)
+                    raise taken(each)
         return self.path
 
     def all_paths(self, job: Job, path: Path) -> list[Path]:
@@ -81,7 +81,8 @@ class Output:
         return [each for given in (path, *self.also) for each in job.work.paths(given)] + films
 
 
-def _taken(path: Path) -> OutputError:
+def taken(path: Path) -> OutputError:
+    """Return the error that says that a file is there already, which --force would replace."""
     return OutputError(f"{path} is there already: give --force to replace it, or another name", path=path)
 
 

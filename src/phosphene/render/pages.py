@@ -20,7 +20,7 @@ from phosphene.types import Image
 
 
 @runtime_checkable
-class Loop(Protocol):
+class PageLoop(Protocol):
     """What finds out what a page shows."""
 
     net: Net
@@ -34,7 +34,7 @@ class Loop(Protocol):
         ...
 
 
-L = TypeVar("L", bound=Loop)
+L = TypeVar("L", bound=PageLoop)
 
 
 class PageWork(Work, Generic[L]):

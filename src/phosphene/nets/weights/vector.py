@@ -31,3 +31,8 @@ def read_vector(path: Path) -> tuple[Tensor, str]:
             path=path,
         )
     return vectors[0].float().flatten(), hashlib.sha256(data).hexdigest()
+
+
+def pack_vector(vector: Tensor, layer: str) -> bytes:
+    """Return the contents of a file that `read_vector` reads, with the name of the layer that the direction is in."""
+    return safetensors.torch.save({"direction": vector.contiguous()}, {"layer": layer})
