@@ -62,7 +62,7 @@ KINDS = {
             "sheet",
             "Make a picture of each of many things, side by side.",
             schema="recipe.stills:SheetRecipe",
-            builder="render.stills:build_sheet",
+            builder="render.sheets:build_sheet",
             command="cli.sheet:sheet",
             heard_as="sheet-sound",
         ),

@@ -160,6 +160,11 @@ class SheetOptions(CommonOptions, total=False):
     """Pictures in a row; auto for a sheet that is about square."""
     gap: int
     """White pixels between pictures."""
+    captions: bool
+    """Write under each picture what it shows."""
+    vary: str | None
+    """Make a contact sheet: each target once for each of these values of a setting, side by side, with captions;
+    several settings are separated by semicolons."""
     method: Literal["robust", "maco"]
     """How to imagine; maco keeps to the magnitudes of photographs, and what does not matter is white."""
     steps: int
@@ -668,6 +673,8 @@ class AnyOptions(CommonOptions, total=False):
     calm: float
     columns: int | Literal["auto"]
     gap: int
+    captions: bool
+    vary: str | None
     seconds: float | None
     intensity: str | float
     weights: str | None
@@ -721,7 +728,6 @@ class AnyOptions(CommonOptions, total=False):
     licence: str
     fade: float
     most: int
-    captions: bool
     layer: str | None
     least: int | Literal["auto"]
     layout: Literal["tsne", "umap"]

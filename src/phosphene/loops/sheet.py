@@ -46,6 +46,7 @@ def sheet_steps(
     size: Size = (128, 128),
     precision: str = "auto",
     natural: Tensor | None = None,
+    variations: Sequence[tuple[ImagineSettings, Arithmetic]] | None = None,
     state: State | None = None,
 ) -> Iterator[Step]:
     """Imagine an image of each of `objectives` in `net`, step by step, row by row on one sheet.
@@ -63,47 +64,55 @@ def sheet_steps(
         columns: images in a row; None for a sheet that is about square.
         gap: white pixels between images, from 0.
         size: (height, width) of each image.
+        variations: of a contact sheet, the settings to use instead of `settings` and `arithmetic`: each objective is
+            imagined with each of them, and those images stand side by side.
 
     Raises:
         SettingError: for a number, size or precision out of range.
     """
     check("objectives", list(objectives), len(objectives) >= 1, "one or more")
     check("gap", gap, gap >= 0, "0 or more pixels")
-    columns = columns_for(len(objectives), size) if columns is None else columns
+    several = [(settings, arithmetic)] if variations is None else list(variations)
+    count = len(objectives) * len(several)
+    columns = columns_for(count, size) if columns is None else columns
     check("columns", columns, columns >= 1, "1 or more")
-    settings = settings.model_copy(update={"diversity": 0.0})
-    batches = _batches(net, objectives)
-    grid = Grid(len(objectives), size, columns, gap)
-    first, sheet, inner = 0, grid.blank(), None
+    alike = _batches(net, objectives)
+    # The nth batch of each variation begins with the same random numbers.
+    batches = [(variation, index) for variation in range(len(several)) for index in range(len(alike))]
+    grid = Grid(count, size, columns, gap)
+    first, sheet, inner, before = 0, grid.blank(), None, 0
     if state is not None:
         first, sheet, inner = int(state["batch"]), state["sheet"], part(state, "inner.") or None
     if first == len(batches):  # so that there is always a last image
         scores = torch.full((1,), math.nan)
         yield Step("sheet", 1, 1, 1.0, sheet, scores, {"batch": number(first), "sheet": sheet})
-    for number_of, batch in list(enumerate(batches))[first:]:
-        steps = imagine_steps(
-            net,
-            Each(tuple(objectives[index] for index in batch)),
-            settings,
-            arithmetic=arithmetic.at("batch", number_of),
-            others=[Member(each, Each(tuple(several[index] for index in batch))) for each, several in others],
-            count=len(batch),
-            size=size,
-            precision=precision,
-            natural=natural,
-            state=inner,
-        )
-        inner = None
-        before = sum(map(len, batches[:number_of]))
-        for step in steps:
-            sheet = grid.placed(sheet, batch, resize(on_paper(step.image), size, clamp=True))
-            yield replace(
-                step,
-                stage=f"batch {number_of + 1} of {len(batches)}, {step.stage}",
-                image=sheet,
-                progress=(before + len(batch) * step.progress) / len(objectives),
-                state=_state(number_of, step, sheet),
+    for number_of, (variation, index) in enumerate(batches):
+        batch, (own, at) = alike[index], several[variation]
+        if number_of >= first:
+            steps = imagine_steps(
+                net,
+                Each(tuple(objectives[each] for each in batch)),
+                own.model_copy(update={"diversity": 0.0}),
+                arithmetic=at.at("batch", index),
+                others=[Member(each, Each(tuple(theirs[i] for i in batch))) for each, theirs in others],
+                count=len(batch),
+                size=size,
+                precision=precision,
+                natural=natural,
+                state=inner,
             )
+            inner = None
+            places = [each * len(several) + variation for each in batch]
+            for step in steps:
+                sheet = grid.placed(sheet, places, resize(on_paper(step.image), size, clamp=True))
+                yield replace(
+                    step,
+                    stage=f"batch {number_of + 1} of {len(batches)}, {step.stage}",
+                    image=sheet,
+                    progress=(before + len(batch) * step.progress) / count,
+                    state=_state(number_of, step, sheet),
+                )
+        before += len(batch)
 
 
 def _state(batch: int, step: Step, sheet: Image) -> State:

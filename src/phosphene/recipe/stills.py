@@ -178,6 +178,17 @@ class SheetRecipe(PrintSettings, EnsembleRecipe):
         "auto", description="Pictures in a row; auto for a sheet that is about square."
     )
     gap: Annotated[int, Field(ge=0, le=256)] = Field(4, description="White pixels between pictures.")
+    captions: bool = Field(False, description="Write under each picture what it shows.")
+    vary: (
+        Annotated[
+            str, Field(min_length=1), meant('settings with values, as in "steps=32,96; noise=0,0.1"', "SETTING=VALUES")
+        ]
+        | None
+    ) = Field(
+        None,
+        description="Make a contact sheet: each target once for each of these values of a setting, side by side, with "
+        "captions; several settings are separated by semicolons.",
+    )
     method: Literal["robust", "maco"] = Field(
         "robust",
         description="How to imagine; maco keeps to the magnitudes of photographs, and what does not matter is white.",

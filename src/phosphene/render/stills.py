@@ -13,7 +13,7 @@ from torch import Tensor
 from phosphene.errors import SettingError
 from phosphene.gradients.engine import Engine
 from phosphene.gradients.precision import choose_dtype
-from phosphene.loops import dream, imagine, lucid, sheet, torus
+from phosphene.loops import dream, imagine, lucid, torus
 from phosphene.loops.ensemble import Member
 from phosphene.loops.step import State, Step
 from phosphene.loops.version1 import arithmetic_for
@@ -175,7 +175,7 @@ def _parts(
 
 def build_imagine(recipe: ImagineRecipe, net: Net, given: Given) -> Work:
     """Return the work of imagining what the recipe's target stands for."""
-    natural = _natural(recipe, net)
+    natural = natural_of(recipe, net)
     arithmetic = arithmetic_for(recipe.version, recipe.seed)
     targets = networks.Targets(net, given.path, given.look_in, recipe.guides)
     objective = targets(recipe.target)
@@ -236,7 +236,7 @@ def build_imagine(recipe: ImagineRecipe, net: Net, given: Given) -> Work:
     )
 
 
-def _natural(recipe: ImagineRecipe | SheetRecipe, net: Net) -> Tensor | None:
+def natural_of(recipe: ImagineRecipe | SheetRecipe, net: Net) -> Tensor | None:
     """Return the magnitudes of photographs for the method that keeps to them, or None for others.
 
     Raises `SettingError` for what a method cannot do.
@@ -256,56 +256,6 @@ def _natural(recipe: ImagineRecipe | SheetRecipe, net: Net) -> Tensor | None:
             f"method maco is for networks of pictures in colour, which {net.card.name!r} is not", setting="method"
         )
     return read_magnitudes()
-
-
-def build_sheet(recipe: SheetRecipe, net: Net, given: Given) -> Work:
-    """Return the work of imagining everything that the recipe lists."""
-    natural = _natural(recipe, net)
-    recipe = recipe.model_copy(update={"targets": networks.spread_all(net, recipe.targets)})
-    targets = networks.Targets(net, given.path, given.look_in, recipe.guides)
-    objectives = tuple(map(targets, recipe.targets))
-    size = sources.size_for(recipe.size, (1, 1))
-    memory.check(size, len(objectives))
-    columns = sheet.columns_for(len(objectives), size) if recipe.columns == "auto" else recipe.columns
-    device = next(net.parameters()).device
-    dtype = choose_dtype(recipe.precision, device)
-    others = networks.companions(recipe, recipe.targets, objectives, given.path, given.look_in)
-    recipe = resolved(
-        recipe,
-        net=networks.named(net),
-        ensemble=tuple(networks.named(each) for each, _ in others),
-        precision=name_of(dtype),
-        guides=targets.guides,
-        size=size,
-        columns=columns,
-    )
-    settings = networks.imagine_settings(recipe)
-    arithmetic = arithmetic_for(recipe.version, recipe.seed)
-
-    def begin(state: State | None) -> Iterator[Step]:
-        return sheet.sheet_steps(
-            net,
-            objectives,
-            settings,
-            others=others,
-            columns=columns,
-            gap=recipe.gap,
-            size=size,
-            precision=recipe.precision,
-            natural=natural,
-            arithmetic=arithmetic,
-            state=state,
-        )
-
-    def blank() -> Tensor:
-        return sheet.blank(len(objectives), size, columns, recipe.gap)
-
-    nets = [each for each, _ in others]
-    seen = sum(imagine.pixels_seen(net, each, settings, others=nets, count=1, size=size) for each in objectives)
-    load = Load.of(seen, {name for each in objectives for name in each.layers()}, dtype)
-    whole = sheet.sheet_size(len(objectives), size, columns, recipe.gap)
-    work = StillWork(recipe, load, whole, blank, begin, lambda image: image, device)
-    return work if recipe.print is None else prints.sheet_print(recipe, work, net, objectives, arithmetic)
 
 
 def octaves_of(recipe: DreamSettings, size: Size) -> int:
