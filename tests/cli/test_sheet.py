@@ -18,12 +18,12 @@ QUICK = ["--size", "40", "--steps", "2", "--sketches", "1", "--views", "1"]
 
 
 def test_a_sheet_lists_its_targets_and_can_be_rendered_again() -> None:
-    result = run("sheet", "block3:2..4", "banana", *QUICK, "--gap", "2", "-o", "sheet.png")
-    assert (result.exit_code, result.stdout, result.stderr) == (0, "sheet.png\n", "")
+    result = run("sheet", "mixed3a:2..4", "banana", "--net", "pocket", *QUICK, "--gap", "2", "-o", "sheet.png")
+    assert (result.exit_code, result.stdout) == (0, "sheet.png\n")
     sheet = read_image("sheet.png")
     assert sheet.size == (82, 82)
     recipe = json.loads(run("show", "sheet.png").stdout)
-    assert recipe["targets"] == ["block3:2", "block3:3", "block3:4", "banana"]
+    assert recipe["targets"] == ["mixed3a:2", "mixed3a:3", "mixed3a:4", "banana"]
     assert recipe["columns"] == 2
     assert run("again", "sheet.png").stdout == "sheet-again.png\n"
     assert read_image("sheet-again.png").image.equal(sheet.image)
