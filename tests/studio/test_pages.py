@@ -10,6 +10,7 @@ import os
 import re
 import shutil
 from collections.abc import Iterator
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from PIL import Image
 from skimage import data
 
 from phosphene.recipe import NetUsed, Noise, ZoomRecipe, dumps
+from tests.media.video.clips import make_clip
 from tests.studio.program import PATIENCE, Program
 
 pytest.importorskip("playwright", reason="the pages are tested with playwright: pip install 'phosphene[dev]'")
@@ -175,13 +177,20 @@ def test_keys_are_set_on_the_time_line(page: Page, studio: list[Program], pictur
     page.wait_for_selector("img.source")
     page.click("[role=tab]:text('zoom')")
     page.select_option("#field-net", "pocket")
-    line = page.locator(".track").nth(1).locator(".line")  # speed
+    speeds, targets = (page.locator(f".track:has(#key-{name})") for name in ("speed", "target"))
+    line = speeds.locator(".line")
     box = line.bounding_box()
     assert box is not None
     line.click(position={"x": box["width"] / 2, "y": 14})
     page.fill("#key-speed", "2")
     page.press("#key-speed", "Tab")
-    page.locator(".track").nth(1).locator(".key").nth(1).press("ArrowRight")
+    speeds.locator(".key").nth(1).press("ArrowRight")
+    targets.locator(".line").click(position={"x": box["width"] / 2, "y": 14})
+    tile = page.locator(".tile").first
+    tile.click()  # for the key that was chosen
+    said = str(tile.get_attribute("title")).partition(";")[0]
+    expect(targets.locator(".key").nth(0)).to_have_attribute("aria-label", "target at 0 s: mixed4d")
+    expect(targets.locator(".key").nth(1)).to_have_attribute("aria-label", re.compile(f"target at [0-9.]+ s: {said}"))
     fill(page, size=48, octaves=1, seconds=20, fps=5)
     assert look_for_violations(page) == []
     with page.expect_response(lambda reply: reply.url.endswith("/api/jobs")) as answer:
@@ -197,6 +206,36 @@ def test_keys_are_set_on_the_time_line(page: Page, studio: list[Program], pictur
     )
     assert re.fullmatch(r"0s: [0-9.]+; [0-9.]+s: 2", speed)
     studio[0].ask("DELETE", f"jobs/{answer.value.json()['id']}")
+
+
+def test_a_clip_and_noise_and_a_word_begin_too(page: Page, studio: list[Program], tmp_path: Path) -> None:
+    page.fill("#word", "banana")
+    with page.expect_request(lambda sent: sent.method == "POST" and sent.url.endswith("/api/jobs")) as asked:
+        page.click("button:text('Imagine') >> nth=0")
+    assert asked.value.post_data_json["kind"] == "imagine"
+    assert asked.value.post_data_json["settings"]["target"] == "banana"
+    page.wait_for_selector("[data-state=running]")
+    page.keyboard.press("Escape")
+    page.wait_for_selector("[data-state=cancelled]")
+    page.click("[role=tab]:text('dream')")
+    page.click("button:text('Show the original')")
+    page.click("button:text('Begin with noise')")
+    page.fill("#noise", "48x32")
+    page.press("#noise", "Tab")
+    drop(page, make_clip(tmp_path / "walk.mp4", 4, size=(32, 48), rate=Fraction(2)))
+    page.wait_for_selector("video.source")  # and no noise any more
+    assert page.get_attribute("[role=tab][aria-selected=true]", "title") == "Dream on a video clip, without flicker."
+    assert "2 s" in page.inner_text(".card:has(.track)")  # as long as the clip
+    page.select_option("#field-net", "pocket")
+    fill(page, octaves=1, steps=1)
+    page.click("button.main")
+    page.wait_for_selector(".picture video:not(.source)")
+    page.wait_for_selector("[data-state=done]")
+    page.click("button:text('Show the original')")
+    page.click("[role=tab]:text('zoom')")
+    expect(page.locator(".invite")).to_contain_text("Drop a picture")  # a zoom begins with no clip
+    page.click("button:text('Begin with noise')")
+    assert page.input_value("#noise") == "512x384"
 
 
 def test_the_camera_is_seen_dreamt_and_taught(page: Page) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import zipfile
 from collections.abc import Iterator
+from fractions import Fraction
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -15,6 +16,7 @@ from PIL import Image
 
 from phosphene.media.image import read_recipe_text
 from phosphene.recipe import loads
+from tests.media.video.clips import make_clip
 from tests.studio.program import Program, events
 
 QUICK = {"size": 64, "octaves": 1, "steps": 2, "net": "pocket"}
@@ -70,8 +72,41 @@ def test_a_film_is_made_and_restores_its_settings(studio: Program) -> None:
     film = studio.client.get(f"/api/jobs/{job['id']}/file")
     assert film.headers["content-type"] == "video/mp4"
     restored = studio.ask("POST", "sources", content=(studio.folder / made["files"][0]).read_bytes())
-    assert restored["source"] is None
+    assert restored["source"]["kind"] == "clip"  # to dream on, if that is wanted
     assert restored["recipe"]["settings"] == settings
+
+
+def test_a_clip_is_dreamt_on_and_restored_with_its_dream(studio: Program, source: str, tmp_path: Path) -> None:
+    clip = make_clip(tmp_path / "walk.mp4", 6, size=(32, 48), rate=Fraction(10))
+    added = studio.ask("POST", "sources", content=clip.read_bytes(), headers={"x-name": "walk.mp4"})["source"]
+    assert (added["kind"], added["seconds"], added["width"]) == ("clip", 0.6, 48)
+    assert studio.client.get(f"/api/sources/{added['sha256']}/picture").headers["content-type"] == "image/jpeg"
+    played = studio.client.get(f"/api/sources/{added['sha256']}/file", headers={"range": "bytes=0-9"})
+    assert (played.status_code, played.headers["content-type"]) == (206, "video/mp4")
+    assert len(studio.ask("GET", f"sources/{added['sha256']}/see?net=pocket")["layers"]) > 0
+    settings = {"net": "pocket", "octaves": 1, "steps": 1, "target": "0s: mixed3a; 0.5s: mixed4a"}
+    body = {"kind": "video", "source": added["sha256"], "settings": settings}
+    made = studio.wait(studio.ask("POST", "jobs", json=body)["id"], "done")
+    assert made["frames"] == 6
+    restored = studio.ask("POST", "sources", content=(studio.folder / made["files"][0]).read_bytes())["recipe"]
+    assert restored["source"] == added
+    assert restored["settings"]["target"] == settings["target"]
+    for kind, begins in (("video", source), ("dream", added["sha256"])):
+        answer = studio.client.post("/api/jobs", json={"kind": kind, "source": begins})
+        assert answer.status_code == 422
+        assert "is needed here, but walk.mp4 is a clip" in answer.json()["error"] or "needs a clip" in answer.text
+
+
+def test_an_animated_gif_is_a_clip_and_a_broken_film_is_one_line(studio: Program, tmp_path: Path) -> None:
+    pictures = [Image.new("RGB", (16, 16), (shade, 0, 0)) for shade in (0, 90, 180)]
+    pictures[0].save(tmp_path / "blink.gif", save_all=True, append_images=pictures[1:], duration=100)
+    assert studio.ask("POST", "sources", content=(tmp_path / "blink.gif").read_bytes())["source"]["kind"] == "clip"
+    pictures[0].save(tmp_path / "still.gif")
+    assert studio.ask("POST", "sources", content=(tmp_path / "still.gif").read_bytes())["source"]["kind"] == "photo"
+    broken = b"\0\0\0\x18ftypmp42" + b"nothing" * 9
+    answer = studio.client.post("/api/sources", content=broken, headers={"x-name": "trip.mp4"})
+    assert answer.status_code == 422
+    assert answer.json()["error"].startswith("trip.mp4 is not a video that can be read")
 
 
 def test_a_sheet_has_every_channel_of_a_range(studio: Program) -> None:

@@ -82,10 +82,7 @@ def keep_state(studio: TheStudio, given: Form) -> None:
 async def upload(
     studio: TheStudio, request: Request, x_name: Annotated[str, Header(description="Its name, percent-encoded.")] = ""
 ) -> dict[str, Any]:
-    """Add a picture, which is the body of the request; return it, and the recipe that it carries if it has one.
-
-    Of a film that phosphene made, the recipe alone is returned.
-    """
+    """Add a picture or a clip, which is the body of the request; return it, and the recipe that it carries, if any."""
     place = studio.folder.incoming()
     try:
         with place.open("xb") as file:
@@ -95,7 +92,7 @@ async def upload(
         found = await studio.ask("upload", str(place), name or "picture")
     finally:
         place.unlink(missing_ok=True)
-    source = None if found["source"] is None else studio.records.add_source(**found["source"])
+    source = studio.records.add_source(**found["source"])
     restored = None if found["recipe"] is None else form_of(found["recipe"], studio.records)
     return {"source": source, "recipe": restored}
 
@@ -109,10 +106,20 @@ async def see(studio: TheStudio, sha256: str, net: str = DEFAULT_NET) -> dict[st
 
 @api.get("/sources/{sha256}/picture")
 async def source_picture(studio: TheStudio, sha256: str, small: bool = False) -> FileResponse:
-    """Return a source as a JPEG of at most 1600 pixels, or 400."""
+    """Return a source, of a clip one frame, as a JPEG of at most 1600 pixels, or 400."""
     source = find_source(studio, sha256)
     key, side = (sha256[:31], THUMB_SIDE) if small else (sha256[:32], SCREEN_SIDE)
     return await _small(studio, source["file"], key, side)
+
+
+@api.get("/sources/{sha256}/file")
+def source_file(studio: TheStudio, sha256: str) -> FileResponse:
+    """Return a clip as it was added, for the page to play."""
+    source = find_source(studio, sha256)
+    path = studio.folder.inside(source["file"])
+    if source["kind"] != "clip" or not path.is_file():
+        raise HTTPException(404, "there is no such clip")
+    return FileResponse(path, media_type=KINDS_OF_FILE.get(path.suffix, "application/octet-stream"), headers=FOREVER)
 
 
 @api.post("/jobs", status_code=201)

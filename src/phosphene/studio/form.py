@@ -11,15 +11,20 @@ from annotated_types import Ge, Gt, Le, Lt
 from pydantic.fields import FieldInfo
 
 from phosphene.kinds import KINDS
-from phosphene.recipe import BaseRecipe, default_of, settings, settings_of
+from phosphene.recipe import BaseRecipe, ClipFile, default_of, settings, settings_of
+from phosphene.recipe.films import MORPH_SECONDS, ZOOM_SECONDS
 from phosphene.recipe.presets import PRESETS, suited_settings
 
-OFFERED = ("dream", "imagine", "sheet", "zoom", "morph")
+OFFERED = ("dream", "imagine", "sheet", "zoom", "morph", "video")
 """The kinds of work that the pages know how to ask for."""
 
 FILMS = ("zoom", "morph", "video")
+"""The kinds of work whose results are films."""
 
-TIMED = frozenset({"target", "speed", "spin", "drift"})
+SECONDS = {"zoom": ZOOM_SECONDS, "morph": MORPH_SECONDS}
+"""How long films are that are made from nothing, each transition of a morph, where nothing is said."""
+
+TIMED = frozenset({"target", "speed", "spin", "drift", "intensity", "pace"})
 """The settings of films that may have keys, which the pages show on a time line."""
 
 FIRST = frozenset(
@@ -49,9 +54,10 @@ def _kind(name: str, nets: list[str]) -> dict[str, Any]:
     return {
         "name": name,
         "about": KINDS[name].about,
-        "source": "source" in recipe.model_fields,
+        "source": _source(recipe),
         "listed": listed[0] if listed else None,
         "film": name in FILMS,
+        "seconds": SECONDS.get(name),
         "mask": "mask" in recipe.model_fields,
         "fields": [_field(recipe, each, film=name in FILMS) for each in settings_of(recipe) if each not in FILES],
         "suited": {net: {key: _plain(value) for key, value in suited_settings(name, net).items()} for net in nets},
@@ -66,6 +72,18 @@ def _kind(name: str, nets: list[str]) -> dict[str, Any]:
             for each, preset in PRESETS.get(name, {}).items()
         ],
     }
+
+
+def _source(recipe: type[BaseRecipe]) -> str | None:
+    """Return what the work begins with: "photo" (or noise), "clip", or None."""
+    if "source" not in recipe.model_fields:
+        return None
+    return "clip" if takes_clip(recipe) else "photo"
+
+
+def takes_clip(recipe: type[BaseRecipe]) -> bool:
+    """Return whether the work begins with a clip."""
+    return "source" in recipe.model_fields and recipe.model_fields["source"].annotation is ClipFile
 
 
 def _field(recipe: type[BaseRecipe], name: str, *, film: bool) -> dict[str, Any]:

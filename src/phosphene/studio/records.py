@@ -35,6 +35,9 @@ ADDED = {
 }
 """Columns of jobs that earlier versions did not have."""
 
+ADDED_TO_SOURCES = {"kind": "text not null default 'photo'", "seconds": "real not null default 0"}
+"""And of sources: "photo" or "clip", and how long a clip is."""
+
 STATES = ("waiting", "running", "done", "failed", "cancelled", "deleted")
 MASK = "mask"
 """The name of the masks that the page paints."""
@@ -51,10 +54,11 @@ class Records:
         self._db.execute("pragma journal_mode=wal")
         self._db.execute("pragma synchronous=normal")
         self._db.executescript(SCHEMA)
-        known = {row["name"] for row in self._db.execute("pragma table_info(jobs)")}
-        for name, kind in ADDED.items():
-            if name not in known:
-                self._db.execute(f"alter table jobs add column {name} {kind}")
+        for table, added in (("jobs", ADDED), ("sources", ADDED_TO_SOURCES)):
+            known = {row["name"] for row in self._db.execute(f"pragma table_info({table})")}
+            for name, kind in added.items():
+                if name not in known:
+                    self._db.execute(f"alter table {table} add column {name} {kind}")
         self._db.execute("create index if not exists jobs_by_grid on jobs (grid)")
 
     def close(self) -> None:

@@ -24,6 +24,7 @@ from phosphene.render.job import Event, Given, Job
 from phosphene.resampling import resize
 from phosphene.studio import contained
 from phosphene.studio.folder import Folder
+from phosphene.studio.form import FILMS
 from phosphene.studio.helper import Inbox
 
 PREVIEW_EVERY = 0.2
@@ -61,9 +62,6 @@ def main(inbox: Inbox, folder: Path) -> None:
             renderer.run(*message[1:])
         else:  # a stop that came after the end of its job
             inbox.send("stopped", message[1], None)
-
-
-FILMS = ("zoom", "morph", "video")
 
 
 class _Renderer:

@@ -17,6 +17,7 @@ from phosphene.objectives.masked import Masked, masked_parts
 from phosphene.objectives.name import spread
 from phosphene.recipe import (
     BaseRecipe,
+    ClipFile,
     FileSource,
     NetUsed,
     Noise,
@@ -31,7 +32,7 @@ from phosphene.recipe import (
 from phosphene.recipe.presets import net_of, preset_settings, suited_settings
 from phosphene.recipe.settings import read, received, write
 from phosphene.studio.folder import Folder
-from phosphene.studio.form import OFFERED
+from phosphene.studio.form import OFFERED, takes_clip
 from phosphene.studio.records import Records
 
 MASK_NAME = re.compile(r", sources/[0-9a-f]{64}\.\w+(?=\))")
@@ -52,12 +53,12 @@ class NewJob(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    kind: str = Field(description="dream, imagine, sheet, zoom or morph.")
+    kind: str = Field(description="dream, imagine, sheet, zoom, morph or video.")
     settings: dict[str, Any] = Field(
         default_factory=dict, description="Settings by name, as numbers or as text; see docs/recipe.md."
     )
     preset: str | None = Field(None, description="A preset, to which the settings add.")
-    source: str | None = Field(None, description="The SHA-256 of an uploaded picture to begin with.")
+    source: str | None = Field(None, description="The SHA-256 of an uploaded picture, or clip, to begin with.")
     noise: str | None = Field(None, description="WIDTHxHEIGHT of noise to begin with instead.")
     mask: str | None = Field(
         None, description="The SHA-256 of an uploaded picture that says where to dream: white fully, black not at all."
@@ -117,7 +118,8 @@ def recipe_for(request: NewJob, records: Records, folder: Folder) -> BaseRecipe:
 def _fixed(schema: type[BaseRecipe], request: NewJob, records: Records, folder: Folder) -> dict[str, Any]:
     fixed: dict[str, Any] = {}
     if "source" in schema.model_fields:
-        fixed["source"] = _source(request, records, folder)
+        find = _clip if takes_clip(schema) else _source
+        fixed["source"] = find(request, records, folder)
     if "mask" in schema.model_fields:
         photo = None if request.mask is None else _file(request.mask, records, folder)
         fixed["mask"] = None if photo is None else FileSource(path=photo.path, sha256=photo.sha256)
@@ -172,10 +174,23 @@ def _source(request: NewJob, records: Records, folder: Folder) -> Photo | Noise:
     return _file(request.source, records, folder)
 
 
+def _clip(request: NewJob, records: Records, folder: Folder) -> ClipFile:
+    if request.source is None:
+        raise SettingError(f"{request.kind} needs a clip", setting="source")
+    found = records.source(request.source)
+    if found is None:
+        raise OutputError("this clip is not in the studio any more: add it again")
+    if found["kind"] != "clip":
+        raise SettingError(f"{request.kind} needs a clip, but {found['name']} is a picture", setting="source")
+    return ClipFile(path=folder.inside(found["file"]).as_posix(), sha256=request.source)
+
+
 def _file(sha256: str, records: Records, folder: Folder) -> Photo:
     found = records.source(sha256)
     if found is None:
         raise OutputError("this picture is not in the studio any more: add it again")
+    if found["kind"] != "photo":
+        raise SettingError(f"a picture is needed here, but {found['name']} is a clip", setting="source")
     path = folder.inside(found["file"]).as_posix()
     return Photo(path=path, sha256=sha256, size=(found["height"], found["width"]))
 

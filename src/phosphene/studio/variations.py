@@ -15,6 +15,7 @@ from starlette.exceptions import HTTPException
 from phosphene.errors import OutputError, SettingError
 from phosphene.recipe import dumps
 from phosphene.studio.folder import plain
+from phosphene.studio.form import FILMS
 from phosphene.studio.records import shown
 from phosphene.studio.requests import NewJob, name_of, recipe_for, title_of
 from phosphene.studio.session import Studio, TheStudio, find_job
@@ -53,7 +54,7 @@ async def add_job(studio: Studio, new: NewJob, grid: str = "", cell: str = "") -
     await studio.ask("check", dumps(recipe))
     if len(studio.records.jobs("waiting")) >= MOST_WAITING:
         raise OutputError(f"the queue is full: at most {MOST_WAITING} jobs wait")
-    suffix = ".mp4" if recipe.kind in ("zoom", "morph") else ".png"
+    suffix = ".mp4" if recipe.kind in FILMS else ".png"
     title = title_of(recipe, studio.records)
     stem = f"{name_of(recipe, studio.records) or title}-{recipe.kind}"
     output = studio.folder.free_name(stem, suffix, studio.records.outputs())

@@ -2,7 +2,7 @@
 
 import { html, useEffect, useRef, useState } from "./vendor/preact-htm.js";
 import { ask } from "./server.js";
-import { attempt, changed, edit, restore, show, state, tell, useStudio } from "./store.js";
+import { attempt, changed, edit, restore, show, take, tell, useStudio } from "./store.js";
 import { Compare } from "./compare.js";
 import { Downloads, picture } from "./make.js";
 import { Changed } from "./way.js";
@@ -112,8 +112,7 @@ async function remove(job, close) {
 async function use(job) {
   const found = await attempt(() => ask("POST", `jobs/${job.id}/source`));
   if (!found) return;
-  state.sources = [found.source, ...state.sources.filter((each) => each.sha256 !== found.source.sha256)];
-  edit({ kind: "dream", source: found.source, noise: null, base: null });
+  edit({ ...take(found.source), kind: "dream" });
   show(null);
   changed();
   location.hash = "#/make";

@@ -2,34 +2,37 @@
 
 import { html, useEffect, useMemo, useRef, useState } from "./vendor/preact-htm.js";
 import { ask, upload } from "./server.js";
-import { attempt, edit, EMPTY, restore, settingsOf, show, state, tell, useStudio } from "./store.js";
+import { attempt, edit, EMPTY, fits, kindFor, restore, settingsOf, show, state, take, tell, useStudio } from "./store.js";
 import { Compare } from "./compare.js";
 import { Field, Text } from "./fields.js";
 import { Brush, MaskState, Parts } from "./mask.js";
 import { GridForm } from "./grid.js";
 import { Tile, useTiles } from "./tiles.js";
-import { Timeline } from "./timeline.js";
+import { chosenKeys, readKeys, Timeline, writeKeys } from "./timeline.js";
 import { Changed, Scrubber, Way } from "./way.js";
 
-const LIVE_DELAY = 350;
+const LIVE_DELAY = 350, NOISE = "512x384";
 
 export const picture = (source, small = false) => `/api/sources/${source.sha256}/picture${small ? "?small=true" : ""}`;
 
 export async function addPicture(file) {
   const found = await attempt(() => upload(file));
   if (!found) return;
-  if (found.source) state.sources = [found.source, ...state.sources.filter((each) => each.sha256 !== found.source.sha256)];
+  const taken = take(found.source);
   if (!found.recipe) {
-    edit({ source: found.source, noise: null, base: null });
+    edit(taken);
     show(null);
     return;
   }
-  const own = found.source && { label: "Use the picture itself", action: () => { edit({ ...EMPTY, source: found.source }); show(null); } };
-  restore(found.recipe, { picture: null });
+  const own = { label: found.source.kind === "clip" ? "Use the film itself" : "Use the picture itself", action: () => { edit({ ...EMPTY, ...taken }); show(null); } };
+  restore(found.recipe);
   show(null);
   const missing = found.recipe.missing ? " Its picture is not in the studio: add that too." : "";
-  tell(`All settings are those that ${file.name || "it"} was made with.${missing}`, own || {});
+  tell(`All settings are those that ${file.name || "it"} was made with.${missing}`, own);
 }
+
+// The picture or clip that the work begins with, if it is there.
+const begins = (kind, form) => (fits(kind, form.source) && !(kind.source === "photo" && form.noise) ? form.source : null);
 
 function request({ replaces = null, now = false } = {}) {
   const form = state.form;
@@ -38,8 +41,8 @@ function request({ replaces = null, now = false } = {}) {
   const base = form.base?.kind === form.kind ? form.base : null;
   return {
     kind: form.kind, settings, parent: form.parent, parent_step: form.parentStep, preset: base ? null : form.preset, base, now, replaces, go_on: replaces !== null && form.goOn,
-    source: kind.source && !form.noise ? form.source?.sha256 ?? null : null,
-    noise: kind.source ? form.noise : null,
+    source: begins(kind, form)?.sha256 ?? null,
+    noise: kind.source === "photo" ? form.noise : null,
     mask: kind.mask && !form.noise ? form.mask?.sha256 ?? null : null,
     parts: kind.mask && !form.noise ? form.parts.map((each) => ({ target: each.target, mask: each.mask.sha256 })) : [],
     listed: kind.listed ? (form.listed[form.kind] ?? "").split("\n").map((each) => each.trim()).filter(Boolean) : [],
@@ -74,7 +77,7 @@ export function Make() {
 
   useEffect(() => {
     const pasted = (event) => {
-      const file = [...(event.clipboardData?.files ?? [])].find((each) => each.type.startsWith("image/"));
+      const file = [...(event.clipboardData?.files ?? [])].find((each) => /^(image|video)\//.test(each.type));
       if (file) addPicture(file);
     };
     const pressed = (event) => {
@@ -89,7 +92,7 @@ export function Make() {
   const change = (changes) => {
     edit(changes);
     clearTimeout(live.current);
-    if (state.form.live && (state.form.source || state.form.noise || !kind.source))
+    if (state.form.live && (begins(kind, state.form) || (kind.source === "photo" && state.form.noise) || !kind.source))
       live.current = setTimeout(() => {
         const running = state.jobs.get(state.shown);
         const replaces = running && ["waiting", "running"].includes(running.state) ? running.id : null;
@@ -138,7 +141,7 @@ export function Make() {
           onClick=${() => change({ preset: form.preset === each.name ? null : each.name, base: null })}>
           ${each.picture && html`<img loading="lazy" src=${`static/${each.picture}`} alt="" />`}
           <strong>${each.name}</strong><small>${each.about}</small></button>`)}</div></div>`}
-      ${timed.length > 0 && html`<${Timeline} fields=${timed} target=${netOf(studio, kind).default} values=${settingsOf(form)} seconds=${Number(settingsOf(form).seconds ?? kind.fields.find((each) => each.name === "seconds")?.default ?? 20)} set=${set} />`}
+      ${timed.length > 0 && html`<${Timeline} fields=${timed} target=${netOf(studio, kind).default} values=${settingsOf(form)} seconds=${lengthOf(kind, form)} set=${set} />`}
       <div class="card">
         <h2>Settings</h2>
         <div class="fields">${kind.fields.filter((each) => each.first && each.name !== "target" && !each.keys).map((each) => field(each, studio, set))}</div>
@@ -148,6 +151,15 @@ export function Make() {
       ${!kind.film && !kind.listed && html`<${GridForm} key=${form.kind} kind=${kind} request=${request} />`}
     </section>
   </main>`;
+}
+
+// How long the film will be, in seconds; keys of a video are on the clip's own clock.
+function lengthOf(kind, form) {
+  const own = settingsOf(form);
+  const source = begins(kind, form);
+  if (kind.source === "clip") return Math.round((source?.seconds || 10) * 100) / 100;
+  const ideas = (form.listed[form.kind] ?? "").split("\n").filter((each) => each.trim()).length;
+  return Number(own.seconds ?? kind.seconds) * (kind.listed ? Math.max(1, own.loop ? ideas : ideas - 1) : 1);
 }
 
 function field(each, studio, set) {
@@ -164,8 +176,7 @@ function field(each, studio, set) {
 async function onward(id) {
   const found = await attempt(() => ask("POST", `jobs/${id}/source`));
   if (!found) return;
-  state.sources = [found.source, ...state.sources.filter((each) => each.sha256 !== found.source.sha256)];
-  edit({ source: found.source, noise: null, base: null, kind: "dream" });
+  edit({ ...take(found.source), kind: "dream" });
   show(null);
 }
 
@@ -193,35 +204,55 @@ function Stage({ studio, kind, job, looked }) {
   const fps = Number(settingsOf(form).fps ?? kind.fields.find((each) => each.name === "fps")?.default ?? 0);
   const result = job && looked !== null ? `/api/jobs/${job.id}/steps/${looked}` : job?.state === "done" ? `/api/jobs/${job.id}/file` : number ? `/api/jobs/${job.id}/preview?number=${number}` : null;
   const film = job?.state === "done" && /\.(mp4|webm|gif)$/.test(job.output);
-  const source = kind.source && form.source && !form.noise ? form.source : null;
+  const source = begins(kind, form);
   const comparable = source && job?.state === "done" && !film && Math.abs(source.width / source.height - job.width / job.height) < 0.02;
   return html`<div class=${`picture ${over ? "over" : ""}`} onDrop=${drop}
       onDragOver=${(e) => { e.preventDefault(); hover(true); }} onDragLeave=${() => hover(false)}>
     ${paints && source ? html`<img class="source" src=${picture(source)} alt=${source.name} />
         <${Brush} key=${source.sha256} source=${source} mask=${form.mask} target=${settingsOf(form).target} standard=${netOf(studio, kind).default} close=${() => paint(false)} />`
-      : film ? html`<video src=${result} controls loop></video>`
+      : film ? html`<video key="film" src=${result} controls loop></video>`
       : job?.frames > 1 && job.state !== "done" ? html`<${Scrubber} key=${job.id} job=${job} fps=${fps} />`
       : result && side && comparable ? html`<${Compare} before=${picture(source)} after=${result} title=${job.title} />`
       : result ? html`<img class="result" src=${result} alt=${`${job.title}, ${job.state === "done" ? "finished" : "so far"}`} />`
+      : source?.kind === "clip" ? html`<video key="clip" class="source" src=${`/api/sources/${source.sha256}/file`} poster=${picture(source)} controls muted playsinline title=${source.name}></video>`
       : source ? html`<img class="source" src=${picture(source)} alt=${source.name} />`
       : html`<${Invite} kind=${kind} form=${form} choose=${() => chooser.current.click()} />`}
-    <input type="file" accept="image/*" ref=${chooser} class="unseen" tabindex="-1" aria-label="Choose a picture"
+    <input type="file" accept="image/*,video/*" ref=${chooser} class="unseen" tabindex="-1" aria-label="Choose a picture or a clip"
       onChange=${(e) => { if (e.target.files[0]) addPicture(e.target.files[0]); e.target.value = ""; }} />
     ${comparable && !paints && html`<button style=${{ position: "absolute", top: "10px", right: "10px" }} aria-pressed=${side} onClick=${() => compare(!side)}>Compare</button>`}
   </div>
-  ${kind.source && (source || result) && html`<div class="row tight"><button class="plain" onClick=${() => chooser.current.click()}>Choose another picture</button>
+  ${kind.source && (source || result) && html`<div class="row tight"><button class="plain" onClick=${() => chooser.current.click()}>Choose another ${kind.source === "clip" ? "clip" : "picture"}</button>
     <span class="small soft">or drop or paste one; a result restores all its settings</span><span class="space"></span>
     ${kind.mask && source && html`<${MaskState} paints=${paints} paint=${() => paint(!paints)} />`}</div>`}`;
 }
 
 function Invite({ kind, form, choose }) {
   if (!kind.source) return html`<div class="invite"><h2>${kind.about}</h2><p class="soft">Say what on the right, and press Imagine.</p></div>`;
-  if (form.noise) return html`<div class="invite"><h2>Noise, ${form.noise}</h2><p class="soft">The dream begins with noise instead of a picture.</p>
-    <button onClick=${() => edit({ noise: null })}>Use a picture</button></div>`;
-  return html`<div class="invite"><h2>Drop a picture here</h2>
-    <p class="soft">or paste one. A picture that phosphene made brings its settings with it.</p>
-    <div class="row"><button class="main" onClick=${choose}>Choose a picture</button>
-    <button onClick=${() => edit({ noise: "512x384", source: null })}>Begin with noise</button></div></div>`;
+  if (kind.source === "clip") return html`<div class="invite"><h2>Drop a clip here</h2>
+    <p class="soft">or paste one. It is dreamt on frame by frame, without flicker.</p>
+    <div class="row"><button class="main" onClick=${choose}>Choose a clip</button></div></div>`;
+  if (form.noise) return html`<div class="invite"><h2>Noise</h2><p class="soft">The work begins with noise instead of a picture.</p>
+    <div class="row"><label for="noise">Its size</label><${Text} id="noise" value=${form.noise} style=${{ width: "8em" }} onTaken=${(text) => edit({ noise: text.trim() || NOISE })} />
+    <button onClick=${() => edit({ noise: null })}>Use a picture</button></div></div>`;
+  return html`<div class="invite"><h2>Drop a picture or a clip here</h2>
+    <p class="soft">or paste one. What phosphene made brings its settings with it.</p>
+    <div class="row"><button class="main" onClick=${choose}>Choose a file</button>
+    <button onClick=${() => edit({ noise: NOISE })}>Begin with noise</button></div>
+    <${Word} /></div>`;
+}
+
+// A word alone: it is imagined, without a picture to begin with.
+function Word() {
+  const [word, type] = useState("");
+  const go = (event) => {
+    event.preventDefault();
+    if (!word.trim()) return;
+    edit({ kind: "imagine", base: null, settings: { ...state.form.settings, imagine: { ...state.form.settings.imagine, target: word.trim() } } });
+    dream();
+  };
+  return html`<form class="row" onSubmit=${go}><label for="word">or begin with a word</label>
+    <input type="text" id="word" list="names" placeholder="banana" autocomplete="off" value=${word} onInput=${(e) => type(e.target.value)} style=${{ width: "10em" }} />
+    <button disabled=${!word.trim()}>Imagine</button></form>`;
 }
 
 function Progress({ job }) {
@@ -243,9 +274,10 @@ export function clock(seconds) {
 
 function Sources({ studio, change }) {
   if (studio.sources.length < 2) return null;
-  return html`<div class="sources" role="group" aria-label="Pictures used before">
+  return html`<div class="sources" role="group" aria-label="Pictures and clips used before">
     ${studio.sources.map((each) => html`<button key=${each.sha256} aria-pressed=${each.sha256 === studio.form.source?.sha256} title=${each.name}
-      onClick=${() => { change({ source: each, noise: null }); show(null); }}><img loading="lazy" src=${picture(each, true)} alt=${each.name} /></button>`)}
+      onClick=${() => { change({ source: each, noise: null, kind: kindFor(each) }); show(null); }}><img loading="lazy" src=${picture(each, true)} alt=${each.kind === "clip" ? `${each.name}, a clip` : each.name} />${
+        each.kind === "clip" && html`<span aria-hidden="true">▶</span>`}</button>`)}
   </div>`;
 }
 
@@ -263,7 +295,12 @@ function Wanted({ studio, kind, set, change }) {
     if (kind.listed) {
       const lines = (form.listed[form.kind] ?? "").split("\n").filter(Boolean);
       change({ listed: { ...form.listed, [form.kind]: [...lines, text].join("\n") } });
-    } else set("target", more && target ? `${target} + ${text}` : text);
+      return;
+    }
+    const keys = readKeys(target, "");
+    const chosen = keys[kind.film ? Math.min(chosenKeys.target ?? 0, keys.length - 1) : 0];
+    chosen.value = more && chosen.value ? `${chosen.value} + ${text}` : text;
+    set("target", keys.length > 1 ? writeKeys(keys) : chosen.value);
   };
   const about = kind.fields.find((each) => each.name === "target")?.help ?? `One target a line: a label, a layer such as ${net.default}, a channel such as ${net.default}:13, or ${net.default}:0..15 for several.`;
   return html`<div class="card">
@@ -280,7 +317,7 @@ function Wanted({ studio, kind, set, change }) {
 }
 
 function Seen({ studio, net, kind, add, target }) {
-  const source = kind.source && !studio.form.noise ? studio.form.source : null;
+  const source = begins(kind, studio.form);
   const [sight, look] = useState(null);
   useEffect(() => {
     look(null);

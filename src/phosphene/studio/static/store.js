@@ -67,6 +67,20 @@ export function edit(changes) {
   keeping = setTimeout(keep, 400);
 }
 
+// What the work begins with, as far as the kind of work can: clips are for videos, pictures for the others.
+export const fits = (kind, source) => Boolean(kind?.source && source && (source.kind ?? "photo") === kind.source);
+
+// The kind of work that takes a picture or clip: the present one if it does.
+export function kindFor(source, now = state.form.kind) {
+  const kind = state.kinds.find((each) => each.name === now);
+  return fits(kind, source) ? now : source.kind === "clip" ? "video" : "dream";
+}
+
+export function take(source) {
+  state.sources = [source, ...state.sources.filter((each) => each.sha256 !== source.sha256)];
+  return { source, noise: null, base: null, kind: kindFor(source) };
+}
+
 export function show(id) {
   state.shown = id;
   changed();

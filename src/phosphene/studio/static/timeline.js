@@ -5,6 +5,9 @@ import { Text } from "./fields.js";
 
 const KEY = /^\s*(\d+(?:\.\d*)?|\.\d+)\s*s\s*:\s*([^]*?)\s*$/;
 
+// Which key of a setting was chosen last, by the setting's name.
+export const chosenKeys = {};
+
 export function readKeys(text, otherwise) {
   const parts = String(text ?? "").split(/;(?=\s*(?:\d+(?:\.\d*)?|\.\d+)\s*s\s*:)/).map((part) => KEY.exec(part));
   if (text && parts.every(Boolean)) return parts.map(([, time, value]) => ({ time: Number(time), value }));
@@ -30,6 +33,7 @@ function Track({ field, keys, seconds, set }) {
   const held = useRef(null);
   const [at, choose] = useState(0);
   const chosen = Math.min(at, keys.length - 1);
+  chosenKeys[field.name] = chosen;
   const replaced = (index, change) => keys.map((each, i) => (i === index ? { ...each, ...change } : each));
   const time = (event) => {
     const box = line.current.getBoundingClientRect();

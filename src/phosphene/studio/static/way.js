@@ -2,7 +2,7 @@
 
 import { html, useEffect, useState } from "./vendor/preact-htm.js";
 import { ask } from "./server.js";
-import { attempt, edit, restore, show, state, tell } from "./store.js";
+import { attempt, edit, restore, show, state, take, tell } from "./store.js";
 
 export function Way({ job, look, looked }) {
   if (!job?.steps?.length) return null;
@@ -21,8 +21,7 @@ async function branch(job, number) {
   if (!found) return;
   const mask = state.form.mask ?? whole.form.mask;
   restore(whole.form);
-  state.sources = [found.source, ...state.sources.filter((each) => each.sha256 !== found.source.sha256)];
-  edit({ source: found.source, mask, parts: whole.form.parts, noise: null, parent: job.id, parentStep: number });
+  edit({ source: take(found.source).source, mask, parts: whole.form.parts, noise: null, parent: job.id, parentStep: number });
   show(null);
   tell("Change what you like: the next dream goes on from this step.");
 }
