@@ -61,3 +61,11 @@ def test_mistakes_are_one_line(args: list[str], photo: Path) -> None:
 
 def test_a_target_without_a_heatmap_is_wrong_usage(photo: Path) -> None:
     assert run(photo, "--target", "banana").exit_code == 2
+
+
+def test_groups_are_a_picture(photo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("phosphene.knowledge.groups.STEPS", 1)
+    result = run(photo, "--net", "pocket", "--layer", "mixed3a", "--groups", "groups.png", "--count", "1")
+    assert result.stdout.splitlines()[-1] == "groups.png"
+    assert read_image("groups.png").size[1] == 720
+    assert run(photo, "--layer", "block3").exit_code == 2

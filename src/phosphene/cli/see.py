@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,51 +18,76 @@ from phosphene.errors import PhospheneError
 
 if TYPE_CHECKING:
     from phosphene.attribution import Sight
+    from phosphene.media.image import Photograph
+    from phosphene.types import Image
+
+GROUPED = 1.5
+"""Of the network's own size, at which a photo is grouped: larger, its groups have finer outlines."""
 
 
 @click.command(cls=Command)
 @click.argument("photos", metavar="PHOTO...", nargs=-1, required=True, type=options.PATH)
 @click.option("--net", default=nets.RECOGNISES, show_default=True, help="The network, by name.")
-@options.count("labels, layers and channels")
+@options.count("labels, layers, channels and groups")
 @click.option("--heatmap", type=options.PATH, metavar="OUT", help="Write where it is seen: PHOTO, dim elsewhere.")
 @click.option("-t", "--target", metavar="TEXT", help="What --heatmap shows; by default the top label.")
+@click.option(
+    "--groups",
+    type=options.PATH,
+    metavar="OUT",
+    help="Write PHOTO in a few colours, one for each thing that --layer tells apart, with an icon of each.",
+)
+@click.option("--layer", metavar="LAYER", help="The layer of --groups; by default the one that is dreamt of best.")
 @json_option
 def see(
-    photos: tuple[Path, ...], net: str, count: int, heatmap: Path | None, target: str | None, as_json: bool
+    photos: tuple[Path, ...],
+    net: str,
+    count: int,
+    heatmap: Path | None,
+    target: str | None,
+    groups: Path | None,
+    layer: str | None,
+    as_json: bool,
 ) -> None:
     """Tell what a network believes it sees in PHOTO.
 
     \b
       phosphene see cup.jpg
       phosphene see cup.jpg --heatmap where.png --target class:espresso
+      phosphene see cup.jpg --groups groups.png --layer block13
       phosphene see *.jpg --count 1 --json
 
     The labels with their probabilities; words above them, such as dog, with the sum of theirs; the layers that respond
     most, relative to their response to photographs; and the channels with the highest z-scores, each with the place
     where it is strongest. All are targets: paste one after `phosphene dream PHOTO --target`. With several photos, a
-    folder or a pattern, --json prints a list, and --heatmap names a folder. PHOTO may be - for stdin.
+    folder or a pattern, --json prints a list, and --heatmap and --groups name folders. PHOTO may be - for stdin.
     """
     if target is not None and heatmap is None:
         raise click.UsageError("--target says what --heatmap shows: give --heatmap OUT too.")
+    if layer is not None and groups is None:
+        raise click.UsageError("--layer says what --groups shows: give --groups OUT too.")
+    wanted = _Wanted(net, count, heatmap, target, groups, layer)
     several = batch.expand(photos)
     fetch(net)
     if not batch.is_batch(photos, several):
-        _check(heatmap)
-        sight = _see(photos[0], net, count, heatmap, target)
+        wanted.check()
+        sight = wanted.see(photos[0])
         if as_json:
             click.echo(json.dumps(_record(sight), indent=2, ensure_ascii=False))
         else:
             _print(sight)
-        if heatmap is not None:
-            click.echo(printable(str(heatmap)), err=as_json)
+        for path in wanted.written():
+            click.echo(printable(str(path)), err=as_json)
         return
-    places = {} if heatmap is None else batch.place(several, heatmap, "seen", ".png")
+    heatmaps = {} if heatmap is None else batch.place(several, heatmap, "seen", ".png")
+    grouped = {} if groups is None else batch.place(several, groups, "groups", ".png")
     records: list[dict[str, object]] = []
     failed: list[Path] = []
     for index, photo in enumerate(several):
+        own = replace(wanted, heatmap=heatmaps.get(photo), groups=grouped.get(photo))
         try:
-            _check(places.get(photo))
-            sight = _see(photo, net, count, places.get(photo), target)
+            own.check()
+            sight = own.see(photo)
         except PhospheneError as problem:
             failed.append(photo)
             if as_json:
@@ -79,22 +105,48 @@ def see(
         batch.summarise(len(several) - len(failed), 0, failed)
 
 
-def _check(heatmap: Path | None) -> None:
-    if heatmap is not None:
+@dataclass(frozen=True)
+class _Wanted:
+    """What is to be told of a photo, and the pictures to write of it."""
+
+    net: str
+    count: int
+    heatmap: Path | None
+    target: str | None
+    groups: Path | None
+    layer: str | None
+
+    def written(self) -> list[Path]:
+        """Return the pictures."""
+        return [each for each in (self.heatmap, self.groups) if each is not None]
+
+    def check(self) -> None:
+        """Raise `OutputError` for a picture that cannot be written."""
         from phosphene.media.image import check_writable
 
-        check_writable(heatmap)
+        for each in self.written():
+            check_writable(each)
 
+    def see(self, photo: Path) -> Sight:
+        """Return what is seen in the photo, after writing the pictures."""
+        from phosphene import attribution
+        from phosphene.media.image import as_photograph, write_image
 
-def _see(photo: Path, net: str, count: int, heatmap: Path | None, target: str | None) -> Sight:
-    from phosphene import attribution
-    from phosphene.media.image import as_photograph, write_image
+        picture = as_photograph(options.from_stdin() if photo == options.STDIN else photo)
+        sight = attribution.see(picture, net=self.net, count=self.count)
+        if self.heatmap is not None:
+            write_image(self.heatmap, attribution.heatmap(picture, self.target, net=self.net), alpha=picture.alpha)
+        if self.groups is not None:
+            write_image(self.groups, self._grouped(picture))
+        return sight
 
-    picture = as_photograph(options.from_stdin() if photo == options.STDIN else photo)
-    sight = attribution.see(picture, net=net, count=count)
-    if heatmap is not None:
-        write_image(heatmap, attribution.heatmap(picture, target, net=net), alpha=picture.alpha)
-    return sight
+    def _grouped(self, source: Photograph) -> Image:
+        from phosphene.attribution.view import network, picture, view, within_reach
+        from phosphene.knowledge.groups import groups, groups_picture
+
+        net, image = network(self.net), picture(source)
+        seen = view(within_reach(image, net), net.card, GROUPED)
+        return groups_picture(image, groups(seen, net, layer=self.layer, count=self.count))
 
 
 def _record(sight: Sight) -> dict[str, object]:
