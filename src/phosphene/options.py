@@ -68,6 +68,8 @@ class DreamOptions(CommonOptions, total=False):
     mask: str | None
     """Picture that says where to dream and how strongly: white fully, grey less, black not at all; it has the
     photo's proportions."""
+    without: str | None
+    """Channels that are left out of the network: 0 everywhere; several are separated by commas."""
     tileable: bool
     """Make a wallpaper tile: opposite edges join without a seam, so that the picture repeats."""
     tile: int | Literal["auto"]
@@ -136,6 +138,8 @@ class ImagineOptions(CommonOptions, total=False):
     """Kaleidoscope: mirror left and right, rotate:N for N equal sectors, or the wallpaper groups p4m and p6m."""
     tileable: bool
     """Make a wallpaper tile: opposite edges join without a seam, so that the picture repeats."""
+    without: str | None
+    """Channels that are left out of the network: 0 everywhere; several are separated by commas."""
 
 
 class SheetOptions(CommonOptions, total=False):
@@ -650,6 +654,7 @@ class AnyOptions(CommonOptions, total=False):
     resampling: Literal["bicubic", "linear"]
     symmetry: str | None
     mask: str | None
+    without: str | None
     tileable: bool
     tile: int | Literal["auto"]
     ensemble: tuple[str, ...] | Literal["auto"] | str

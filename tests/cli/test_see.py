@@ -69,3 +69,14 @@ def test_groups_are_a_picture(photo: Path, monkeypatch: pytest.MonkeyPatch) -> N
     assert result.stdout.splitlines()[-1] == "groups.png"
     assert read_image("groups.png").size[1] == 720
     assert run(photo, "--layer", "block3").exit_code == 2
+
+
+def test_channels_can_be_left_out(photo: Path) -> None:
+    found = json.loads(run(photo, "--net", "pocket", "--without", "mixed5a:0..40", "--count", "2", "--json").stdout)
+    assert len(found["changes"]) == 2
+    assert found["changes"][0]["probability"] != found["changes"][0]["without"]
+    labels = {each["label"]: each["probability"] for each in found["labels"]}
+    for each in found["changes"]:  # what is told is what the network sees without them
+        assert labels.get(each["label"], each["without"]) == pytest.approx(each["without"], abs=1e-6)
+    result = run(photo, "--net", "pocket", "--without", "mixed5a:9999")
+    assert (result.exit_code, result.stderr.count("\n")) == (1, 1)

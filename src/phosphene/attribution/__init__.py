@@ -1,10 +1,12 @@
 """Things that a network recognises in a picture or a sound, as targets that can be dreamt, and their places in it."""
 
+from phosphene.attribution.changes import ChangedLabel, label_changes
 from phosphene.attribution.hearing import HeardChannel, HeardTag, Hearing, hear
 from phosphene.attribution.heat import evidence, heatmap
 from phosphene.attribution.sight import SeenChannel, SeenLabel, SeenLayer, Sight, labels_of, see
 
 __all__ = [
+    "ChangedLabel",
     "HeardChannel",
     "HeardTag",
     "Hearing",
@@ -15,6 +17,7 @@ __all__ = [
     "evidence",
     "hear",
     "heatmap",
+    "label_changes",
     "labels_of",
     "see",
 ]

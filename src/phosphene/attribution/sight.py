@@ -127,7 +127,7 @@ def see(source: object, *, net: str | Net = nets.RECOGNISES, count: int = 5) -> 
     image = within_reach(picture(source), net)
     names = [name for name, layer in card.layers.items() if layer.receptive and layer.name == name]  # no aliases
     responses = net(_with_mirror(view(image, card)), names)
-    probability = _probability(image, net)
+    probability = probabilities(image, net)
     return Sight(
         net=card.name,
         labels=_labels(probability, card, count),
@@ -159,8 +159,8 @@ def _with_mirror(image: Image) -> Float[Tensor, "both 3 h w"]:
     return torch.cat((image, image.flip(3)))
 
 
-def _probability(image: Image, net: Net) -> Float[Tensor, " k"]:
-    """Return each label's probability; empty for a net without classes."""
+def probabilities(image: Image, net: Net) -> Float[Tensor, " k"]:
+    """Return each label's probability in a picture (1 3 h w, within reach); empty for a net without classes."""
     card = net.card
     if card.classes is None:
         return torch.zeros(0)
@@ -175,7 +175,7 @@ def _probability(image: Image, net: Net) -> Float[Tensor, " k"]:
 def _labels(probability: Float[Tensor, " k"], card: Card, count: int) -> tuple[SeenLabel, ...]:
     best = probability.topk(min(count, len(probability)))
     return tuple(
-        SeenLabel(card.labels[index][0], _class_target(card, index), each)
+        SeenLabel(card.labels[index][0], class_target(card, index), each)
         for index, each in zip(best.indices.tolist(), best.values.tolist(), strict=True)
     )
 
@@ -200,7 +200,7 @@ def _hypernyms(probability: Float[Tensor, " k"], card: Card) -> tuple[SeenLabel,
     return tuple(seen for _, seen, _ in told if any(seen is other for _, other, _ in best))
 
 
-def _class_target(card: Card, index: int) -> str:
+def class_target(card: Card, index: int) -> str:
     """Return a name that means only this class, or its index: a crane is a bird and a machine."""
     for name in card.labels[index]:
         try:

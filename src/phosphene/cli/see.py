@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import click
 
@@ -17,9 +17,9 @@ from phosphene.cli.table import json_option, show
 from phosphene.errors import PhospheneError
 
 if TYPE_CHECKING:
-    from phosphene.attribution import Sight
+    from phosphene.attribution import ChangedLabel, Sight
     from phosphene.media.image import Photograph
-    from phosphene.types import Image
+    from phosphene.nets.base import Net
 
 GROUPED = 1.5
 """Of the network's own size, at which a photo is grouped: larger, its groups have finer outlines."""
@@ -38,6 +38,11 @@ GROUPED = 1.5
     help="Write PHOTO in a few colours, one for each thing that --layer tells apart, with an icon of each.",
 )
 @click.option("--layer", metavar="LAYER", help="The layer of --groups; by default the one that is dreamt of best.")
+@click.option(
+    "--without",
+    metavar="LAYER:CHANNEL,...",
+    help="Leave these channels out of the network, and tell which labels that changes.",
+)
 @json_option
 def see(
     photos: tuple[Path, ...],
@@ -47,6 +52,7 @@ def see(
     target: str | None,
     groups: Path | None,
     layer: str | None,
+    without: str | None,
     as_json: bool,
 ) -> None:
     """Tell what a network believes it sees in PHOTO.
@@ -55,6 +61,7 @@ def see(
       phosphene see cup.jpg
       phosphene see cup.jpg --heatmap where.png --target class:espresso
       phosphene see cup.jpg --groups groups.png --layer block13
+      phosphene see cup.jpg --without block13:21,block13:40..44
       phosphene see *.jpg --count 1 --json
 
     The labels with their probabilities; words above them, such as dog, with the sum of theirs; the layers that respond
@@ -66,7 +73,7 @@ def see(
         raise click.UsageError("--target says what --heatmap shows: give --heatmap OUT too.")
     if layer is not None and groups is None:
         raise click.UsageError("--layer says what --groups shows: give --groups OUT too.")
-    wanted = _Wanted(net, count, heatmap, target, groups, layer)
+    wanted = _Wanted(net, count, heatmap, target, groups, layer, without)
     several = batch.expand(photos)
     fetch(net)
     if not batch.is_batch(photos, several):
@@ -115,6 +122,7 @@ class _Wanted:
     target: str | None
     groups: Path | None
     layer: str | None
+    without: str | None
 
     def written(self) -> list[Path]:
         """Return the pictures."""
@@ -127,30 +135,46 @@ class _Wanted:
         for each in self.written():
             check_writable(each)
 
-    def see(self, photo: Path) -> Sight:
+    def see(self, photo: Path) -> Seen:
         """Return what is seen in the photo, after writing the pictures."""
         from phosphene import attribution
+        from phosphene.attribution.view import network
         from phosphene.media.image import as_photograph, write_image
+        from phosphene.nets.ablated import Ablated
+        from phosphene.objectives.ablation import read_channels
 
         picture = as_photograph(options.from_stdin() if photo == options.STDIN else photo)
-        sight = attribution.see(picture, net=self.net, count=self.count)
+        whole = network(self.net)
+        net = whole if self.without is None else Ablated(whole, read_channels(self.without))
+        sight = attribution.see(picture, net=net, count=self.count)
         if self.heatmap is not None:
-            write_image(self.heatmap, attribution.heatmap(picture, self.target, net=self.net), alpha=picture.alpha)
+            write_image(self.heatmap, attribution.heatmap(picture, self.target, net=net), alpha=picture.alpha)
         if self.groups is not None:
-            write_image(self.groups, self._grouped(picture))
-        return sight
+            self._write_groups(picture, net, self.groups)
+        changes = () if net is whole else attribution.label_changes(picture, whole, net, count=self.count)
+        return Seen(sight, changes)
 
-    def _grouped(self, source: Photograph) -> Image:
-        from phosphene.attribution.view import network, picture, view, within_reach
+    def _write_groups(self, source: Photograph, net: Net, path: Path) -> None:
+        from phosphene.attribution.view import picture, view, within_reach
         from phosphene.knowledge.groups import groups, groups_picture
+        from phosphene.media.image import write_image
 
-        net, image = network(self.net), picture(source)
+        image = picture(source)
         seen = view(within_reach(image, net), net.card, GROUPED)
-        return groups_picture(image, groups(seen, net, layer=self.layer, count=self.count))
+        found = groups(seen, net, layer=self.layer, count=self.count)
+        write_image(path, groups_picture(image, found))
 
 
-def _record(sight: Sight) -> dict[str, object]:
-    return {
+class Seen(NamedTuple):
+    """What is seen in a photo, and what leaving channels out has changed."""
+
+    sight: Sight
+    changes: tuple[ChangedLabel, ...]
+
+
+def _record(seen: Seen) -> dict[str, object]:
+    sight, changes = seen
+    record: dict[str, object] = {
         "net": sight.net,
         "labels": [each._asdict() for each in sight.labels],
         "hypernyms": [each._asdict() for each in sight.hypernyms],
@@ -158,10 +182,18 @@ def _record(sight: Sight) -> dict[str, object]:
         "channels": [{**each._asdict(), "neuron": each.neuron} for each in sight.channels],
         "has_statistics": sight.has_statistics,
     }
+    return {**record, "changes": [each._asdict() for each in changes]} if changes else record
 
 
-def _print(sight: Sight) -> None:
-    for index, table in enumerate(sight.tables()):
+def _print(seen: Seen) -> None:
+    for index, table in enumerate(seen.sight.tables()):
         if index:
             click.echo()
         show(table, as_json=False)
+    if seen.changes:
+        click.echo()
+        changed = [
+            {"label": each.label, "whole network": f"{each.probability:.1%}", "without": f"{each.without:.1%}"}
+            for each in seen.changes
+        ]
+        show(changed, as_json=False)

@@ -29,23 +29,29 @@ def logits_with(net: Net, image: Image, layer: str, change: Callable[[Tensor], T
     name, classes = net.card.layer(layer).name, net.card.classes
     if classes is None:
         raise SettingError(f"net {net.card.name!r} has no classes", setting="net", value=net.card.name)
-    with _changed(net, name, change):
+    with changed(net, name, change):
         # The layer itself is asked for too, so that no fused operation steps over it.
         return net(image, [name, classes])[classes]
 
 
-@contextmanager
-def _changed(net: Net, name: str, change: Callable[[Tensor], Tensor]) -> Iterator[None]:
-    modules = net.modules_of(name)
+def check_open(net: Net, layer: str) -> list[nn.Module]:
+    """Return the modules one of which gives a layer; raise `SettingError` for a network whose inside is closed."""
+    modules = net.modules_of(layer)
     if not modules:
         raise SettingError(
             f"the activations of net {net.card.name!r} cannot be changed inside: it is a program", setting="net"
         )
+    return modules
+
+
+@contextmanager
+def changed(net: Net, name: str, change: Callable[[Tensor], Tensor]) -> Iterator[None]:
+    """While entered, let a layer give `change(activation)`; it must be asked for, so that none steps over it."""
 
     def hook(_: nn.Module, __: Any, output: Tensor) -> Tensor:
         return change(output)
 
-    handles = [module.register_forward_hook(hook) for module in modules]
+    handles = [module.register_forward_hook(hook) for module in check_open(net, name)]
     try:
         yield
     finally:

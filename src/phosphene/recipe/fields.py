@@ -225,6 +225,10 @@ Drift = Annotated[
 ChannelDropout = Annotated[
     float, Field(ge=0, lt=1, description="Share of the network's channels that each step drops at random.")
 ]
+Without = Annotated[
+    Annotated[str, Field(min_length=1), meant("channels, as mixed4c:13 or mixed4c:0..15", "LAYER:CHANNEL,...")] | None,
+    Field(description="Channels that are left out of the network: 0 everywhere; several are separated by commas."),
+]
 Factor = Annotated[
     str,
     BeforeValidator(_written),

@@ -31,6 +31,7 @@ from phosphene.recipe.fields import (
     Tileable,
     TileField,
     Views,
+    Without,
     Zoom,
 )
 from phosphene.recipe.prints import PrintSettings
@@ -120,6 +121,7 @@ class DreamRecipe(DreamSettings, PrintSettings, _DreamBase):
     """How a photograph, or noise, was dreamt on."""
 
     mask: Mask = None
+    without: Without = None
     tileable: Tileable = False
     tile: TileField = "auto"
 
@@ -146,6 +148,7 @@ class ImagineRecipe(ImagineSettings, PrintSettings, _ImagineBase):
     reset_by: ClassVar[Mapping[str, str]] = {"pick": "count"}
 
     tileable: Tileable = False
+    without: Without = None
 
     def pictures(self) -> Sequence[Any]:
         """Return the recipe of each picture, each of which says which of several it is."""

@@ -17,9 +17,11 @@ from phosphene.kinds import HEARD
 from phosphene.media.image import Photograph, read_image
 from phosphene.media.sound.read import read_sound
 from phosphene.media.sound.resample import mixed_down
+from phosphene.nets.ablated import Ablated
 from phosphene.nets.base import Net
 from phosphene.nets.ops.log_mel import LogMel
 from phosphene.nets.weights.vector import read_vector
+from phosphene.objectives.ablation import read_channels
 from phosphene.objectives.base import Objective, resolve
 from phosphene.objectives.expr import parse
 from phosphene.objectives.features import Class, Layer
@@ -92,6 +94,14 @@ def load(used: NetUsed, device: str, path: Path | None = None) -> Net:
     return net.to(choose_device(device))
 
 
+def without(net: Net, channels: str | None) -> Net:
+    """Return the network without some channels, as text in the objective language; itself for None.
+
+    Raises `ExpressionError`, `UnknownNameError` and `SettingError` for channels that it does not have.
+    """
+    return net if channels is None else Ablated(net, read_channels(channels))
+
+
 COMPANIONS = {"lite": ("lite-clean",)}
 """The networks that draw better together with each, where a recipe leaves the choice to phosphene: `lite` draws whole
 things in soft strokes, `lite-clean` their detail."""
@@ -107,11 +117,14 @@ def companions(
     """Load the further networks of an ensemble, or those that suit its first one, each with its own objectives.
 
     Only labels mean the same on several networks: for a layer or a channel there are no companions, unless the recipe
-    names some. `texts` are the targets whose `objectives` the first network has.
+    names some; nor where channels are left out, which they would have.
+
+    `texts` are the targets whose `objectives` the first network has.
     """
     used = recipe.ensemble
     if used == "auto":
-        known = COMPANIONS.get(recipe.net.name, ()) if all(map(is_of_classes, objectives)) else ()
+        alone = getattr(recipe, "without", None) or not all(map(is_of_classes, objectives))
+        known = () if alone else COMPANIONS.get(recipe.net.name, ())
         used = tuple(NetUsed(name=name) for name in known)
     loaded = [load(each, recipe.device, path) for each in used]
     return [(net, tuple(map(Targets(net, path, look_in, recipe.guides), texts))) for net in loaded]

@@ -119,6 +119,7 @@ class StillOutput(KeptOutput):
 
 def build_dream(recipe: DreamRecipe, net: Net, given: Given) -> Work:
     """Return the work of a dream on the recipe's photograph, or on noise."""
+    net = networks.without(net, recipe.without)
     arithmetic = arithmetic_for(recipe.version, recipe.seed)
     targets = networks.Targets(net, given.path, given.look_in, recipe.guides, equalise=recipe.equalise)
     named = recipe.target or networks.default_target(net)
@@ -175,7 +176,7 @@ def _parts(
 
 def build_imagine(recipe: ImagineRecipe, net: Net, given: Given) -> Work:
     """Return the work of imagining what the recipe's target stands for."""
-    natural = natural_of(recipe, net)
+    natural, net = natural_of(recipe, net), networks.without(net, recipe.without)
     arithmetic = arithmetic_for(recipe.version, recipe.seed)
     targets = networks.Targets(net, given.path, given.look_in, recipe.guides)
     objective = targets(recipe.target)
