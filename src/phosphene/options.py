@@ -169,6 +169,9 @@ class SheetOptions(CommonOptions, total=False):
     vary: str | None
     """Make a contact sheet: each target once for each of these values of a setting, side by side, with captions;
     several settings are separated by semicolons."""
+    weights: tuple[float, ...] | float | None
+    """Picture sums of two targets, each with each of these weights: the first target's from left to right, the
+    second's from top to bottom, with captions."""
     method: Literal["robust", "maco"]
     """How to imagine; maco keeps to the magnitudes of photographs, and what does not matter is white."""
     steps: int
@@ -680,9 +683,9 @@ class AnyOptions(CommonOptions, total=False):
     gap: int
     captions: bool
     vary: str | None
+    weights: tuple[float, ...] | float | str | None
     seconds: float | None
     intensity: str | float
-    weights: str | None
     sound: str | None
     fps: str | float
     speed: str | float

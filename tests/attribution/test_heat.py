@@ -163,3 +163,13 @@ def test_mistakes_are_answered(net: Net) -> None:
         evidence(data.coffee(), "a +", net=net)
     with pytest.raises(UnknownNameError, match="pocket"):
         heatmap(data.coffee(), net="poket")
+
+
+def test_heat_before_a_linear_head_sums_to_the_logit_less_its_bias() -> None:
+    net, image = tiny_net(), torch.rand(1, 3, 16, 24)
+    with torch.no_grad():
+        logit = net(image, ["logits"])["logits"][0, 1]
+        bias = net.head(torch.zeros(1, 16))[0, 1]
+    logit_of_dog = Channel("logits", 1)  # without statistics: the logit itself
+    (heat,) = contributions(net, logit_of_dog, image)
+    assert float(heat.mean()) == pytest.approx(float(logit - bias), abs=1e-4)

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 import phosphene as ph
+from phosphene.errors import SettingError
 from phosphene.media.image import read_image
 from tests.cli.program import run
 from tests.tinynet import tiny_net
@@ -83,3 +84,18 @@ def test_settings_to_vary_are_given_one_by_one() -> None:
     result = run("sheet", "banana", "--vary", "steps=2,3", "--vary", "noise=1,high")
     assert (result.exit_code, result.stdout) == (1, "")
     assert "noise in vary must be a number from 0 to 1, but is 'high'" in result.stderr
+
+
+def test_sums_of_two_targets_over_a_grid_of_weights() -> None:
+    net = tiny_net()
+    settings = {"net": net, "size": 24, "steps": 2, "sketches": 1, "views": 1, "gap": 2}
+    grid = ph.sheet(["high:3", "dog"], weights="0,1", **settings)  # type: ignore[arg-type]
+    assert (grid.recipe.columns, grid.recipe.targets) == (2, ("high:3", "dog"))
+    assert ph.again(grid.recipe, net=net).image.equal(grid.image)
+    listed = ["0*high:3 + 0*dog", "1*high:3 + 0*dog", "0*high:3 + 1*dog", "1*high:3 + 1*dog"]
+    plain = ph.sheet(listed, columns=2, captions=True, **settings)  # type: ignore[arg-type]
+    row = grid.image.shape[-2] // 2 + 1
+    assert grid.image[..., :24, :].equal(plain.image[..., :24, :])
+    assert grid.image[..., row : row + 24, 26:].isfinite().all()
+    with pytest.raises(SettingError, match="two targets, but there are 3"):
+        ph.sheet(["high:3", "dog", "cat"], weights="0,1", net=net)

@@ -11,8 +11,10 @@ import torch
 
 import phosphene as ph
 from phosphene.errors import PhospheneError
-from phosphene.knowledge.microscope import PHOTOS, correlations
+from phosphene.knowledge.microscope import PHOTOS, correlations, nearest, spectra
+from phosphene.media.site import jpeg, read_jpeg
 from phosphene.render.microscope import MicroscopeWork
+from tests.tinynet import tiny_net
 from tests.training.datasets import QUICK
 
 SMALL = {"steps": 1, "size": 32, "precision": "float32"}
@@ -97,3 +99,20 @@ def test_layers_that_are_not_there_are_one_line() -> None:
         ph.job("microscope", net="pocket", layers="mixed9")
     with pytest.raises(PhospheneError, match="logits has no positions"):
         ph.job("microscope", net="pocket", layers="mixed4a,logits")
+
+
+def test_channels_that_look_for_nearly_the_same_are_those_of_brute_force() -> None:
+    rng = np.random.default_rng(0)
+    icons = [jpeg(torch.from_numpy(rng.random((1, 3, 16, 16), dtype=np.float32))) for _ in range(9)]
+    found = nearest(spectra(tiny_net(), "middle", icons))
+    with torch.no_grad():
+        seen = tiny_net()(torch.cat(list(map(read_jpeg, icons))), ["middle"])["middle"].mean(dim=(2, 3)).numpy()
+    beyond = (seen - seen.mean(axis=0)) / seen.std(axis=0)
+    for index, own in enumerate(found):
+        cosines = [
+            (-1.0 if other == index else float(a @ b / np.linalg.norm(a) / np.linalg.norm(b)), other)
+            for other, (a, b) in enumerate((beyond[index], each) for each in beyond)
+        ]
+        best = [(other, value) for value, other in sorted(cosines, reverse=True)[:5] if value > 0]
+        assert [other for other, _ in own] == [other for other, _ in best]
+        assert np.allclose([value for _, value in own], [value for _, value in best], atol=1e-4)

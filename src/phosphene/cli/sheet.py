@@ -30,6 +30,7 @@ def sheet(targets: tuple[str, ...], vary: tuple[str, ...], output: output.Output
       phosphene sheet block2:0..15 --gap 0 -o textures.png
       phosphene sheet banana goldfish teapot --captions
       phosphene sheet banana --vary steps=32,96,288 --vary noise=0,0.1
+      phosphene sheet block11:3 block11:40 --weights 0,0.5,1
       phosphene sheet conv4:0..7 --net ear -o channels.flac
 
     Many pictures are imagined at a time, which takes a fraction of the time of one by one. Without -o the result is

@@ -18,7 +18,7 @@ from phosphene.errors import MissingExtraError, SettingError
 from phosphene.knowledge import tsne
 from phosphene.knowledge.cells import Cell, cells_of, unit_square, whitened
 from phosphene.knowledge.icons import icon_steps
-from phosphene.knowledge.sampling import Sample, Sampler, read_batches
+from phosphene.knowledge.sampling import Sample, Sampler, complaint, read_batches
 from phosphene.loops.arithmetic import Arithmetic
 from phosphene.loops.ascent import part
 from phosphene.loops.step import State, Step, number
@@ -54,9 +54,6 @@ GAP, PAPER = 4, 0.07
 
 SMALLEST = 0.5
 """Side of the icon of the emptiest cell, as a share of that of the fullest."""
-
-NAMED = 3
-"""Unreadable files that a note names."""
 
 
 @dataclass(frozen=True)
@@ -166,7 +163,7 @@ class AtlasLoop:
             added = sampler.add(sample, indices, batch)
             sample = replace(added, seen=seen, unreadable=(*sample.unreadable, *bad))
             image = batch[:1] if len(batch) else image
-            note = _complaints(sample, self.collection) if seen == count else None
+            note = complaint(sample.unreadable, self.collection) if seen == count else None
             yield _step(READING, "reading pictures", seen, count, image, {}, sample, note)
         if len(sample.pictures) < FEWEST:
             worst = f" ({sample.unreadable[0].name}: {sample.unreadable[0].reason})" if sample.unreadable else ""
@@ -272,13 +269,3 @@ def _finished(sample: Sample, layout: Tensor) -> Step:
 
 def _prefixed(prefix: str, state: State) -> dict[str, Tensor]:
     return {f"{prefix}{name}": tensor for name, tensor in state.items()}
-
-
-def _complaints(sample: Sample, collection: Collection) -> str | None:
-    """Return a sentence that counts and names what was left out, if there is anything."""
-    bad = (*sample.unreadable, *collection.skipped)
-    if not bad:
-        return None
-    named = "; ".join(f"{each.name} ({each.reason})" for each in bad[:NAMED])
-    more = f" and {len(bad) - NAMED} more" if len(bad) > NAMED else ""
-    return f"{len(bad)} of {len(collection) + len(collection.skipped)} files are left out: {named}{more}"

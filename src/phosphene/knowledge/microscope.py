@@ -7,7 +7,7 @@ Sources: Olah, Mordvintsev and Schubert, "Feature Visualization" (Distill 2017);
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -23,7 +23,7 @@ from phosphene.loops.ascent import part
 from phosphene.loops.sheet import BATCH
 from phosphene.loops.step import State, Step, number
 from phosphene.media.dataset.collection import Collection
-from phosphene.media.site import jpeg
+from phosphene.media.site import jpeg, read_jpeg
 from phosphene.nets.base import Net
 from phosphene.nets.intervention import can_intervene, logits_with
 from phosphene.objectives.base import resolve
@@ -43,12 +43,14 @@ READING = 0.2
 
 @dataclass(frozen=True)
 class Unit:
-    """One channel: its photos as (index, x, y, response), the channels that it fires with, and labels with effects."""
+    """One channel: its photos as (index, x, y, response), the channels that it fires with, those that look for nearly
+    the same with the cosine of their spectra, and labels with effects."""
 
     channel: int
     icon: bytes
     photos: tuple[tuple[int, float, float, float], ...]
     together: tuple[tuple[int, float], ...]
+    alike: tuple[tuple[int, float], ...]
     labels: tuple[tuple[int, float], ...]
 
 
@@ -77,12 +79,13 @@ class MicroscopeLoop:
         for index, layer in enumerate(self.layers):
             channels = self.net.card.layer(layer).channels
             together = self._together(state, index, channels)
+            alike = nearest(spectra(self.net, layer, icons[at : at + channels]))
             units = []
             for channel in range(channels):
                 icon = icons[at + channel]
                 photos = self._photos(state, index, channel)
                 labels = self._labels(state, layer, channel, photos)
-                units.append(Unit(channel, icon, photos, together[channel], labels))
+                units.append(Unit(channel, icon, photos, together[channel], alike[channel], labels))
             at += channels
             yield layer, units
 
@@ -200,6 +203,29 @@ class MicroscopeLoop:
         order = effect.argsort(descending=True).tolist()
         few = min(TOLD, len(order) // 2)
         return tuple((i, float(effect[i])) for i in [*order[:few], *order[len(order) - few :]])
+
+
+@torch.no_grad()
+def spectra(net: Net, layer: str, icons: Sequence[bytes]) -> Float[Tensor, "icons c"]:
+    """Return the activation spectrum of each icon: each channel's response beyond that to the mean icon.
+
+    Responses are means over positions, each channel's in its std over the icons.
+    """
+    found = []
+    for first in range(0, len(icons), BATCH):
+        images = torch.cat([read_jpeg(each) for each in icons[first : first + BATCH]])
+        found.append(net(images, [layer])[layer].float().mean(dim=(2, 3)).cpu())
+    responses = torch.cat(found)
+    std = responses.std(dim=0, correction=0)
+    return (responses - responses.mean(dim=0)) * torch.where(std > 1e-9, 1 / std, 0)
+
+
+def nearest(spectra: Float[Tensor, "n c"]) -> list[tuple[tuple[int, float], ...]]:
+    """Return for each spectrum the `TOLD` others with the largest cosines above 0, the largest first."""
+    unit = spectra / spectra.norm(dim=1, keepdim=True).clamp(min=1e-12)
+    best = (unit @ unit.T).fill_diagonal_(-1).topk(min(TOLD, len(unit) - 1), dim=1)
+    pairs = zip(best.indices.tolist(), best.values.tolist(), strict=True)
+    return [tuple((i, v) for i, v in zip(*row, strict=True) if v > 0) for row in pairs]
 
 
 def silent(channel: int) -> Callable[[Features], Features]:

@@ -20,7 +20,8 @@ from phosphene.knowledge.atlas import SETTINGS
 from phosphene.knowledge.evidence import Judge, Part
 from phosphene.knowledge.factors import non_negative_factors
 from phosphene.knowledge.icons import icon_steps
-from phosphene.knowledge.sampling import read_batches
+from phosphene.knowledge.neural_pca import Component, class_weights, components
+from phosphene.knowledge.sampling import complaint, pack_skipped, read_batches, unpack_skipped
 from phosphene.loops.arithmetic import Arithmetic
 from phosphene.loops.ascent import part
 from phosphene.loops.step import State, Step, number
@@ -42,6 +43,9 @@ INSTEAD = 64
 FEWEST, FAR = 4, 0.2
 """Photos that are used however improbable the label is, and the share of the best probability that others need."""
 
+COMPONENTS = 4
+"""Principal components that are told."""
+
 SHARES = {"label": (0.0, 0.3), "photos": (0.3, 0.3), "parts": (0.6, 0.4)}
 """Of the work: where each stage begins, and its length."""
 
@@ -59,6 +63,9 @@ class Report:
         parts: what the pictures are made of, the one with the largest effect first.
         icons: `parts 3 s s`, each part imagined alone.
         whole: share of the pictures in which the label comes first.
+        left_out: a sentence that counts and names the files that were not used, None where there are none.
+        components: what varies among the pictures as far as it moves the label's logit, the largest variance first;
+            empty for a network whose head is not linear.
     """
 
     label: str
@@ -70,7 +77,8 @@ class Report:
     parts: tuple[Part, ...]
     icons: Tensor
     whole: float
-    unreadable: int
+    left_out: str | None
+    components: tuple[Component, ...] = ()
 
 
 class ReportLoop:
@@ -133,7 +141,8 @@ class ReportLoop:
             tuple(parts[i] for i in order),
             icons[order],
             self.judge.first(images),
-            int(state.get("unreadable", torch.tensor(0))),
+            None if self.collection is None else complaint(unpack_skipped(state.get("unreadable")), self.collection),
+            self._components(images),
         )
 
     def picture(self, step: Step) -> Image:
@@ -167,10 +176,10 @@ class ReportLoop:
         side, count = self.net.card.input.size, len(collection)
         pixels = state.get("pixels", torch.zeros(0, 3, side, side, dtype=torch.uint8))
         chances, indices = state.get("chances", torch.zeros(0)), state.get("indices", torch.zeros(0, dtype=torch.int64))
-        bad = int(state.get("unreadable", torch.tensor(0)))
+        bad = unpack_skipped(state.get("unreadable"))
         begin, share = SHARES["photos"]
         for found, image, unread, seen in read_batches(collection, side, int(state.get("seen", torch.tensor(0)))):
-            bad += len(unread)
+            bad = (*bad, *unread)
             if found:
                 chances = torch.cat((chances, self.judge.probability(image)))
                 pixels = torch.cat((pixels, (image * 255).round().byte()))
@@ -183,9 +192,9 @@ class ReportLoop:
                 "chances": chances,
                 "indices": indices,
                 "seen": number(seen),
-                "unreadable": number(bad),
+                "unreadable": pack_skipped(bad),
             }
-            note = f"{bad} of {count} pictures cannot be read" if bad and seen == count else None
+            note = complaint(bad, collection) if seen == count else None
             shown = image[:1] if len(image) else torch.zeros(1, 3, side, side)
             yield Step(
                 "looking for the label",
@@ -203,6 +212,13 @@ class ReportLoop:
             return state["pixels"][: _showing(state["chances"])].float() / 255
         side = self.net.card.input.size
         return resize(state["imaginings"], (side, side), clamp=True)
+
+    def _components(self, images: Image) -> tuple[Component, ...]:
+        pooled = self.net.card.pooled
+        if pooled is None or len(images) < 2:
+            return ()
+        weights = class_weights(self.net, list(self.label.indices))
+        return tuple(components(self.judge.features(images, pooled).cpu(), weights, COMPONENTS))
 
     def _parts(self, state: State) -> tuple[Tensor, Tensor]:
         """Return the parts' vectors, `parts c`, and how much of each is where, `parts n h w`."""

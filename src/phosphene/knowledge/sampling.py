@@ -6,7 +6,7 @@ Pictures are read as they are looked at, so that a hundred thousand need no more
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -56,21 +56,19 @@ class Sample:
 
     def state(self) -> State:
         """Return what `from_state` gives back."""
-        text = json.dumps([[each.name, each.reason] for each in self.unreadable]).encode("utf-8")
         return {
             "vectors": self.vectors,
             "pictures": self.pictures,
             "labels": self.labels,
             "effects": self.effects,
             "seen": number(self.seen),
-            "unreadable": torch.from_numpy(np.frombuffer(text, np.uint8).copy()),
+            "unreadable": pack_skipped(self.unreadable),
         }
 
     @classmethod
     def from_state(cls, state: State) -> Sample:
         """Return the sample that `state` kept."""
-        listed = json.loads(state["unreadable"].numpy().tobytes())
-        skipped = tuple(Skipped(name, reason) for name, reason in listed)
+        skipped = unpack_skipped(state["unreadable"])
         return cls(state["vectors"], state["pictures"], state["labels"], state["effects"], int(state["seen"]), skipped)
 
     @classmethod
@@ -84,6 +82,31 @@ class Sample:
             torch.zeros(0, ARGUED, dtype=torch.float16),
             0,
         )
+
+
+NAMED = 3
+"""Files that are named of those that are left out."""
+
+
+def pack_skipped(skipped: Sequence[Skipped]) -> Tensor:
+    """Return files that could not be read as bytes for a state."""
+    text = json.dumps([[each.name, each.reason] for each in skipped]).encode("utf-8")
+    return torch.from_numpy(np.frombuffer(text, np.uint8).copy())
+
+
+def unpack_skipped(packed: Tensor | None) -> tuple[Skipped, ...]:
+    """Return what `pack_skipped` was given; nothing for None."""
+    return () if packed is None else tuple(Skipped(*each) for each in json.loads(packed.numpy().tobytes()))
+
+
+def complaint(unreadable: Sequence[Skipped], collection: Collection) -> str | None:
+    """Return a sentence that counts and names what was left out of a collection, if there is anything."""
+    bad = (*unreadable, *collection.skipped)
+    if not bad:
+        return None
+    named = "; ".join(f"{each.name} ({each.reason})" for each in bad[:NAMED])
+    more = f" and {len(bad) - NAMED} more" if len(bad) > NAMED else ""
+    return f"{len(bad)} of {len(collection) + len(collection.skipped)} files are left out: {named}{more}"
 
 
 def read_batches(

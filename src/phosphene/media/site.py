@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 
 from phosphene.errors import OutputError
 from phosphene.media import atomic
@@ -82,6 +83,14 @@ def jpeg(image: Image) -> bytes:
     file = io.BytesIO()
     PIL.Image.fromarray(quantise(image)).save(file, "JPEG", quality=88)
     return file.getvalue()
+
+
+def read_jpeg(data: bytes) -> Image:
+    """Return the picture in a JPEG file that `jpeg` has made, `1 3 h w`."""
+    import PIL.Image
+
+    pixels = np.array(PIL.Image.open(io.BytesIO(data)).convert("RGB"))
+    return torch.from_numpy(pixels).permute(2, 0, 1)[None].float().div_(255)
 
 
 def write_viewer(folder: Path) -> None:

@@ -50,6 +50,17 @@ def read_span(value: object) -> object:
     return value if match is None else tuple(map(float, match.groups()))
 
 
+def read_numbers(value: object) -> object:
+    """Read numbers separated by commas, "0,0.5,1"; return other values unchanged.
+
+    >>> read_numbers("0,0.5,1")
+    (0.0, 0.5, 1.0)
+    """
+    if isinstance(value, list):
+        return tuple(value)
+    return tuple(map(float, value.split(","))) if isinstance(value, str) else value
+
+
 Side = Annotated[int, Field(ge=1, le=_LONGEST_SIDE)]
 PixelSize = Annotated[tuple[Side, Side], meant("WIDTHxHEIGHT or [height, width] in pixels", "WIDTHxHEIGHT")]
 SizeField = Annotated[
@@ -224,6 +235,19 @@ Drift = Annotated[
 ]
 ChannelDropout = Annotated[
     float, Field(ge=0, lt=1, description="Share of the network's channels that each step drops at random.")
+]
+GridWeights = Annotated[
+    Annotated[
+        tuple[float, ...],
+        Field(min_length=1, max_length=16),
+        BeforeValidator(read_numbers),
+        meant("numbers", "X,Y,..."),
+    ]
+    | None,
+    Field(
+        description="Picture sums of two targets, each with each of these weights: the first target's from left to "
+        "right, the second's from top to bottom, with captions."
+    ),
 ]
 Without = Annotated[
     Annotated[str, Field(min_length=1), meant("channels, as mixed4c:13 or mixed4c:0..15", "LAYER:CHANNEL,...")] | None,

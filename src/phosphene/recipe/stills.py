@@ -13,6 +13,7 @@ from phosphene.recipe.fields import (
     Auto,
     ChannelDropout,
     Equalise,
+    GridWeights,
     Headroom,
     Jitter,
     Margin,
@@ -192,6 +193,7 @@ class SheetRecipe(PrintSettings, EnsembleRecipe):
         description="Make a contact sheet: each target once for each of these values of a setting, side by side, with "
         "captions; several settings are separated by semicolons.",
     )
+    weights: GridWeights = None
     method: Literal["robust", "maco"] = Field(
         "robust",
         description="How to imagine; maco keeps to the magnitudes of photographs, and what does not matter is white.",

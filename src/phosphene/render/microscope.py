@@ -68,6 +68,7 @@ def _facts(unit: Unit) -> dict[str, object]:
     return {
         "photos": [[which, round(x, 3), round(y, 3), round(much, 3)] for which, x, y, much in unit.photos],
         "together": [[other, round(much, 2)] for other, much in unit.together],
+        "alike": [[other, round(much, 2)] for other, much in unit.alike],
         "labels": [[index, round(effect, 3)] for index, effect in unit.labels],
     }
 

@@ -7,10 +7,12 @@ from pathlib import Path
 from typing import Any
 
 from torch import Tensor
+from torch.nn import functional as F
 
 from phosphene.errors import ExpressionError, SettingError
 from phosphene.gradients.precision import choose_dtype
 from phosphene.knowledge.evidence import COPIES, REGION, Part, verdict
+from phosphene.knowledge.neural_pca import Component
 from phosphene.knowledge.report import INSTEAD, Report, ReportLoop
 from phosphene.loops.step import Step
 from phosphene.media import site
@@ -23,7 +25,7 @@ from phosphene.render import networks
 from phosphene.render.job import Given, Work
 from phosphene.render.pages import PageWork
 from phosphene.training import data
-from phosphene.types import Image
+from phosphene.types import Image, Size
 
 SHOWN = 4
 """Pictures that a part is shown in."""
@@ -50,6 +52,11 @@ class ReportWork(PageWork[ReportLoop]):
             write_image(folder / f"part-{number}.jpg", icon[None])
             for place, index in enumerate(strongest(part)):
                 write_image(folder / f"part-{number}-{place + 1}.jpg", lit(report.pictures[index], part.maps[index]))
+        for number, component in enumerate(report.components, start=1):
+            for place, index in enumerate(most_moved(component)):
+                picture = report.pictures[index]
+                where = _where(component, index, (picture.shape[-2], picture.shape[-1]))
+                write_image(folder / f"component-{number}-{place + 1}.jpg", lit(picture, where))
         site.write_json(folder / HEADLINE, told)
         site.write_page(folder, "report.html", f"What {report.label} means to {told['net']}", told)
 
@@ -78,8 +85,8 @@ def facts(report: Report, net: str, layer: str) -> dict[str, Any]:
             f"No photo seems to show {report.label}: the network gives it {best:.1%} at most. The parts are those of "
             "other things."
         )
-    if report.unreadable:
-        notes.append(f"{report.unreadable} photos could not be read.")
+    if report.left_out is not None:
+        notes.append(f"{report.left_out}.")
     return {
         "label": report.label,
         "net": net,
@@ -95,9 +102,32 @@ def facts(report: Report, net: str, layer: str) -> dict[str, Any]:
         ],
         "imaginings": len(report.imaginings),
         "parts": [_part(number, each) for number, each in enumerate(report.parts, start=1)],
+        "components": [_component(number, each) for number, each in enumerate(report.components, start=1)],
         "copies": COPIES,
         "region": REGION,
     }
+
+
+def most_moved(component: Component) -> list[int]:
+    """Return the pictures whose logit a component raises most, the best first."""
+    return component.moves.argsort(descending=True, stable=True)[:SHOWN].tolist()
+
+
+def _component(number: int, component: Component) -> dict[str, Any]:
+    shown = most_moved(component)
+    return {
+        "number": number,
+        "share": round(component.share, 4),
+        "moves": [round(each, 3) for each in component.moves.tolist()],
+        "shown": shown,
+    }
+
+
+def _where(component: Component, index: int, size: Size) -> Tensor:
+    """Return where a component raises the logit in one picture, `1 h w`, from 0 to 1."""
+    raised = component.maps[index].clamp(min=0)
+    raised = raised / raised.max().clamp(min=1e-12)
+    return F.interpolate(raised[None], size, mode="bilinear", align_corners=False)[0]
 
 
 def _part(number: int, part: Part) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from phosphene.loops.version1 import arithmetic_for
 from phosphene.media import memory
 from phosphene.media.image.captions import captioned, captioned_size
 from phosphene.nets.base import Net
+from phosphene.objectives.expr import parse
 from phosphene.recipe import ImagineSettings, SheetRecipe, resolved
 from phosphene.recipe.variations import Variation, read_variations
 from phosphene.render import networks, prints, sources
@@ -32,13 +33,14 @@ def build_sheet(recipe: SheetRecipe, net: Net, given: Given) -> Work:
     natural = natural_of(recipe, net)
     varied = read_variations(recipe.vary)
     recipe = recipe.model_copy(update={"targets": networks.spread_all(net, recipe.targets)})
+    pictured = _pictured(recipe)
     targets = networks.Targets(net, given.path, given.look_in, recipe.guides)
-    objectives = tuple(map(targets, recipe.targets))
+    objectives = tuple(map(targets, pictured))
     count = len(objectives) * len(varied)
     size = sources.size_for(recipe.size, (1, 1))
     memory.check(size, count)
     dtype = choose_dtype(recipe.precision, next(net.parameters()).device)
-    others = networks.companions(recipe, recipe.targets, objectives, given.path, given.look_in)
+    others = networks.companions(recipe, pictured, objectives, given.path, given.look_in)
     columns = _columns(recipe, varied, count, size)
     recipe = resolved(
         recipe,
@@ -68,7 +70,7 @@ def build_sheet(recipe: SheetRecipe, net: Net, given: Given) -> Work:
         )
 
     grid = sheet.Grid(count, size, columns, recipe.gap)
-    captions = _captions(recipe, varied)
+    captions = _captions(recipe, pictured, varied)
 
     def finished(image: Tensor) -> Tensor:
         return captioned(grid.cells(image), captions, columns, recipe.gap) if captions else image
@@ -86,17 +88,35 @@ def build_sheet(recipe: SheetRecipe, net: Net, given: Given) -> Work:
     return work if recipe.print is None else prints.sheet_print(recipe, work, net, objectives, several[0][1])
 
 
+def _pictured(recipe: SheetRecipe) -> tuple[str, ...]:
+    """Return the target of each picture: those of the recipe, or their sums over a grid of weights, row by row."""
+    if recipe.weights is None:
+        return recipe.targets
+    if len(recipe.targets) != 2:
+        raise SettingError(
+            f"weights are those of two targets, but there are {len(recipe.targets)}",
+            setting="weights",
+            value=recipe.weights,
+        )
+    first, second = (str(parse(each)) for each in recipe.targets)
+    return tuple(f"{x:g}*({first}) + {y:g}*({second})" for y in recipe.weights for x in recipe.weights)
+
+
 def _columns(recipe: SheetRecipe, varied: Sequence[Variation], count: int, size: tuple[int, int]) -> int:
     """Return the recipe's columns: by default a contact sheet has those of the setting that varies fastest."""
-    if recipe.print is not None and (recipe.captions or recipe.vary):
-        name = "captions" if recipe.captions else "vary"
+    if recipe.print is not None and _has_captions(recipe):
+        name = next(each for each in ("vary", "weights", "captions") if getattr(recipe, each))
         raise SettingError(f"{name} and print exclude each other: leave out one of them", setting=name)
     if recipe.columns != "auto":
         return recipe.columns
     if recipe.vary is None:
-        return sheet.columns_for(count, size)
+        return sheet.columns_for(count, size) if recipe.weights is None else len(recipe.weights)
     last = varied[0].lines[:-1]
     return sum(each.lines[:-1] == last for each in varied)
+
+
+def _has_captions(recipe: SheetRecipe) -> bool:
+    return recipe.captions or recipe.vary is not None or recipe.weights is not None
 
 
 def _several(recipe: SheetRecipe, varied: Sequence[Variation]) -> list[tuple[ImagineSettings, Arithmetic]]:
@@ -106,9 +126,12 @@ def _several(recipe: SheetRecipe, varied: Sequence[Variation]) -> list[tuple[Ima
     return [(own, arithmetic_for(recipe.version, own.seed)) for own in each_of]
 
 
-def _captions(recipe: SheetRecipe, varied: Sequence[Variation]) -> list[tuple[str, ...]]:
+def _captions(recipe: SheetRecipe, pictured: Sequence[str], varied: Sequence[Variation]) -> list[tuple[str, ...]]:
     """Return the lines under each picture; none for a sheet without captions."""
-    if not recipe.captions and recipe.vary is None:
+    if not _has_captions(recipe):
         return []
-    names = [each.removeprefix("class:") for each in recipe.targets]
-    return [(name, *each.lines) for name in names for each in varied]
+    names: list[tuple[str, ...]] = [(each.removeprefix("class:"),) for each in pictured]
+    if recipe.weights is not None:
+        first, second = (each.removeprefix("class:") for each in recipe.targets)
+        names = [(f"{x:g} {first}", f"{y:g} {second}") for y in recipe.weights for x in recipe.weights]
+    return [(*name, *each.lines) for name in names for each in varied]
