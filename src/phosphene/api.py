@@ -236,7 +236,7 @@ def basins(
 ) -> Picture:
     """Iterate steps of dreaming on the plane between three pictures, and show how fast its points settle.
 
-        ph.basins(["cat.jpg", "dog.jpg", "clouds.jpg"], target="mixed4c", net="pocket").save("basins.png")
+        ph.basins(["cat.jpg", "dog.jpg", "clouds.jpg"]).save("basins.png")
 
     Args:
         corners: the paths of three pictures.

@@ -377,6 +377,8 @@ class BasinsOptions(CommonOptions, total=False):
 
     size: tuple[int, int] | int | str
     """Size of the picture in points: a square's side, or WIDTHxHEIGHT."""
+    side: int
+    """Side in pixels at which the network sees the mixtures of the pictures."""
     iterations: int
     """Steps of dreaming from each point."""
     reach: float
@@ -718,10 +720,10 @@ class AnyOptions(CommonOptions, total=False):
     trap: str | None
     trap_at: tuple[float, float, float] | str
     supersample: int
+    side: int | Literal["auto"]
     reach: float
     settled: float
     model: Literal["auto", "residual", "inception", "rbm", "stack"]
-    side: int | Literal["auto"]
     epochs: int | Literal["auto"]
     batch: int
     weight_decay: float

@@ -110,6 +110,21 @@ def test_the_last_application_counts(iterations: int) -> None:
     assert count.tolist() == [each if each <= iterations - (each == iterations) else NEVER for each in wanted]
 
 
+def test_points_that_leave_one_by_one_from_a_calm_block_are_those_of_a_plain_loop() -> None:
+    rules = Rules(400, 2.0, slopes=True)
+    a = np.concatenate([np.full(2000, -0.1), np.linspace(-0.76, -0.74, 40)])
+    b = np.concatenate([np.full(2000, 0.1), np.full(40, 0.05)])
+    found = escape.iterate(escape.prepare(parse("z^2 + c"), rules), a, b)
+    assert [plain(0j, complex(*each), rules) for each in zip(a, b, strict=True)] == found.count.tolist()
+    left = found.count != NEVER
+    assert len(set(found.count[left].tolist())) > 5
+    assert (np.hypot(found.x, found.y)[left] > 2).all()
+    assert (found.before[left] <= 2).all()
+    for index in np.flatnonzero(left):
+        alone = escape.iterate(escape.prepare(parse("z^2 + c"), rules), a[index : index + 1], b[index : index + 1])
+        assert (alone.x[0], alone.slopes["xa"][0]) == (found.x[index], found.slopes["xa"][index])
+
+
 def orbit(text: str, count: int) -> Iterator[tuple[float, float]]:
     formula = parse(text)
     ready = escape.prepare(formula, Rules(count, 1e9))

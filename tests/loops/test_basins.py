@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 import phosphene as ph
 from phosphene.errors import SettingError
@@ -72,3 +75,37 @@ def test_the_sooner_a_point_settles_the_brighter_it_is() -> None:
     values = torch.tensor([[count, 0.9, 0.1, 0.2] for count in (1.0, 4.0, 8.0, 16.0)])
     shown = basins.coloured(values, BasinsSettings(), palette.named("dusk"), (1, 4)).sum(1).flatten()
     assert (shown.diff() < 0).all()
+
+
+def test_points_move_together_in_full_batches_until_all_have_settled(monkeypatch: pytest.MonkeyPatch) -> None:
+    flat, seen = plane(), list[int]()
+    ascent = Plane.ascent
+    monkeypatch.setattr(Plane, "ascent", lambda self, s, t: seen.append(len(s)) or ascent(self, s, t))
+    settings = BasinsSettings(iterations=5, settled=0.09)
+    steps = list(basins.basin_steps(flat, settings, palette.named("dusk"), (10, 13)))
+    progress = [step.progress for step in steps]
+    assert progress == sorted(progress)
+    assert progress[-1] == 1
+    batches = [step.step - (before.step if before.stage == step.stage else 0) for before, step in pairwise(steps)]
+    assert seen[1:] == [steps[0].step, *batches]
+    short = [step for step, size in zip(steps, seen[1:], strict=True) if size < basins.BATCH]
+    assert all(step.step == step.steps for step in short)
+    counts = steps[-1].state["values"][:, basins.COUNT]
+    assert (counts < 5).any()
+    assert (counts == 5).sum() <= steps[-1].steps
+
+
+def test_the_network_sees_mixtures_of_the_side_that_is_asked_for(
+    photo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    corners = [str(photo)]
+    for index in range(2):
+        corners.append(str(tmp_path / f"{index}.png"))
+        Image.fromarray(np.random.default_rng(index).integers(0, 255, (20, 20, 3), np.uint8)).save(corners[-1])
+    sides: set[int] = set()
+    ascent = Plane.ascent
+    monkeypatch.setattr(
+        Plane, "ascent", lambda self, s, t: sides.update(self.corners[0].shape[2:]) or ascent(self, s, t)
+    )
+    ph.basins(corners, net="pocket", target="conv1", size=2, iterations=1, side=40)
+    assert sides == {40}

@@ -19,9 +19,9 @@ def basins(pictures: tuple[Path, Path, Path], output: output.Output, **settings:
     """Iterate steps of dreaming on the plane between the pictures A, B and C, and show how fast its points settle.
 
     \b
-      phosphene basins cat.jpg dog.jpg clouds.jpg --net pocket --target mixed4c -o basins.png
+      phosphene basins cat.jpg dog.jpg clouds.jpg -o basins.png
       phosphene basins cat.jpg dog.jpg clouds.jpg --size 48x36 -o small.png
-      phosphene basins cat.jpg dog.jpg clouds.jpg --target goldfish -o fish.png
+      phosphene basins cat.jpg dog.jpg clouds.jpg --target block5 --reach 0.3 -o smooth.png
 
     Each point is a mixture of the three pictures, A at the lower left, B at the lower right, C above. A step of
     dreaming takes it to another point of the plane. The colour says where a point ends and how far it goes, and it is

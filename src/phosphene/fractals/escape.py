@@ -1,7 +1,7 @@
 """Escape and settling: how many applications of a formula a point takes, exactly as one at a time would tell.
 
     repeat: apply the formula a few times to all points that are left
-            of those that a test failed meanwhile, find out at which application, from the state before
+            of those that a test failed meanwhile, look up at which application, and where they were
             keep the others; drop those whose orbit has come back to exactly where it was, for ever
 
 The state after each application is the same as if each point were computed by itself.
@@ -18,19 +18,19 @@ from phosphene.fractals.formula import Formula
 from phosphene.fractals.graph import Graph
 from phosphene.fractals.program import Array, Machine, Program, Test, columns_of
 
-BLOCK = 16384
-"""Points of a block: its buffers fit the second level of cache."""
+BLOCK = 32768
+"""Points of a block: many enough that calls cost little beside their arithmetic, and few enough for the cache."""
 
 CHUNK = 16
 """Applications between looks at which points are left, where few leave."""
 
-FIRST_CHUNK = 4
-"""Applications until the first such look, where many left a moment ago or may begin to."""
+SHORT_CHUNK = 4
+"""Applications between such looks where many leave; the places on the way are remembered."""
 
 BUSY = 40
-"""Points are checked after every application as long as at least one in this many leaves."""
+"""Many leave where at least one point in this many did."""
 
-FIRST_ROUND = 6
+FIRST_ROUND = 8
 """Applications until the points that are left are gathered into full blocks for the first time."""
 
 NEVER = -1
@@ -153,8 +153,9 @@ def iterate(iteration: Iteration, a: Array, b: Array, stop: Callable[[], bool] =
     state = {name: columns_of(graph, [node], points)[node].copy() for name, node in iteration.start.items()}
     found = Found(len(a), tuple(program.state))
     left = Left(np.arange(len(a)), (state["x"], state["y"]), state)
-    machines = Machine(program, min(BLOCK, len(a))), Machine(program, min(BLOCK, len(a)))
-    done = 0
+    capacity = min(BLOCK, len(a))
+    machines = Machine(program, capacity, SHORT_CHUNK), Machine(program, capacity, CHUNK)
+    done, calm = 0, False
     with np.errstate(all="ignore"):
         for until in _rounds(iteration.rules.iterations):
             several = []
@@ -162,10 +163,12 @@ def iterate(iteration: Iteration, a: Array, b: Array, stop: Callable[[], bool] =
                 part = left.part(slice(at, at + BLOCK))
                 fixed = columns_of(graph, program.fixed, {"a": a[part.where], "b": b[part.where]})
                 machines[0].load(part.state, fixed, part.before)
-                several.append(_Run(iteration, machines, found, part, done).to(until, stop))
+                several.append(_Run(iteration, machines, found, part, done, calm))
+                several[-1].to(until, stop)
             if not several:
                 break
-            done, left = until, Left.joined(several)
+            done, calm = until, all(run.calm for run in several)
+            left = Left.joined([run.left for run in several])
             if stop():
                 break
         for name, column in left.state.items():
@@ -204,120 +207,120 @@ class Left:
 
 
 class _Run:
-    """The iteration of one block: its points are in the first machine, the second repeats what a chunk went past."""
+    """The iteration of one block: its points are in the first machine, the second repeats what a long chunk forgot."""
 
     def __init__(
-        self, iteration: Iteration, machines: tuple[Machine, Machine], found: Found, left: Left, done: int
+        self,
+        iteration: Iteration,
+        machines: tuple[Machine, Machine],
+        found: Found,
+        left: Left,
+        done: int,
+        calm: bool,
     ) -> None:
         self.rules, self.counts = iteration.rules, iteration.counts
         self.machine, self.again = machines
         self.found = found
-        self.where, self.done = left.where, done
+        self.where, self.done, self.calm = left.where, done, calm
+        self.left = left
         self.open = np.ones(len(left.where), bool)
+        self.all_open = True
         self.seen: tuple[Array, Array] | None = None
 
-    def to(self, until: int, stop: Callable[[], bool]) -> Left:
-        """Apply the formula up to this total number of applications; return the points that are left."""
-        busy, calm, chunk = self.done < FIRST_ROUND, self.done >= FIRST_ROUND, 0
+    def to(self, until: int, stop: Callable[[], bool]) -> None:
+        """Apply the formula up to this total number of applications; `left` are then the points that are left."""
+        chunk = 0
         while len(self.where) and self.done < until and not stop():
             count = len(self.where)
-            gone = self._watch() if busy else self._chunk(min(CHUNK if calm else FIRST_CHUNK, until - self.done))
-            chunk, calm, busy = chunk + 1, not busy, gone * BUSY > count
-            if not busy:
+            gone = self._chunk(min(CHUNK if self.calm else SHORT_CHUNK, until - self.done))
+            chunk, self.calm = chunk + 1, gone * BUSY <= count
+            if self.calm:
                 self._settle(chunk)
+            if 8 * np.count_nonzero(self.open) < 7 * len(self.open):
+                self._compact()
         self._compact()
         before = self.machine.earlier(1)
         state = {name: column.copy() for name, column in self.machine.state.items()}
-        return Left(self.where, (before["x"].copy(), before["y"].copy()), state)
-
-    def _watch(self) -> int:
-        """Apply the formula once; take in the points that leave, and return how many did."""
-        machine = self.machine
-        machine.alive[:] = True
-        machine.set_input("n", float(self.done))
-        machine.apply()
-        gone = np.flatnonzero(self.open & ~machine.alive)
-        if len(gone):
-            self.open[gone] = False
-            _leave(self, machine, gone)
-        self.done += 1
-        if 3 * np.count_nonzero(self.open) < 2 * len(self.open):
-            self._compact()
-        return len(gone)
+        self.left = Left(self.where, (before["x"].copy(), before["y"].copy()), state)
 
     def _chunk(self, count: int) -> int:
-        """Apply the formula `count` times; find out about the points that left meanwhile, and return how many did."""
+        """Apply the formula `count` times; take in the points that left meanwhile, and return how many did."""
         machine = self.machine
-        self._compact()
-        saved = {name: column.copy() for name, column in machine.state.items()}
-        before = machine.earlier(1)["x"].copy(), machine.earlier(1)["y"].copy()
-        machine.alive[:] = True
-        for step in range(count):
-            machine.set_input("n", float(self.done + step))
-            machine.apply()
-        gone = np.flatnonzero(~machine.alive)
+        remembered = count <= SHORT_CHUNK
+        if not remembered:
+            saved = {name: column.copy() for name, column in machine.state.items()}
+            before = machine.earlier(1)["x"].copy(), machine.earlier(1)["y"].copy()
+        self._apply(machine, count)
+        gone = np.flatnonzero(~machine.alive if self.all_open else self.open & ~machine.alive)
         if len(gone):
-            state = {name: column[gone] for name, column in saved.items()}
-            self.again.load(state, machine.fixed_at(gone), (before[0][gone], before[1][gone]))
-            self._repeat(self.where[gone], count)
-            self.open[gone] = False
+            self.open[gone], self.all_open = False, False
+            if remembered:
+                self._take(machine, gone, self.where[gone], count)
+            else:
+                state = {name: column[gone] for name, column in saved.items()}
+                self.again.load(state, machine.fixed_at(gone), (before[0][gone], before[1][gone]))
+                self._apply(self.again, count)
+                self._take(self.again, np.arange(len(gone)), self.where[gone], count)
         self.done += count
-        self._compact()
         return len(gone)
 
-    def _repeat(self, where: Array, count: int) -> None:
-        """Apply the formula again to points that leave within `count` applications, one at a time."""
-        run = _Run.__new__(_Run)
-        run.rules, run.counts, run.found = self.rules, self.counts, self.found
-        run.machine, run.where, run.done = self.again, where, self.done
-        run.open, run.seen = np.ones(len(where), bool), None
-        for _ in range(count):
-            run._watch()
-            if not len(run.where):
-                break
+    def _apply(self, machine: Machine, count: int) -> None:
+        machine.alive[:] = True
+        for step in range(count):
+            if self.counts:
+                machine.set_input("n", float(self.done + step))
+            machine.apply()
+
+    def _take(self, machine: Machine, gone: Array, where: Array, count: int) -> None:
+        """Take in the points `gone` of a machine, which have left within its last `count` applications."""
+        failed = machine.failed(count, gone)
+        if self.rules.settles is None and self.rules.trap is None:
+            self._escaped(machine, gone, where, failed, count)
+            return
+        places = machine.places(count, failed, gone)
+        x, y = machine.values("x", places), machine.values("y", places)
+        escaped = ~(x * x + y * y <= self.rules.bailout**2)
+        if escaped.any():
+            self._escaped(machine, gone[escaped], where[escaped], failed[escaped], count)
+            where, gone, failed, x, y = (each[~escaped] for each in (where, gone, failed, x, y))
+        places = machine.places(count, failed + 1, gone)
+        state = {name: machine.values(name, places) for name in self.found.state}
+        moved = np.sqrt(np.square(state["x"] - x) + np.square(state["y"] - y))
+        self.found.take(where, self.done + failed + 1, state, moved, stopped=True)
+
+    def _escaped(self, machine: Machine, gone: Array, where: Array, failed: Array, count: int) -> None:
+        """Take in the points that were too far from 0 for their application `failed`."""
+        places = machine.places(count, failed, gone)
+        state = {name: machine.values(name, places) for name in self.found.state}
+        places = machine.places(count, failed - 1, gone)
+        x, y = machine.values("x", places), machine.values("y", places)
+        self.found.take(where, self.done + failed, state, np.sqrt(x * x + y * y))
 
     def _settle(self, chunk: int) -> None:
         """Drop the points that are exactly where they were: their orbit stays for ever."""
         if self.counts:
             return
-        self._compact()
+        state = self.machine.state
         if self.seen is not None:
-            state = self.machine.state
-            returned = (state["x"] == self.seen[0]) & (state["y"] == self.seen[1])
+            returned = state["x"] == self.seen[0]
+            returned &= self.open
             if returned.any():
+                returned &= state["y"] == self.seen[1]
                 self.found.never(self.machine, self.where, returned)
                 self.open &= ~returned
-                self._compact()
+                self.all_open = bool(self.open.all())
         if self.seen is None or chunk & (chunk - 1) == 0:
-            self.seen = self.machine.state["x"].copy(), self.machine.state["y"].copy()
+            self.seen = state["x"].copy(), state["y"].copy()
 
     def _compact(self) -> None:
         """Keep the open points only."""
-        kept = np.flatnonzero(self.open)
-        if len(kept) == len(self.open):
+        if self.all_open:
             return
+        kept = np.flatnonzero(self.open)
         self.machine.keep(kept)
-        self.where, self.open = self.where[kept], np.ones(len(kept), bool)
+        self.where, self.open, self.all_open = self.where[kept], np.ones(len(kept), bool), True
         if self.seen is not None:
             self.seen = self.seen[0][kept], self.seen[1][kept]
-
-
-def _leave(run: _Run, machine: Machine, gone: Array) -> None:
-    """Take in the points `gone` of a run that have left with its last application."""
-    earlier = {name: column[gone] for name, column in machine.earlier(1).items()}
-    x, y = earlier["x"], earlier["y"]
-    where = run.where[gone]
-    escaped = ~(x * x + y * y <= run.rules.bailout**2)
-    if escaped.any():
-        away, before = np.flatnonzero(escaped), machine.earlier(2)
-        radius = np.hypot(before["x"][gone[away]], before["y"][gone[away]])
-        run.found.take(where[away], run.done, {name: column[away] for name, column in earlier.items()}, radius)
-        stay = np.flatnonzero(~escaped)
-        where, gone, x, y = where[stay], gone[stay], x[stay], y[stay]
-    if len(gone):
-        after = {name: column[gone] for name, column in machine.state.items()}
-        moved = np.hypot(after["x"] - x, after["y"] - y)
-        run.found.take(where, run.done + 1, after, moved, stopped=True)
 
 
 class Found:
@@ -330,7 +333,7 @@ class Found:
         self._stopped = np.zeros(count, bool)
 
     def take(
-        self, where: Array, count: int, state: Mapping[str, Array], before: Array, *, stopped: bool = False
+        self, where: Array, count: int | Array, state: Mapping[str, Array], before: Array, *, stopped: bool = False
     ) -> None:
         """Note that the points at `where` have left, with this state."""
         self._count[where] = count

@@ -107,51 +107,73 @@ class Program:
     numbers: Mapping[int, float] = field(init=False, repr=False)
 
 
-SETS = 3
-"""Places of a machine's state: those before and after an application, and those before that."""
+FEW = 512
+"""Points up to which a call costs about as much as one with twice as many."""
 
 
 class Machine:
     """A program with buffers for `capacity` points, of which the first `count` are there.
 
-    `state` and `fixed` have an array for each variable of the state, and for each node that is the same in every
-    application. `alive` says which points have passed every test since it was last set.
+    `alive` says which points have passed every test since it was last set. The states of the last `memory`
+    applications can be asked for, and which of them a point has passed.
+
+    The arrays are rows of one table: a ring of the state's variables at one application after another; what is the same
+    in every application of a point; buffers.
     """
 
-    def __init__(self, program: Program, capacity: int) -> None:
+    def __init__(self, program: Program, capacity: int, memory: int = 1) -> None:
         self.program = program
         self.capacity = capacity
-        self.count = 0
+        self.count = self._size = 0
         self._at = 0
-        self._sets = [{name: np.empty(capacity) for name in program.state} for _ in range(SETS)]
-        self._fixed = {node: np.empty(capacity) for node in program.fixed}
+        self._names = tuple(program.state)
+        self._ring = memory + 2
+        calls, buffers = _schedule(program)
+        states = self._ring * len(self._names)
+        self._table = np.zeros((states + len(program.fixed) + buffers, capacity))
+        self._fixed = {node: self._table[states + index] for index, node in enumerate(program.fixed)}
+        self._masks = np.empty((self._ring + 2, capacity), bool)
         self._scalars = {name: np.zeros(()) for name in program.inputs}
+        bounds = [test.bound for test in program.tests]
+        self._constants = [np.asarray(value) for value in (*program.numbers.values(), *bounds)]
         self._gathered: dict[str, Array] = {}
-        self._alive = np.empty(capacity, bool)
-        self._mask = np.empty(capacity, bool)
-        self._plan, buffers = _schedule(program)
-        self._numbers = {each: each[1] for _, operands, _ in self._plan for each in operands if each[0] == "number"}
-        self._arrays: dict[Reference, Array] = {
-            **{("fixed", node): column for node, column in self._fixed.items()},
-            **{("buffer", index): np.empty(capacity) for index in range(buffers)},
-            ("mask", None): self._mask,
-            ("alive", None): self._alive,
-        }
-        self._calls: list[list[tuple[Callable[..., Any], tuple[Any, ...], Any]] | None] = [None] * SETS
+        self._places = self._numbered(calls)
+        self._plans = [self._plan(calls, at) for at in range(self._ring)]
+        self._values: list[Any] = []
+        self._calls: list[list[tuple[Callable[..., Any], list[Any]]] | None] = [None] * self._ring
 
     @property
     def state(self) -> dict[str, Array]:
         """Return the state's variables, views of `count`."""
-        return self._set(0)
+        return self.earlier(0)
 
     @property
     def alive(self) -> Array:
         """Return which points have passed every test, a view."""
-        return self._alive[: self.count]
+        return self._masks[-1, : self.count]
 
     def earlier(self, applications: int) -> dict[str, Array]:
-        """Return the state 1 or 2 applications ago, views, until the next one; `keep` leaves that of one ago."""
-        return self._set(-applications)
+        """Return the state some applications ago, views, until it is overwritten; `keep` leaves that of one ago."""
+        first = (self._at - applications) % self._ring * len(self._names)
+        return {name: self._table[first + index, : self.count] for index, name in enumerate(self._names)}
+
+    def failed(self, applications: int, indices: Array) -> Array:
+        """Return at which of the last applications, from 0, these points failed a test first."""
+        first = np.zeros(len(indices), np.int8)
+        passed = np.ones(len(indices), bool)
+        for step in range(self._at - applications, self._at):
+            passed &= np.take(self._masks[step % self._ring], indices)
+            first += passed
+        return first.astype(np.intp)
+
+    def places(self, applications: int, steps: Array, indices: Array) -> Array:
+        """Return for `values` the places of some points, each after `steps` of the last applications, from -1."""
+        rows = np.arange(self._at - applications - 1, self._at + 1) % self._ring
+        return np.take(rows * (len(self._names) * self.capacity), steps + 1) + indices
+
+    def values(self, name: str, places: Array) -> Array:
+        """Return a variable at some places."""
+        return np.take(self._table, places + self._names.index(name) * self.capacity)
 
     def load(
         self, state: Mapping[str, Array], fixed: Mapping[int, Array], before: tuple[Array, Array] | None = None
@@ -159,7 +181,8 @@ class Machine:
         """Take in points: the state's variables, what stays the same, and x and y one application ago."""
         self._bind(len(next(iter(state.values()))))
         if before is not None:
-            self.earlier(1)["x"][:], self.earlier(1)["y"][:] = before
+            earlier = self.earlier(1)
+            earlier["x"][:], earlier["y"][:] = before
         for name, column in self.state.items():
             column[:] = state[name]
         for node, column in self._fixed.items():
@@ -168,9 +191,9 @@ class Machine:
     def keep(self, indices: Array) -> None:
         """Keep these points only."""
         count = len(indices)
-        now, before = self._sets[self._at], self._sets[self._at - 1]
+        now, before = self.earlier(0), self.earlier(1)
         for column in (*now.values(), *before.values(), *self._fixed.values()):
-            column[:count] = column[indices]
+            column[:count] = np.take(column, indices)
         self._bind(count)
 
     def fixed_at(self, indices: Array) -> dict[int, Array]:
@@ -181,7 +204,8 @@ class Machine:
         """Set a variable that changes with every application: one number, or one for each point."""
         if isinstance(value, np.ndarray) and value.ndim:
             if name not in self._gathered:
-                self._gathered[name] = np.empty(self.capacity)
+                self._gathered[name] = np.zeros(self.capacity)
+                self._size = 0
                 self._bind(self.count)
             self._gathered[name][: self.count] = value
         elif name in self._gathered:
@@ -193,29 +217,48 @@ class Machine:
         """Apply the formula once to every point."""
         calls = self._calls[self._at]
         if calls is None:
-            calls = self._calls[self._at] = self._bound()
-        for function, operands, out in calls:
-            function(*operands, out)
-        self._at = (self._at + 1) % SETS
-
-    def _set(self, ahead: int) -> dict[str, Array]:
-        return {name: column[: self.count] for name, column in self._sets[(self._at + ahead) % SETS].items()}
+            values = self._values
+            calls = self._calls[self._at] = [
+                (call, [values[each] for each in places]) for call, places in self._plans[self._at]
+            ]
+        for call, operands in calls:
+            call(*operands)
+        self._at = (self._at + 1) % self._ring
 
     def _bind(self, count: int) -> None:
-        """Let the calls be those of the first `count` values of every array."""
+        """Let the calls be those of the first values of every array: `count`, or a few more of few."""
         self.count = count
-        self._calls = [None] * SETS
+        size = count if count > FEW else min(self.capacity, max(FEW // 8, 1 << (count - 1).bit_length()))
+        if size == self._size:
+            return
+        self._size = size
+        inputs = [
+            self._gathered[name][:size] if name in self._gathered else scalar for name, scalar in self._scalars.items()
+        ]
+        self._values = [*self._table[:, :size], *self._masks[:, :size], *inputs, *self._constants]
+        self._calls = [None] * self._ring
 
-    def _bound(self) -> list[tuple[Callable[..., Any], tuple[Any, ...], Any]]:
-        """Return the calls of an application to the present state, each array's view being taken once."""
-        views: dict[Reference, Any] = {reference: array[: self.count] for reference, array in self._arrays.items()}
-        views |= {("state", name): column for name, column in self._set(0).items()}
-        views |= {("next", name): column for name, column in self._set(1).items()}
-        for name, scalar in self._scalars.items():
-            gathered = self._gathered.get(name)
-            views["input", name] = scalar if gathered is None else gathered[: self.count]
-        views |= self._numbers
-        return [(call, tuple([views[each] for each in operands]), views[out]) for call, operands, out in self._plan]
+    def _numbered(self, calls: Sequence[Call]) -> dict[Reference, int]:
+        """Return where among the values each reference is, but for those to states and masks, which move on."""
+        states, fixed = self._ring * len(self._names), len(self.program.fixed)
+        places: dict[Reference, int] = {("fixed", node): states + index for index, node in enumerate(self._fixed)}
+        masks = len(self._table)
+        places |= {("buffer", index): states + fixed + index for index in range(masks - states - fixed)}
+        places |= {("test", None): masks + self._ring, ("alive", None): masks + self._ring + 1}
+        others = masks + len(self._masks)
+        places |= {("input", name): others + index for index, name in enumerate(self._scalars)}
+        others += len(self._scalars)
+        places |= {("number", node): others + index for index, node in enumerate(self.program.numbers)}
+        others += len(self.program.numbers)
+        return places | {("bound", index): others + index for index in range(len(self.program.tests))}
+
+    def _plan(self, calls: Sequence[Call], at: int) -> list[tuple[Callable[..., Any], list[int]]]:
+        """Return the calls of an application to the state at one place of the ring, by where their values are."""
+        count, following = len(self._names), (at + 1) % self._ring
+        places = {**self._places, ("mask", None): len(self._table) + at}
+        places |= {("state", name): at * count + index for index, name in enumerate(self._names)}
+        places |= {("next", name): following * count + index for index, name in enumerate(self._names)}
+        return [(call, [places[each] for each in (*operands, out)]) for call, operands, out in calls]
 
 
 Reference = tuple[str, Any]
@@ -229,7 +272,7 @@ def _schedule(program: Program) -> tuple[list[Call], int]:
     for index, node in enumerate(program.loop):
         for operand in graph.entries[node].operands:
             last[operand] = index
-    where: dict[int, Reference] = {node: ("number", value) for node, value in program.numbers.items()}
+    where: dict[int, Reference] = {node: ("number", node) for node in program.numbers}
     where |= {node: ("fixed", node) for node in program.fixed}
     for node, entry in enumerate(graph.entries):
         if entry.operation == "variable" and entry.name in program.state:
@@ -240,6 +283,7 @@ def _schedule(program: Program) -> tuple[list[Call], int]:
     calls: list[Call] = []
     free: list[int] = []
     buffers = 0
+    waiting = list(range(len(program.tests)))
     for index, node in enumerate(program.loop):
         operation, operands, _ = graph.entries[node]
         references = tuple(where[each] for each in operands)
@@ -252,25 +296,31 @@ def _schedule(program: Program) -> tuple[list[Call], int]:
                 buffers += 1
             where[node] = ("buffer", free.pop())
         calls.append((UFUNCS[operation], references, where[node]))
-        for test in program.tests:
-            if test.node == node:
-                calls += _tested(test, where[node])
+        for test in [each for each in waiting if program.tests[each].node == node]:
+            calls += _tested(program.tests[test], test, where[node], first=len(waiting) == len(program.tests))
+            waiting.remove(test)
         if last.get(node, -1) <= index and node not in target:  # only a test needed it
             free.append(where[node][1])
-    calls += [
-        call for test in program.tests if test.node not in program.loop for call in _tested(test, where[test.node])
-    ]
+    for test in waiting.copy():
+        asked = program.tests[test]
+        calls += _tested(asked, test, where[asked.node], first=len(waiting) == len(program.tests))
+        waiting.remove(test)
+    if program.tests:
+        calls.append((np.logical_and, (("alive", None), ("mask", None)), ("alive", None)))
     for name, node in program.state.items():
         if where[node] != ("next", name):
             calls.append((np.positive, (where[node],), ("next", name)))
     return calls, buffers
 
 
-def _tested(test: Test, value: Reference) -> list[Call]:
+def _tested(test: Test, index: int, value: Reference, *, first: bool) -> list[Call]:
+    """Return the calls that ask a test, and lay its answer on those of the tests before it."""
     compare = np.greater if test.above else np.less_equal
+    if first:
+        return [(compare, (value, ("bound", index)), ("mask", None))]
     return [
-        (compare, (value, ("number", test.bound)), ("mask", None)),
-        (np.logical_and, (("alive", None), ("mask", None)), ("alive", None)),
+        (compare, (value, ("bound", index)), ("test", None)),
+        (np.logical_and, (("mask", None), ("test", None)), ("mask", None)),
     ]
 
 

@@ -23,7 +23,7 @@ from phosphene.loops.step import State, Step, number
 from phosphene.recipe.basins import BasinsSettings
 from phosphene.types import Image, Size
 
-BATCH = 32
+BATCH = 64
 """Points that are iterated together."""
 
 TRIALS = 64
@@ -74,7 +74,7 @@ def length(s: Tensor, t: Tensor) -> Tensor:
 def basin_steps(
     plane: Plane, settings: BasinsSettings, palette: np.ndarray, size: Size, *, state: State | None = None
 ) -> Iterator[Step]:
-    """Iterate every point of the picture, yielding a step for every batch of points.
+    """Take all points of the picture one step further at a time, yielding a step for every batch of points.
 
     Args:
         plane: the pictures, and the network.
@@ -87,48 +87,70 @@ def basin_steps(
     if state is None:
         chosen = torch.linspace(0, len(s) - 1, TRIALS).long()
         average = length(*plane.ascent(s[chosen], t[chosen])).mean()
-        rate, values, first = settings.reach / average.clamp_min(1e-30), torch.zeros(len(s), 4), 0
+        rate = settings.reach / average.clamp_min(1e-30)
+        values = _beginning(s, t, settings)
+        first, at, which = 0, 0, torch.arange(len(s))
     else:
-        rate, values, first = state["rate"], state["values"].clone(), int(state["done"])
-    for at in range(first, len(s), BATCH):
-        part = slice(at, at + BATCH)
-        values[part] = _followed(plane, settings, rate, s[part], t[part])
-        done = min(at + BATCH, len(s))
-        yield Step(
-            stage="points",
-            step=done,
-            steps=len(s),
-            progress=done / len(s),
-            image=coloured(values, settings, palette, size),
-            scores=torch.empty(0),
-            state={"done": number(done), "rate": rate, "values": values.clone()},
-        )
+        rate, values, which = state["rate"], state["values"].clone(), state["which"]
+        first, at = int(state["application"]), int(state["at"])
+    for application in range(first, settings.iterations):
+        while at < len(which):
+            _move(plane, settings, rate, values, which[at : at + BATCH], application)
+            at = min(at + BATCH, len(which))
+            yield Step(
+                stage=f"step {application + 1} of {settings.iterations}",
+                step=at,
+                steps=len(which),
+                progress=_progress(values, settings, application, which[at:]),
+                image=coloured(values, settings, palette, size),
+                scores=torch.empty(0),
+                state={
+                    "application": number(application),
+                    "at": number(at),
+                    "which": which,
+                    "rate": rate,
+                    "values": values.clone(),
+                },
+            )
+        which, at = _moving(values, settings), 0
 
 
-def _followed(plane: Plane, settings: BasinsSettings, rate: Tensor, s: Tensor, t: Tensor) -> Tensor:
-    """Return for each point after how many steps it has settled, without jumps, where it is then, and how far it went.
+COUNT, S, T, TRAVELLED, BEFORE = range(5)
+"""Columns of what is known of each point: after how many steps it has settled, without jumps, where it is, how far it
+has gone, and how far the last step went."""
 
-    All are columns of one tensor, n 4.
-    """
-    s, t = s.clone(), t.clone()
-    count = torch.full_like(s, float(settings.iterations))
-    moving = torch.ones_like(s, dtype=torch.bool)
-    before, travelled = torch.full_like(s, settings.reach), torch.zeros_like(s)
-    for step in range(settings.iterations):
-        which = moving.nonzero().flatten()
-        if not len(which):
-            break
-        ds, dt = (each * rate for each in plane.ascent(s[which], t[which]))
-        moved = length(ds, dt)
-        short = (settings.reach * 2 / moved.clamp_min(1e-30)).clamp(max=1)  # a cliff throws nobody out of the plane
-        s[which], t[which] = s[which] + ds * short, t[which] + dt * short
-        travelled[which] += moved * short
-        still = moved <= settings.settled
-        fall = (before[which] / settings.settled).log() / (before[which] / moved.clamp_min(1e-30)).log().clamp_min(1e-6)
-        count[which[still]] = (step + fall.clamp(0, 1))[still]
-        before[which] = moved
-        moving[which[still]] = False
-    return torch.stack((count, s, t, travelled), dim=1)
+
+def _beginning(s: Tensor, t: Tensor, settings: BasinsSettings) -> Tensor:
+    """Return what is known of points before the first step, n 5."""
+    never = torch.full_like(s, float(settings.iterations))
+    return torch.stack((never, s, t, torch.zeros_like(s), torch.full_like(s, settings.reach)), dim=1)
+
+
+def _moving(values: Tensor, settings: BasinsSettings) -> Tensor:
+    """Return the points that have not settled."""
+    return (values[:, COUNT] >= settings.iterations).nonzero().flatten()
+
+
+def _progress(values: Tensor, settings: BasinsSettings, application: int, waiting: Tensor) -> float:
+    """Return the share of the work that is done; a point that has settled is done with."""
+    left = len(_moving(values, settings)) * (settings.iterations - application - 1) + len(waiting)
+    return 1 - left / (len(values) * settings.iterations)
+
+
+def _move(
+    plane: Plane, settings: BasinsSettings, rate: Tensor, values: Tensor, which: Tensor, application: int
+) -> None:
+    """Take one step from the points `which`, in place."""
+    s, t, before = values[which, S], values[which, T], values[which, BEFORE]
+    ds, dt = (each * rate for each in plane.ascent(s, t))
+    moved = length(ds, dt)
+    short = (settings.reach * 2 / moved.clamp_min(1e-30)).clamp(max=1)  # a cliff throws nobody out of the plane
+    values[which, S], values[which, T] = s + ds * short, t + dt * short
+    values[which, TRAVELLED] += moved * short
+    values[which, BEFORE] = moved
+    fall = (before / settings.settled).log() / (before / moved.clamp_min(1e-30)).log().clamp_min(1e-6)
+    still = moved <= settings.settled
+    values[which[still], COUNT] = (application + fall.clamp(0, 0.999))[still]
 
 
 def coloured(values: Tensor, settings: BasinsSettings, palette: np.ndarray, size: Size) -> Image:
@@ -137,7 +159,7 @@ def coloured(values: Tensor, settings: BasinsSettings, palette: np.ndarray, size
     A point's shade comes from the direction in which it ends, seen from the middle of the triangle, and from how far it
     has gone. The sooner it settled, the brighter it is.
     """
-    count, s, t, travelled = (each.double().numpy() for each in values.unbind(1))
+    count, s, t, travelled = (each.double().numpy() for each in values[:, :BEFORE].unbind(1))
     x, y = s + t / 2 - 0.5, t * math.sqrt(3) / 2 - math.sqrt(3) / 6
     shade = np.arctan2(y, x) / (2 * math.pi) + travelled / (settings.reach * settings.iterations)
     light = palette[(shade % 1 * SHADES).astype(int) % SHADES]

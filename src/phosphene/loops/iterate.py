@@ -26,10 +26,10 @@ from phosphene.recipe.iterate import IterateSettings
 from phosphene.rng import fold_in
 from phosphene.types import Image, Size
 
-BAND = 4 * BLOCK
+BAND = 2 * BLOCK
 """Points of a band of rows, about."""
 
-STARTS = 2 * BLOCK
+STARTS = BLOCK
 """Orbits that are sampled at a time."""
 
 TRANSIENT = 24

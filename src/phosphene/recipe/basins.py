@@ -17,6 +17,9 @@ class BasinsSettings(Model):
     """How the plane is iterated and shown."""
 
     size: SizeField = Field((96, 128), description="Size of the picture in points: a square's side, or WIDTHxHEIGHT.")
+    side: Annotated[int, Field(ge=16, le=1024)] = Field(
+        64, description="Side in pixels at which the network sees the mixtures of the pictures."
+    )
     iterations: Annotated[int, Field(ge=1, le=1000)] = Field(16, description="Steps of dreaming from each point.")
     reach: Annotated[float, Field(gt=0, le=10)] = Field(
         0.1, description="Length of an average first step, where the distance between two pictures is 1."

@@ -38,8 +38,7 @@ def build_basins(recipe: BasinsRecipe, net: Net, given: Given) -> StillWork:
         hashes[path] = photo.sha256 or ""
         return resize(photo.image, (side, side), clamp=True)
 
-    side = net.card.input.size
-    first, second, third = (read(path, "picture", side) for path in recipe.corners)
+    first, second, third = (read(path, "picture", recipe.side) for path in recipe.corners)
     _check_apart(first, second, third)
     named_palette = recipe.palette in palette.PALETTES
     colours = (
