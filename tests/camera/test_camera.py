@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import json
 import re
+import socket
 import threading
 import time
 from collections.abc import Iterator
@@ -20,6 +22,7 @@ from torch import Tensor
 
 from phosphene import nets
 from phosphene.attribution import labels_of
+from phosphene.camera import capture
 from phosphene.camera.capture import View, views
 from phosphene.camera.eye import watch
 from phosphene.camera.live import LiveDream
@@ -130,6 +133,41 @@ def test_a_film_played_live_comes_at_its_own_speed() -> None:
     assert waited == pytest.approx([0, 0.1, 0.2], abs=0.05)  # as nobody really waits, from the beginning on
 
 
+def test_a_stream_that_says_nothing_has_died_after_seconds(monkeypatch: pytest.MonkeyPatch, capfd: Any) -> None:
+    monkeypatch.setattr(capture, "SILENCE", 0.05)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        for port in (silent.getsockname()[1], 9):  # where nobody speaks, and where nobody is
+            began = time.monotonic()
+            (only,) = itertools.islice(views(f"rtsp://127.0.0.1:{port}/garden", sleep=lambda _: None), 1)
+            assert only.problem.endswith("gives no pictures: tried again every 5 s")
+            assert time.monotonic() - began < 20  # not the half minute that FFmpeg waits
+    assert capfd.readouterr().err == ""  # FFmpeg would say it each time
+
+
+def resident() -> int:
+    """The kilobytes of memory that this process has."""
+    status = Path("/proc/self/status")
+    if not status.exists():
+        pytest.skip("only Linux tells how much memory a process has")
+    (line,) = [each for each in status.read_text().splitlines() if each.startswith("VmRSS")]
+    return int(line.split()[1])
+
+
+def test_36000_frames_leave_nothing_behind() -> None:
+    days = iter([20_000, 0, 16_000])  # in between it died
+    camera = views("0", opens=lambda _: Unreliable(next(days)), sleep=lambda _: None)
+    frames = itertools.takewhile(lambda view: view.index < 36_000, camera)
+    net, problems, before = torch.nn.AvgPool2d(8), 0, 0
+    with contextlib.closing(watch(itertools.islice(frames, 36_001), net, in_turn=True)) as watched:
+        for each in watched:
+            problems += bool(each.problem)
+            if each.view.index == 1000:
+                before = resident()
+    assert each.view.index == 35_999
+    assert problems == 1
+    assert resident() - before < 20_000  # kept frames would take 300 000
+
+
 def moving(count: int, size: tuple[int, int] = (48, 64)) -> Iterator[Tensor]:
     scene = torch.rand(1, 3, size[0], size[1] + 40, generator=torch.Generator().manual_seed(1))
     scene = torch.nn.functional.avg_pool2d(scene, 5, 1, 2)
@@ -147,16 +185,12 @@ def test_the_dream_goes_on_and_is_carried_along() -> None:
 
 def test_a_live_dream_holds_no_more_after_many_frames() -> None:
     live = LiveDream(tiny_net(), "high", size=(16, 16))
-    resident = []
-    for index, frame in enumerate(moving(150, (16, 16))):
+    held = []
+    for index, frame in enumerate(moving(80, (16, 16))):
         live(frame)
-        if index in (49, 149):
-            status = Path("/proc/self/status")
-            if not status.exists():
-                pytest.skip("only Linux tells how much memory a process has")
-            (line,) = [each for each in status.read_text().splitlines() if each.startswith("VmRSS")]
-            resident.append(int(line.split()[1]))
-    assert resident[1] - resident[0] < 20_000  # kilobytes
+        if index in (19, 79):
+            held.append(resident())
+    assert held[1] - held[0] < 20_000
 
 
 def test_things_are_told_apart_kept_and_forgotten(tmp_path: Path) -> None:

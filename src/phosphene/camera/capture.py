@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -15,6 +16,8 @@ from phosphene.types import Image
 RETRY = 5.0
 """Seconds until a camera that is missing or has died is tried again."""
 
+SILENCE = 5.0
+"""Seconds after which a stream that sends nothing has died."""
 
 FRAME_RATE = 5
 """OpenCV's number of a film's frame rate."""
@@ -106,5 +109,12 @@ def _opened(source: str) -> Any:
         import cv2
     except ModuleNotFoundError:
         raise MissingExtraError("a camera", "video") from None
-    cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)  # what is wrong is said here
-    return cv2.VideoCapture(int(source) if source.isdecimal() else source)
+    # What is wrong is said here, once: neither by OpenCV nor, each time that it is tried again, by FFmpeg.
+    cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
+    os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
+    if source.isdecimal():
+        return cv2.VideoCapture(int(source))
+    if has_end(source):
+        return cv2.VideoCapture(source)
+    limits = [cv2.CAP_PROP_OPEN_TIMEOUT_MSEC, cv2.CAP_PROP_READ_TIMEOUT_MSEC]
+    return cv2.VideoCapture(source, cv2.CAP_FFMPEG, [each for one in limits for each in (one, round(1000 * SILENCE))])
