@@ -40,6 +40,9 @@ UNPLUG = """() => {
 }"""
 
 WATCH_CAMERAS = """
+    window.locks = [];
+    const request = navigator.wakeLock.request.bind(navigator.wakeLock);
+    navigator.wakeLock.request = (kind) => { window.locks.push(kind); return request(kind); };
     window.cameras = [];
     const open = navigator.mediaDevices.getUserMedia.bind(navigator.mediaDevices);
     navigator.mediaDevices.getUserMedia = async (wanted) => {
@@ -317,6 +320,22 @@ def test_a_mask_is_painted_undone_and_dreamt_in(page: Page, studio: list[Program
     assert change[10:40, 25:35].mean() > 5
     assert made["form"]["mask"] is not None  # so that it is restored with the rest
     assert all(each["name"] != "mask" for each in studio[0].ask("GET", "state")["sources"])
+    page.click("button:text('Dream everywhere')")
+    page.click("button:text('Show the original')")
+    page.click("button:text('Paint where to dream')")
+    canvas.focus()
+    page.keyboard.press("Space")  # in the middle
+    page.click("button:text('Use for mixed4d only')")
+    page.get_by_label("Target of mask 1").fill("mixed4a")
+    page.get_by_label("Target of mask 1").press("Tab")
+    with page.expect_response(lambda reply: reply.url.endswith("/api/jobs")) as answer:
+        page.click("button.main")
+    made = studio[0].wait(answer.value.json()["id"], "done")
+    change = np.abs(pixels(studio[0].folder / made["files"][0]) - pixels(picture)).max(axis=2)
+    assert change[:, :36].max() <= 1
+    assert change[30:42, 42:54].mean() > 2
+    assert [each["target"] for each in made["form"]["parts"]] == ["mixed4a"]
+    assert "target" not in made["form"]["settings"]  # elsewhere nothing
 
 
 def pixels(path: Path) -> Any:
@@ -409,8 +428,9 @@ def test_an_exhibited_film_wakes_by_itself_and_has_no_seam(browser: Browser, tmp
     program = Program(tmp_path / "studio", 0, "--exhibit", str(recipe))
     page = exhibition(browser, program, complaints)
     try:
-        page.wait_for_selector("#room video.shown")
-        assert page.eval_on_selector("#room video", "each => [each.loop, each.muted]") == [True, True]
+        page.wait_for_selector("#room .film.shown[data-turns='2']")  # two take turns, so that the seam has no pause
+        page.wait_for_function("() => [...document.querySelectorAll('video')].some((each) => !each.paused)")
+        assert page.evaluate("window.locks") == ["screen"]
         assert page.eval_on_selector("body", "each => getComputedStyle(each).cursor") == "none"
         assert look_for_violations(page) == []
         (job,) = program.ask("GET", "gallery")
@@ -420,7 +440,8 @@ def test_an_exhibited_film_wakes_by_itself_and_has_no_seam(browser: Browser, tmp
         try:
             assert [each["id"] for each in again.ask("GET", "gallery")] == [job["id"]]  # not made a second time
             page.wait_for_function("() => fetch('/api/exhibit').then((reply) => reply.ok)")
-            page.wait_for_selector("#room video.shown")
+            turns = int(str(page.get_attribute("#room .film", "data-turns")))
+            page.wait_for_function(f"() => document.querySelector('.film').dataset.turns > {turns + 1}")
             page.keyboard.press("Escape")
             page.wait_for_selector("main.make")  # the studio
         finally:

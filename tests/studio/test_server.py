@@ -225,7 +225,12 @@ def test_a_grid_is_one_picture_of_two_settings(studio: Program, source: str) -> 
     cells = {cell: studio.wait(made["id"], "done") for cell, made in grid["jobs"].items()}
     found = {cell: (made["recipe"]["target"], made["recipe"]["steps"]) for cell, made in cells.items()}
     assert found == {"0,0": ("mixed3a", 1), "1,0": ("mixed4a", 1), "0,1": ("mixed3a", 3), "1,1": ("mixed4a", 3)}
-    picture = Image.open(io.BytesIO(studio.client.get(f"/api/grids/{grid['id']}/file").content))
+    data = studio.client.get(f"/api/grids/{grid['id']}/file").content
+    picture = Image.open(io.BytesIO(data))
+    dropped = studio.ask("POST", "sources", content=data)
+    assert dropped["grid"] == grid["id"]
+    assert dropped["recipe"]["source"]["sha256"] == source
+    assert dropped["recipe"]["settings"]["target"] == "mixed3a"  # that of the first picture
     assert picture.width > 2 * cells["0,0"]["width"]
     assert picture.height > 2 * cells["0,0"]["height"]
     assert grid["id"] in [each["id"] for each in studio.ask("GET", "grids")]

@@ -82,7 +82,10 @@ def keep_state(studio: TheStudio, given: Form) -> None:
 async def upload(
     studio: TheStudio, request: Request, x_name: Annotated[str, Header(description="Its name, percent-encoded.")] = ""
 ) -> dict[str, Any]:
-    """Add a picture or a clip, which is the body of the request; return it, and the recipe that it carries, if any."""
+    """Add a picture or a clip, which is the body of the request.
+
+    Return it, the recipe that it carries, if any, and the grid whose picture it is.
+    """
     place = studio.folder.incoming()
     try:
         with place.open("xb") as file:
@@ -94,7 +97,8 @@ async def upload(
         place.unlink(missing_ok=True)
     source = studio.records.add_source(**found["source"])
     restored = None if found["recipe"] is None else form_of(found["recipe"], studio.records)
-    return {"source": source, "recipe": restored}
+    grid = studio.records.setting(f"grid {source['sha256']}") or None
+    return {"source": source, "recipe": restored, "grid": grid}
 
 
 @api.get("/sources/{sha256}/see")
@@ -259,9 +263,16 @@ def gallery(
     kind: str = "",
     before: float | None = None,
     count: Annotated[int, Query(ge=1, le=200)] = 60,
+    skip: Annotated[int, Query(ge=0, le=10_000_000)] = 0,
 ) -> list[dict[str, Any]]:
-    """Return results, newest first: those whose title, net or file name have all words of `search`."""
-    return [shown(each) for each in studio.records.gallery(search, before, kind, count)]
+    """Return results, newest first: those whose title, net, file name or date (2026-11-30) have all words of `search`."""
+    return [shown(each) for each in studio.records.gallery(search, before, kind, count, skip)]
+
+
+@api.get("/gallery/size")
+def gallery_size(studio: TheStudio, search: str = "", kind: str = "") -> int:
+    """Return how many results there are of a search."""
+    return studio.records.gallery_size(search, kind)
 
 
 @api.get("/events", response_class=EventSourceResponse)

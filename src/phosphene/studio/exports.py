@@ -8,8 +8,9 @@ from typing import Any
 from PIL import Image as Pictures
 from PIL import ImageDraw, ImageFont
 
-from phosphene.media.image import read_image, read_recipe_text, write_image
+from phosphene.media.image import as_photograph, read_image, read_recipe_text, write_image
 from phosphene.media.image.openraster import PictureLayer, write_openraster
+from phosphene.media.video.identify import hash_of
 from phosphene.resampling import resize
 from phosphene.studio.folder import Folder
 
@@ -44,8 +45,13 @@ class Exports:
         write_openraster(self._folder.root / name, layers)
         return name
 
-    def grid(self, id: str, across: Mapping[str, Any], down: Mapping[str, Any] | None, files: Mapping[str, str]) -> str:
-        """Write the pictures of a grid side by side, with the values of its settings as captions."""
+    def grid(
+        self, id: str, across: Mapping[str, Any], down: Mapping[str, Any] | None, files: Mapping[str, str]
+    ) -> tuple[str, str]:
+        """Write the pictures of a grid side by side, with the values of its settings as captions.
+
+        The recipe is that of the first picture. Return the file's name and SHA-256.
+        """
         pictures = {cell: Pictures.open(self._folder.inside(file)).convert("RGB") for cell, file in files.items()}
         for picture in pictures.values():
             picture.thumbnail((CELL_SIDE, CELL_SIDE))
@@ -73,8 +79,16 @@ class Exports:
                     picture = pictures[f"{x},{y}"]
                     sheet.paste(picture, (left + MARGIN + x * (width + MARGIN) + (width - picture.width) // 2, top))
         name = f".studio/incoming/grid-{id}.png"
-        sheet.save(self._folder.root / name, "png")
-        return name
+        recipe = read_recipe_text(self._folder.inside(files[min(files, key=_place)]))
+        path = self._folder.root / name
+        write_image(path, as_photograph(sheet).image, recipe=recipe)
+        return name, hash_of(path)
+
+
+def _place(cell: str) -> tuple[int, int]:
+    """Return the row and the column of a cell, which is named "column,row"."""
+    x, y = map(int, cell.split(","))
+    return y, x
 
 
 def _caption(axis: Mapping[str, Any], value: Any) -> str:

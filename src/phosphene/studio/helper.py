@@ -25,6 +25,10 @@ Message = tuple[Any, ...]
 
 END: Message = ("end",)
 
+_METHOD = "forkserver" if "forkserver" in multiprocessing.get_all_start_methods() else "spawn"
+_PRELOADED = ["phosphene.studio.rendering", "phosphene.studio.looking"]
+"""Imported once, by a process that all others are copies of: they begin at once, and share the memory."""
+
 NICENESS = 2
 """So that pages are answered and previews shown while the processor is busy."""
 
@@ -142,7 +146,8 @@ class Helper:
             self._process.kill()
 
     def _start(self) -> None:
-        context = multiprocessing.get_context("spawn")
+        context = multiprocessing.get_context(_METHOD)
+        context.set_forkserver_preload(_PRELOADED)  # where processes cannot be forked this does nothing
         self._connection, theirs = context.Pipe()
         self._process = context.Process(target=_run, args=(self._target, theirs, self._folder), daemon=True)
         self._process.start()

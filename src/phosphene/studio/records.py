@@ -17,7 +17,8 @@ create table if not exists jobs (
     progress real not null default 0, stage text not null default '', error text not null default '',
     width integer not null default 0, height integer not null default 0, created real not null, finished real);
 create index if not exists jobs_by_state on jobs (state, rank);
-create index if not exists jobs_by_time on jobs (state, finished);
+drop index if exists jobs_by_time;
+create index if not exists jobs_to_search on jobs (state, finished, kind, title, net, output);
 create table if not exists sources (
     sha256 text primary key, file text not null, name text not null, width integer not null, height integer not null,
     created real not null);
@@ -97,22 +98,19 @@ class Records:
         return [_job(row) for row in rows]
 
     def gallery(
-        self, search: str = "", before: float | None = None, kind: str = "", count: int = 60
+        self, search: str = "", before: float | None = None, kind: str = "", count: int = 60, skip: int = 0
     ) -> list[dict[str, Any]]:
         """Return finished jobs, newest first, those that finished before a time and match a search."""
-        clauses, values = ["state = 'done'"], list[Any]()
-        if before is not None:
-            clauses.append("finished < ?")
-            values.append(before)
-        if kind:
-            clauses.append("kind = ?")
-            values.append(kind)
-        for word in search.split()[:8]:
-            pattern = f"%{word.replace('!', '!!').replace('%', '!%').replace('_', '!_')}%"
-            clauses.append("(title like ? escape '!' or net like ? escape '!' or output like ? escape '!')")
-            values += [pattern] * 3
-        query = f"select * from jobs where {' and '.join(clauses)} order by finished desc limit ?"
-        return [_job(row) for row in self._db.execute(query, [*values, count])]
+        where, values = _matching(search, before, kind)
+        order = "order by finished desc, rowid desc"
+        found = f"select rowid from jobs where {where} {order} limit ? offset ?"  # which the index alone tells
+        query = f"select * from jobs where rowid in ({found}) {order}"
+        return [_job(row) for row in self._db.execute(query, [*values, count, skip])]
+
+    def gallery_size(self, search: str = "", kind: str = "") -> int:
+        """Return how many finished jobs match a search."""
+        where, values = _matching(search, None, kind)
+        return int(self._db.execute(f"select count(*) from jobs where {where}", values).fetchone()[0])
 
     def add_grid(self, title: str, axes: str) -> str:
         """Record a grid and return its id."""
@@ -174,6 +172,25 @@ class Records:
 def shown(job: Mapping[str, Any]) -> dict[str, Any]:
     """Return what pages are told of a job: everything but its recipe, which may be long."""
     return {name: value for name, value in job.items() if name != "recipe"}
+
+
+def _matching(search: str, before: float | None, kind: str) -> tuple[str, list[Any]]:
+    """Return the condition for finished jobs that match, and its values."""
+    clauses, values = ["state = 'done'"], list[Any]()
+    if before is not None:
+        clauses.append("finished < ?")
+        values.append(before)
+    if kind:
+        clauses.append("kind = ?")
+        values.append(kind)
+    for word in search.split()[:8]:
+        pattern = f"%{word.replace('!', '!!').replace('%', '!%').replace('_', '!_')}%"
+        date = "strftime('%Y-%m-%d', finished, 'unixepoch', 'localtime')"
+        clauses.append(
+            f"(title like ? escape '!' or net like ? escape '!' or output like ? escape '!' or {date} like ?)"
+        )
+        values += [pattern] * 4
+    return " and ".join(clauses), values
 
 
 def _job(row: sqlite3.Row) -> dict[str, Any]:

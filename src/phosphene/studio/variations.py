@@ -148,12 +148,13 @@ def grid(studio: TheStudio, id: str) -> dict[str, Any]:
 
 @router.get("/grids/{id}/file")
 async def grid_file(studio: TheStudio, id: str) -> FileResponse:
-    """Return a grid as one picture with captions, a PNG."""
+    """Return a grid as one picture with captions, a PNG that carries the recipe of its first picture."""
     found = _grid(studio, plain(id))
     files = {cell: job["files"][0] for cell, job in found["jobs"].items() if job["state"] == "done" and job["files"]}
     if not files:
         raise OutputError("nothing of this grid is finished yet")
-    name = await studio.ask("grid", found["id"], found["across"], found["down"], files)
+    name, sha256 = await studio.ask("grid", found["id"], found["across"], found["down"], files)
+    studio.records.set(f"grid {sha256}", found["id"])  # so that the picture leads back to it
     path = studio.folder.inside(name)
     return FileResponse(
         path, media_type="image/png", filename=f"grid-{found['id']}.png", headers={"cache-control": "no-store"}

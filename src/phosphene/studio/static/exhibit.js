@@ -5,6 +5,7 @@ import { ask, follow } from "./server.js";
 
 const WIDE = 320, AGAIN = 5000;  // milliseconds until what failed is tried again
 const ALONE = 60_000, MOVED = 6, LOOK = 500;  // nobody is there after so many milliseconds without a change of so many levels of 255, looked for so often
+const LEAD = 0.05;  // seconds before its end from which a film begins again
 const PAGE = 20_000, CLOSER = 0.75;  // how long a picture of the diary is dreamt on, and the share of it that is left at the end
 
 const room = document.getElementById("room");
@@ -24,12 +25,30 @@ async function showPicture(url, wanted = () => true) {
   if (image.naturalWidth && wanted()) appear(image);
 }
 
+// Browsers pause for some frames where a film begins again. So two take turns: one plays from just before the other's end.
 function showFilm(url) {
-  const film = Object.assign(document.createElement("video"), { src: url, loop: true, muted: true, autoplay: true, playsInline: true });
-  film.addEventListener("playing", () => appear(film), { once: true });
-  film.addEventListener("error", () => setTimeout(() => { film.load(); }, AGAIN));
-  room.append(film);
-  film.play().catch(() => {});
+  const place = Object.assign(document.createElement("div"), { className: "film" });
+  let [now, next] = [0, 1].map(() => {
+    const film = Object.assign(document.createElement("video"), { src: url, muted: true, playsInline: true, preload: "auto" });
+    film.addEventListener("error", () => setTimeout(() => film.load(), AGAIN));
+    place.append(film);
+    return film;
+  });
+  let turns = 0;
+  const turn = () => {
+    requestAnimationFrame(turn);
+    if (!(now.duration - now.currentTime <= LEAD || now.ended) || next.readyState < 2) return;
+    next.play().catch(() => {});
+    place.append(next);  // on top
+    const over = now;
+    over.addEventListener("ended", () => { over.currentTime = 0; }, { once: true });
+    if (over.ended) over.currentTime = 0;
+    [now, next] = [next, now];
+    place.dataset.turns = ++turns;
+  };
+  now.addEventListener("playing", () => { appear(place); turn(); }, { once: true });
+  now.addEventListener("canplay", () => now.paused && now.play().catch(() => {}), { once: true });
+  room.append(place);
 }
 
 function showWork(id) {
@@ -54,6 +73,7 @@ function showWork(id) {
   follow({
     away: () => {},
     snapshot: ({ jobs, previews }) => {  // at the beginning, and when the server was away for long
+      ask("GET", "exhibit").then(({ job }) => job !== id && location.reload(), () => {});  // another exhibition by now
       if (id in previews) { newest = previews[id]; draw(); }
       const job = jobs.find((each) => each.id === id);
       if (job) become(job); else ask("GET", `jobs/${id}`).then(become, (problem) => tell(problem.message));
@@ -126,7 +146,12 @@ async function showCamera(pages) {
 }
 
 async function stayAwake() {
-  const ask = () => document.visibilityState === "visible" && navigator.wakeLock?.request("screen").catch(() => {});
+  let lock = null;
+  const ask = async () => {
+    if (document.visibilityState !== "visible" || (lock && !lock.released)) return;
+    lock = await navigator.wakeLock?.request("screen").catch(() => null);
+    lock?.addEventListener("release", () => setTimeout(ask, AGAIN));  // as when the battery was low
+  };
   document.addEventListener("visibilitychange", ask);
   await ask();
 }

@@ -24,7 +24,8 @@ export async function addPicture(file) {
     show(null);
     return;
   }
-  const own = { label: found.source.kind === "clip" ? "Use the film itself" : "Use the picture itself", action: () => { edit({ ...EMPTY, ...taken }); show(null); } };
+  const own = found.grid ? { label: "Open the grid", action: () => { location.hash = `#/grid/${found.grid}`; } }
+    : { label: found.source.kind === "clip" ? "Use the film itself" : "Use the picture itself", action: () => { edit({ ...EMPTY, ...taken }); show(null); } };
   restore(found.recipe);
   show(null);
   const missing = found.recipe.missing ? " Its picture is not in the studio: add that too." : "";

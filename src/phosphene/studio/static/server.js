@@ -21,9 +21,12 @@ export const upload = (file) =>
   ask("POST", "sources", file, { "x-name": encodeURIComponent(file.name || "pasted.png") });
 
 export function follow(handlers) {
-  const source = new EventSource("/api/events");
+  const source = new EventSource("/api/events");  // connects again by itself, except after an answer that is an error
   for (const [name, handle] of Object.entries(handlers))
     if (name !== "away") source.addEventListener(name, (event) => handle(JSON.parse(event.data)));
   source.onopen = () => handlers.away(false);
-  source.onerror = () => handlers.away(true);
+  source.onerror = () => {
+    handlers.away(true);
+    if (source.readyState === EventSource.CLOSED) setTimeout(() => follow(handlers), 5000);
+  };
 }
