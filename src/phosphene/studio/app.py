@@ -265,7 +265,7 @@ def gallery(
     count: Annotated[int, Query(ge=1, le=200)] = 60,
     skip: Annotated[int, Query(ge=0, le=10_000_000)] = 0,
 ) -> list[dict[str, Any]]:
-    """Return results, newest first: those whose title, net, file name or date (2026-11-30) have all words of `search`."""
+    """Return results, newest first, in whose title, net, file name or date (2026-11-30) all words of `search` are."""
     return [shown(each) for each in studio.records.gallery(search, before, kind, count, skip)]
 
 
