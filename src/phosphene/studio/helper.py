@@ -25,7 +25,7 @@ Message = tuple[Any, ...]
 
 END: Message = ("end",)
 
-_METHOD = "forkserver" if "forkserver" in multiprocessing.get_all_start_methods() else "spawn"
+_CAN_FORK = "forkserver" in multiprocessing.get_all_start_methods()
 _PRELOADED = ["phosphene.studio.rendering", "phosphene.studio.looking"]
 """Imported once, by a process that all others are copies of: they begin at once, and share the memory."""
 
@@ -146,7 +146,7 @@ class Helper:
             self._process.kill()
 
     def _start(self) -> None:
-        context = multiprocessing.get_context(_METHOD)
+        context = multiprocessing.get_context("forkserver") if _CAN_FORK else multiprocessing.get_context("spawn")
         context.set_forkserver_preload(_PRELOADED)  # where processes cannot be forked this does nothing
         self._connection, theirs = context.Pipe()
         self._process = context.Process(target=_run, args=(self._target, theirs, self._folder), daemon=True)
