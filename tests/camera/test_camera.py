@@ -30,7 +30,7 @@ from phosphene.camera.things import LIKE, Things, features_of
 from phosphene.cli.root import phosphene
 from phosphene.errors import SettingError, WeightsError
 from phosphene.nets.base import Net
-from phosphene.nets.weights.words import read_words, write_words
+from phosphene.nets.weights.words import pack_words, read_words
 from tests.tinynet import tiny_net
 
 FRAME = np.full((24, 32, 3), (255, 0, 0), np.uint8)  # blue: OpenCV's pictures are BGR
@@ -204,7 +204,7 @@ def test_things_are_told_apart_kept_and_forgotten(tmp_path: Path) -> None:
     things = Things()
     for name, image in scene.items():
         things.learn(name, [features_of(image, net), features_of(image.roll(3, dims=3), net)])
-    write_words(tmp_path / "things.safetensors", things.sums)
+    (tmp_path / "things.safetensors").write_bytes(pack_words(things.sums))
     kept = Things(read_words(tmp_path / "things.safetensors"))
     for name, image in scene.items():
         found = kept.recognise(features_of(image.roll(-4, dims=2), net))
@@ -245,7 +245,10 @@ def test_a_film_is_a_camera_on_the_command_line(film: Path, tmp_path: Path) -> N
     assert (tmp_path / "diary" / first["picture"]).is_file()
     assert re.match(r"\d+ frames seen.*, 4 frames dreamt", done.stderr)
     things = str(tmp_path / "things.safetensors")
+    (tmp_path / "victim").write_text("precious")
+    (tmp_path / ".things.safetensors.part").symlink_to(tmp_path / "victim")
     assert run([str(film), "--learn", "my cup", "--known", things]).output == "my cup: 5 views\n"
+    assert (tmp_path / "victim").read_text() == "precious"
     assert '"my cup"' in run([str(film), "--known", things, "--json"]).output
     assert run(["--forget", "my cup", "--known", things]).exit_code == 0
     assert read_words(Path(things)) == {}

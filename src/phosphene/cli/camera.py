@@ -195,7 +195,9 @@ def _words(known: Path | None, learn: str | None, forget: str | None) -> Things:
 
 
 def _keep(words: Things, known: Path | None) -> None:
-    from phosphene.nets.weights.words import write_words
+    from phosphene.media import atomic
+    from phosphene.nets.weights.words import pack_words
 
     assert known is not None, "asked for before"
-    write_words(known, words.sums)
+    with atomic.replacing(known) as file:
+        file.write(pack_words(words.sums))

@@ -18,9 +18,10 @@ from phosphene.camera.live import LiveDream
 from phosphene.camera.things import Things, features_of
 from phosphene.errors import ImageError, SettingError
 from phosphene.gradients.allocator import keep_memory
+from phosphene.media.atomic import replacing
 from phosphene.media.image import to_pil
 from phosphene.nets.base import Net
-from phosphene.nets.weights.words import read_words, write_words
+from phosphene.nets.weights.words import pack_words, read_words
 from phosphene.studio.folder import Folder
 from phosphene.studio.helper import Inbox, answer_questions
 from phosphene.types import Image
@@ -88,15 +89,19 @@ class _Watcher(_Loaded):
     def teach(self, data: bytes, net: str, word: str) -> dict[str, int]:
         """Learn a view of a thing; return all words."""
         self._things.learn(word, [features_of(_picture(data), self.net(net))])
-        write_words(self._path, self._things.sums)
+        self._keep()
         return self.words()
 
     def words(self, forget: str | None = None) -> dict[str, int]:
         """Return all words with the length of what is known of each; forget one first."""
         if forget is not None:
             self._things.forget(forget)
-            write_words(self._path, self._things.sums)
+            self._keep()
         return {word: len(each) for word, each in self._things.sums.items()}
+
+    def _keep(self) -> None:
+        with replacing(self._path) as file:
+            file.write(pack_words(self._things.sums))
 
     def _recognised(self, image: Image, net: Net) -> Any:
         if not self._things.sums:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -27,11 +26,6 @@ def read_words(path: Path) -> dict[str, Tensor]:
     return {word: each.float() for word, each in found.items()}
 
 
-def write_words(path: Path, words: Mapping[str, Tensor]) -> None:
-    """Write words to a file, which appears whole or not at all; raise `WeightsError` where that cannot be done."""
-    beside = path.with_name(f".{path.name}.part")
-    try:
-        beside.write_bytes(safetensors.torch.save({word: each.contiguous() for word, each in words.items()}))
-        os.replace(beside, path)
-    except OSError as problem:
-        raise WeightsError(f"{path} cannot be written: {problem.strerror or problem}", path=path) from None
+def pack_words(words: Mapping[str, Tensor]) -> bytes:
+    """Return the contents of a file that `read_words` reads."""
+    return safetensors.torch.save({word: each.contiguous() for word, each in words.items()})
