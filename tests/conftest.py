@@ -1,4 +1,4 @@
-"""The setup that all tests share: checked types, a home of their own, and one thread."""
+"""The setup that all tests share: a home of their own, one thread, and types checked where that is asked for."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 # The user's own defaults and presets must not change what is tested.
 os.environ["PHOSPHENE_CONFIG"] = os.devnull
 
-# Shapes and types are checked under pytest only. The hook must be there before phosphene's modules are
-# imported, and stays for the whole run, since most of them are imported lazily.
-# A whole number is a number, as mypy has it.
-_hook = install_import_hook("phosphene", "beartype.beartype(conf=beartype.BeartypeConf(is_pep484_tower=True))")
-
+# Whether the shapes and types of every call are checked as it is made, which takes as long again: `test_types.py` runs
+# some of the tests so. The hook must be there before phosphene's modules are imported, and stays for the whole run, since
+# most of them are imported lazily. A whole number is a number, as mypy has it.
+if os.environ.get("PHOSPHENE_TEST_TYPES"):
+    install_import_hook("phosphene", "beartype.beartype(conf=beartype.BeartypeConf(is_pep484_tower=True))")
 
 settings.register_profile("phosphene", deadline=None)  # how long an example takes says more about the machine
 settings.load_profile("phosphene")
