@@ -117,6 +117,10 @@ def test_measures_of_a_product_are_multifractal_as_computed() -> None:
         if moment not in (-2, -1, 1):  # what is added to black pixels shows in the rarest
             known = np.log((shares**moment).sum()) / np.log(0.5) / (moment - 1)
             assert value == pytest.approx(known, abs=0.01)
+    even = (found.moments >= 0) & (found.moments != 1)
+    assert (found.errors[even] < 0.01).all()
+    uneven = dimension.multifractal(np.pad(np.full((60, 60), 1.0), 34))  # a square is no fractal: its line is bent
+    assert uneven.errors[list(uneven.moments).index(2)] > 0.004
 
 
 def test_symmetries_and_seams_are_found() -> None:

@@ -42,10 +42,11 @@ class Scaling:
 
 @dataclass(frozen=True, eq=False)
 class Multifractal:
-    """The generalised dimensions D(q) of `moments`, and the spectrum f(alpha)."""
+    """The generalised dimensions D(q) of `moments` with their lines' standard errors, and the spectrum f(alpha)."""
 
     moments: Array
     dimensions: Array
+    errors: Array
     alpha: Array
     spectrum: Array
 
@@ -122,7 +123,7 @@ def multifractal(brightness: Array) -> Multifractal:
     mass /= mass.sum()
     boxes = [2**power for power in range(2, int(np.log2(side)) - 1)]
     logs, moments = np.log(np.array(boxes) / side), np.array(MOMENTS)
-    slopes = np.zeros((len(moments), 3))
+    slopes, errors = np.zeros((len(moments), 3)), np.zeros(len(moments))
     shares = [mass.reshape(side // box, box, side // box, box).sum((1, 3)).ravel() for box in boxes]
     for index, moment in enumerate(moments):
         rows = []
@@ -132,9 +133,10 @@ def multifractal(brightness: Array) -> Multifractal:
             weight = power / power.sum()
             generalised = (share * log_share).sum() if moment == 1 else np.log(power.sum())
             rows.append((generalised, (weight * log_share).sum(), (weight * np.log(weight)).sum()))
-        slopes[index] = [line(logs, np.array(column)).slope for column in zip(*rows, strict=True)]
+        lines = [line(logs, np.array(column)) for column in zip(*rows, strict=True)]
+        slopes[index], errors[index] = [each.slope for each in lines], lines[0].error
     below = np.where(moments == 1, 1, moments - 1)
-    return Multifractal(moments, slopes[:, 0] / below, slopes[:, 1], slopes[:, 2])
+    return Multifractal(moments, slopes[:, 0] / below, errors / np.abs(below), slopes[:, 1], slopes[:, 2])
 
 
 def _sides(shape: tuple[int, ...]) -> Array:

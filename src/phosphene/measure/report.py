@@ -56,13 +56,14 @@ class Report:
         yield "correlation dimension", _sure(self.correlation.line.slope, self.correlation.line.error)
         low, high = (np.exp(each) for each in self.correlation.line.range)
         yield "  distances of", f"{low:.0f} to {high:.0f} pixels"
-        named = dict(zip(self.multifractal.moments.tolist(), self.multifractal.dimensions.tolist(), strict=True))
-        yield "multifractal D(0), D(1), D(2)", ", ".join(f"{named[q]:.3f}" for q in (0.0, 1.0, 2.0))
+        found = self.multifractal
+        sure = map(_sure, found.dimensions.tolist(), found.errors.tolist())
+        named = dict(zip(found.moments.tolist(), sure, strict=True))
+        yield "multifractal D(1), D(2)", ", ".join(named[q] for q in (1.0, 2.0))
         alpha = self.multifractal.alpha
         yield "  alpha from", f"{alpha.min():.3f} to {alpha.max():.3f}"
         yield "like itself", _peak(self.self_similarity)
-        found = polar.symmetry_found(self.symmetries)
-        yield "symmetry", ", ".join(found) or "none"
+        yield "symmetry", ", ".join(polar.symmetry_found(self.symmetries)) or "none"
         yield "seam of opposite edges", f"{self.seam:.2f} of a pixel's step"
         yield "colour fringes", f"{self.fringes.strength:.3f} of the lightness at edges"
         yield "  spread of hues", f"{self.fringes.spread:.2f}"
