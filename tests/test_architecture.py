@@ -23,16 +23,17 @@ STAGES = {"canvas", "transforms", "nets", "objectives", "gradients"}
 # Each package may import those named here, and itself; whatever is not named is forbidden, and whatever is named is
 # needed. `docs/flow.md` says why.
 _BELOW = {
-    "__init__": "api attribution errors kinds learning nets objectives recipe render",
+    "__init__": "api attribution errors insight kinds learning nets objectives recipe render",
     "__main__": "cli",
     "options": "nets",
     "api": "objectives options recipe render",
     "learning": "api options render",
+    "insight": "api objectives options render",
     "cli": "api attribution camera errors gradients kinds knowledge measure media nets objectives recipe render studio",
     "cluster": "errors gradients nets",
     "render": "cluster errors fractals gradients kinds knowledge loops media "
     "nets objectives recipe resampling rng training types",
-    "knowledge": "canvas errors loops media nets objectives recipe resampling rng types",
+    "knowledge": "canvas errors gradients loops media nets objectives recipe resampling rng types",
     "training": "canvas errors gradients loops media nets objectives recipe resampling rng transforms types",
     "camera": "attribution errors gradients loops nets objectives recipe types",
     "studio": "attribution camera errors gradients kinds media nets objectives recipe render resampling types",

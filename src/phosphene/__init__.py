@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from phosphene.api import again, dream, imagine, iterate, job, morph, sheet, video, zoom
     from phosphene.attribution import Sight, hear, see
     from phosphene.errors import PhospheneError as PhospheneError
+    from phosphene.insight import atlas, cloud, explain, microscope, report
     from phosphene.learning import gibbs, learn, recall
     from phosphene.nets import load as load_net
     from phosphene.nets.foreign.wrap import wrap
@@ -26,9 +27,11 @@ if TYPE_CHECKING:
     from phosphene.recipe import (
         AtlasRecipe,
         BasinsRecipe,
+        CloudRecipe,
         Dataset,
         DreamRecipe,
         DreamSoundRecipe,
+        ExplainRecipe,
         GibbsRecipe,
         ImagineRecipe,
         ImagineSoundRecipe,
@@ -53,6 +56,7 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "again": "api:again",
+    **{name: f"insight:{name}" for name in ("atlas", "cloud", "explain", "microscope", "report")},
     "basins": "api:basins",
     "dream": "api:dream",
     "imagine": "api:imagine",
@@ -81,8 +85,10 @@ _HOMES = {
             *(
                 "Atlas",
                 "Basins",
+                "Cloud",
                 "Dream",
                 "DreamSound",
+                "Explain",
                 "Gibbs",
                 "Imagine",
                 "ImagineSound",
@@ -113,11 +119,13 @@ __all__ = [
     "BasinsRecipe",
     "Channel",
     "Class",
+    "CloudRecipe",
     "Dataset",
     "Direction",
     "DreamRecipe",
     "DreamSoundRecipe",
     "Event",
+    "ExplainRecipe",
     "FilmFile",
     "GibbsRecipe",
     "Guide",
@@ -148,8 +156,11 @@ __all__ = [
     "VideoRecipe",
     "ZoomRecipe",
     "again",
+    "atlas",
     "basins",
+    "cloud",
     "dream",
+    "explain",
     "gibbs",
     "hear",
     "imagine",
@@ -157,9 +168,11 @@ __all__ = [
     "job",
     "learn",
     "load_net",
+    "microscope",
     "morph",
     "parse",
     "recall",
+    "report",
     "see",
     "sheet",
     "video",

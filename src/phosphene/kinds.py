@@ -124,6 +124,20 @@ KINDS = {
             command="cli.atlas:atlas",
         ),
         Kind(
+            "cloud",
+            "See things in a cloud, or any picture, and let them grow there.",
+            schema="recipe.cloud:CloudRecipe",
+            builder="render.clouds:build_cloud",
+            command="cli.cloud:cloud",
+        ),
+        Kind(
+            "explain",
+            "Explain to pupils how a network dreams on a photo, as a page.",
+            schema="recipe.knowledge:ExplainRecipe",
+            builder="render.explain:build_explain",
+            command="cli.explain:explain",
+        ),
+        Kind(
             "report",
             "Tell what a label really means to a network, as a page.",
             schema="recipe.knowledge:ReportRecipe",

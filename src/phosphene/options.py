@@ -493,6 +493,65 @@ class AtlasOptions(CommonOptions, total=False):
     """Random views of an icon that each step scores."""
 
 
+class CloudOptions(CommonOptions, total=False):
+    """The settings of `cloud` besides its own parameters."""
+
+    size: tuple[int, int] | int | str
+    """Size of the picture: its longest side, or WIDTHxHEIGHT."""
+    regions: int
+    """Regions along the longer side, each of which is read by itself; they overlap by half."""
+    rounds: int
+    """Times that each region is read, and its best reading becomes what grows there."""
+    steps: int
+    """Steps of ascent in each round."""
+    step_size: float
+    """How far a step goes, as a share of the range from black to white."""
+    jitter: int
+    """Largest random shift before each step, in pixels; it hides the network's grid."""
+    natural_colour: float
+    """How much a step keeps to the colours of natural pictures; 0 for not at all."""
+    headroom: float
+    """Distance from black and white at which steps are halved, to avoid clipping; 0 disables it (the 2015
+    behaviour)."""
+    captions: bool
+    """Write the readings beside the picture."""
+    fps: str | float | None
+    """Frames per second of a film, which has a frame for each step; by default a picture."""
+
+
+class ExplainOptions(CommonOptions, total=False):
+    """The settings of `explain` besides its own parameters."""
+
+    size: tuple[int, int] | int | str
+    """Size of the pictures: the longest side, or WIDTHxHEIGHT."""
+    octaves: int | Literal["auto"]
+    """Sizes to dream at, from small to full; auto uses as many as fit the size."""
+    octave_scale: float
+    """How much larger each octave is than the one before."""
+    steps: int
+    """Steps of ascent in each octave."""
+    step_size: float
+    """How far a step goes, as a share of the range from black to white."""
+    jitter: int
+    """Largest random shift before each step, in pixels; it hides the network's grid."""
+    margin: int
+    """Pixels of the picture, mirrored, that the network sees beyond each edge, at least as many as jitter; 0 shows
+    it the opposite edge (the 2015 behaviour), which leaves a faint frame."""
+    shaping: Literal["laplacian", "normalise", "blur"]
+    """How the gradient is shaped before each step."""
+    natural_colour: float
+    """How much a step keeps to the colours of natural pictures; 0 for not at all."""
+    headroom: float
+    """Distance from black and white at which steps are halved, to avoid clipping; 0 disables it (the 2015
+    behaviour)."""
+    equalise: bool
+    """Weigh all channels of a layer equally; otherwise the strongest dominate (the 2015 behaviour)."""
+    resampling: Literal["bicubic", "linear"]
+    """How octaves are resized: bicubic with antialiasing, or linear (the 2015 behaviour)."""
+    symmetry: str | None
+    """Kaleidoscope: mirror left and right, rotate:N for N equal sectors, or the wallpaper groups p4m and p6m."""
+
+
 class ReportOptions(CommonOptions, total=False):
     """The settings of `report` besides its own parameters."""
 
@@ -689,7 +748,7 @@ class AnyOptions(CommonOptions, total=False):
     seconds: float | None
     intensity: str | float
     sound: str | None
-    fps: str | float
+    fps: str | float | None
     speed: str | float
     spin: str | float
     drift: str
@@ -743,6 +802,8 @@ class AnyOptions(CommonOptions, total=False):
     layout: Literal["tsne", "umap"]
     perplexity: float | Literal["auto"]
     power: float
+    regions: int
+    rounds: int
     dataset: float | None
     parts: int
     layers: str

@@ -17,10 +17,11 @@ from phosphene.recipe.base import (
     settings_of,
 )
 from phosphene.recipe.basins import BasinsRecipe
+from phosphene.recipe.cloud import CloudRecipe
 from phosphene.recipe.films import MorphRecipe, VideoRecipe, ZoomRecipe
 from phosphene.recipe.gibbs import GibbsRecipe
 from phosphene.recipe.iterate import IterateRecipe, IterateSettings
-from phosphene.recipe.knowledge import AtlasRecipe, MicroscopeRecipe, ReportRecipe
+from phosphene.recipe.knowledge import AtlasRecipe, ExplainRecipe, MicroscopeRecipe, ReportRecipe
 from phosphene.recipe.learning import Dataset, LearnRecipe
 from phosphene.recipe.recall import RecallRecipe, RecallSettings, Run
 from phosphene.recipe.sounds import DreamSoundRecipe, ImagineSoundRecipe, MorphSoundRecipe, SheetSoundRecipe
@@ -33,11 +34,13 @@ __all__ = [
     "BaseRecipe",
     "BasinsRecipe",
     "ClipFile",
+    "CloudRecipe",
     "Dataset",
     "DreamRecipe",
     "DreamSettings",
     "DreamSoundRecipe",
     "EnsembleRecipe",
+    "ExplainRecipe",
     "FileSource",
     "GibbsRecipe",
     "ImagineRecipe",

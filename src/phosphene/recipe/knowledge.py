@@ -7,10 +7,11 @@ from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field
 
-from phosphene.recipe.base import NetworkRecipe
-from phosphene.recipe.fields import Auto, Target
+from phosphene.recipe.base import NetworkRecipe, PhotoOrNoise
+from phosphene.recipe.fields import Auto, SizeField, Target
 from phosphene.recipe.learning import Dataset
 from phosphene.recipe.settings import meant
+from phosphene.recipe.stills import DreamSettings
 
 IconSize = Annotated[int, Field(ge=32, le=512, description="Side of an icon in pixels.")]
 IconSteps = Annotated[int, Field(ge=1, le=10_000, description="Steps of ascent for each icon.")]
@@ -73,6 +74,17 @@ class ReportRecipe(NetworkRecipe):
     size: IconSize = 160
     steps: IconSteps = 96
     views: IconViews = 2
+
+
+class ExplainRecipe(DreamSettings, NetworkRecipe):
+    """How a page that explains a dream to pupils was made."""
+
+    kind: Literal["explain"] = "explain"
+    source: PhotoOrNoise
+    target: Target | None = Field(
+        None, description="What to bring out, in the objective language; by default what suits the network best."
+    )
+    size: SizeField = Field(512, description="Size of the pictures: the longest side, or WIDTHxHEIGHT.")
 
 
 class MicroscopeRecipe(NetworkRecipe):
