@@ -276,6 +276,20 @@ def test_frames_of_a_film_are_kept_to_scrub_through(studio: Program) -> None:
     assert studio.client.get(f"/api/jobs/{job['id']}/frames/5").status_code == 404
 
 
+def test_a_word_that_it_was_taught_is_imagined_like_any_label(studio: Program, photo: Path) -> None:
+    asked = {"word": "my cup", "net": "pocket"}
+    studio.ask("POST", "camera/words", params=asked, content=photo.read_bytes())
+    found = studio.ask("POST", "camera/words/target", params=asked)
+    assert found["net"] == "pocket"
+    settings = {**found, "size": 32, "steps": 1, "views": 1}
+    made = studio.wait(studio.ask("POST", "jobs", json={"kind": "imagine", "settings": settings})["id"], "done")
+    assert made["title"] == "my cup"
+    assert made["recipe"]["target"] == found["target"]
+    wrong = studio.client.post("/api/camera/words/target", params={**asked, "word": "nothing"})
+    assert (wrong.status_code, wrong.json()["error"]) == (422, "it was not taught 'nothing'")
+    studio.ask("DELETE", "camera/words", params={"word": "my cup"})
+
+
 def test_deleting_is_undone(studio: Program, source: str) -> None:
     id = dream(studio, source, QUICK)
     path = studio.folder / studio.wait(id, "done")["files"][0]

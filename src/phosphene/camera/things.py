@@ -78,13 +78,27 @@ class Things:
         return Recognised(words[best], float(likeness[best]))
 
 
+def layer_of(net: Net) -> str:
+    """Return the layer by whose features things are told apart: the deepest that has positions."""
+    return [name for name, each in net.card.layers.items() if each.receptive and each.name == name][-1]
+
+
+def direction_of(known: Float[Tensor, " c"], net: Net) -> Float[Tensor, " c"]:
+    """Return the direction in the layer `layer_of(net)` along which a thing that it knows is more like itself.
+
+    The target `direction(FILE, LAYER)` dreams it. `known` is the sum of the features of its views.
+    """
+    unit = F.normalize(known, dim=0)
+    statistics = net.card.layers[layer_of(net)].statistics
+    return unit if statistics is None else unit * inverse_variance(statistics).to(unit).sqrt()
+
+
 @torch.no_grad()
 def features_of(image: Image, net: Net) -> Float[Tensor, " c"]:
     """Return the features of a picture by which things are told apart: the deepest layer's means over positions."""
-    card = net.card
-    layer = [name for name, each in card.layers.items() if each.receptive and each.name == name][-1]
-    found = net(view(image, card), [layer])[layer].float().mean(dim=(2, 3))[0]
-    statistics = card.layers[layer].statistics
+    layer = layer_of(net)
+    found = net(view(image, net.card), [layer])[layer].float().mean(dim=(2, 3))[0]
+    statistics = net.card.layers[layer].statistics
     if statistics is None:
         return found - found.mean()
     return (found - statistics.mean.to(found)) * inverse_variance(statistics).to(found).sqrt()

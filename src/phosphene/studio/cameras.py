@@ -44,6 +44,14 @@ async def words(studio: TheStudio) -> list[str]:
     return list(await studio.watch("words"))
 
 
+@router.post("/words/target")
+async def target(studio: TheStudio, word: Word, net: str = nets.RECOGNISES) -> dict[str, str]:
+    """Return the `target`, and the `net`, that dreams or imagines a thing that it was taught."""
+    found: dict[str, str] = await studio.watch("target", word, net)
+    studio.records.set(f"word {found.pop('sha256')}", word)  # what titles call it
+    return found
+
+
 @router.delete("/words")
 async def forget(studio: TheStudio, word: Word) -> list[str]:
     """Forget a word; return the others."""

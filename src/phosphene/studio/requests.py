@@ -39,6 +39,10 @@ MASK_NAME = re.compile(r", sources/[0-9a-f]{64}\.\w+(?=\))")
 """The name of a mask, or of a guide, in a target; titles leave it out."""
 
 
+TAUGHT = re.compile(r"direction\(sources/([0-9a-f]{64})\.safetensors, [^)]*\)")
+"""The target of a thing that the camera was taught; titles say its word."""
+
+
 class Part(BaseModel):
     """A target that holds in a part of a picture."""
 
@@ -266,6 +270,7 @@ def title_of(recipe: BaseRecipe, records: Records) -> str:
     listed = getattr(recipe, "targets", getattr(recipe, "ideas", ()))
     target = getattr(recipe, "target", None) or ", ".join(listed[:4]) or recipe.kind
     target = MASK_NAME.sub("", str(target))
+    target = TAUGHT.sub(lambda found: records.setting(f"word {found[1]}") or found[0], target)
     name = name_of(recipe, records)
     return f"{target} · {name}" if name else str(target)
 

@@ -5,6 +5,7 @@ Each is sent (name, number, ...) and answers ("answer", number, result, error), 
 
 from __future__ import annotations
 
+import hashlib
 import io
 from pathlib import Path
 from typing import Any
@@ -15,12 +16,13 @@ from PIL import Image as Pictures
 
 from phosphene import attribution, nets
 from phosphene.camera.live import LiveDream
-from phosphene.camera.things import Things, features_of
+from phosphene.camera.things import Things, direction_of, features_of, layer_of
 from phosphene.errors import ImageError, SettingError
 from phosphene.gradients.allocator import keep_memory
 from phosphene.media.atomic import replacing
 from phosphene.media.image import to_pil
 from phosphene.nets.base import Net
+from phosphene.nets.weights.vector import pack_vector
 from phosphene.nets.weights.words import pack_words, read_words
 from phosphene.studio.folder import Folder
 from phosphene.studio.helper import Inbox, answer_questions
@@ -33,7 +35,9 @@ LARGEST = 4_000_000
 def main(inbox: Inbox, folder: Path) -> None:
     """Answer what the server asks, one question after the other."""
     watcher = _Watcher(Folder(folder))
-    answer_questions(inbox, {"see": watcher.see, "teach": watcher.teach, "words": watcher.words})
+    answer_questions(
+        inbox, {"see": watcher.see, "teach": watcher.teach, "words": watcher.words, "target": watcher.target}
+    )
 
 
 def dreams(inbox: Inbox, _: Path) -> None:
@@ -74,7 +78,7 @@ class _Dreamer(_Loaded):
 class _Watcher(_Loaded):
     def __init__(self, folder: Folder) -> None:
         super().__init__()
-        self._path = folder.words
+        self._folder, self._path = folder, folder.words
         self._things = Things(read_words(self._path) if self._path.is_file() else {})
 
     def see(self, data: bytes, net: str) -> dict[str, Any]:
@@ -102,6 +106,21 @@ class _Watcher(_Loaded):
     def _keep(self) -> None:
         with replacing(self._path) as file:
             file.write(pack_words(self._things.sums))
+
+    def target(self, word: str, net: str) -> dict[str, str]:
+        """Write the direction of a thing that it knows; return the target that dreams it, and the file's hash."""
+        if word not in self._things.sums:
+            raise SettingError(f"it was not taught {word!r}", setting="word", value=word)
+        loaded = self.net(net)
+        layer = layer_of(loaded)
+        if len(self._things.sums[word]) != loaded.card.layer(layer).channels:
+            raise SettingError(f"{word!r} was learnt with another network than {net}", setting="net", value=net)
+        data = pack_vector(direction_of(self._things.sums[word], loaded), layer)
+        sha256 = hashlib.sha256(data).hexdigest()
+        file = f"sources/{sha256}.safetensors"
+        with replacing(self._folder.root / file) as written:
+            written.write(data)
+        return {"net": net, "target": f"direction({file}, {layer})", "sha256": sha256}
 
     def _recognised(self, image: Image, net: Net) -> Any:
         if not self._things.sums:

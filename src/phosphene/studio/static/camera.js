@@ -3,7 +3,7 @@
 import { html, useEffect, useRef, useState } from "./vendor/preact-htm.js";
 import { grab, pause } from "./frames.js";
 import { ask } from "./server.js";
-import { attempt, useStudio } from "./store.js";
+import { attempt, edit, show, state, useStudio } from "./store.js";
 
 const WIDE = 320, SIDE = 224, VIEWS = 5, LOOK = 200, LOOK_ONLY = 80;  // LOOK: milliseconds from one look to the next, while it dreams or not
 
@@ -111,6 +111,15 @@ export function Camera() {
     const found = await attempt(() => ask("DELETE", `camera/words?word=${encodeURIComponent(word)}`)); if (found) setWords(found);
   };
 
+  const bringOut = async (word) => {
+    const found = await attempt(() => ask("POST", `camera/words/target?word=${encodeURIComponent(word)}`));
+    if (!found) return;
+    const settings = Object.fromEntries(["dream", "imagine"].map((kind) => [kind, { ...state.form.settings[kind], ...found }]));
+    edit({ kind: state.form.source || state.form.noise ? "dream" : "imagine", preset: null, base: null, settings: { ...state.form.settings, ...settings } });
+    show(null);
+    location.hash = "#/make";
+  };
+
   return html`<main class="make">
     <section class="stage" aria-label="Camera">
       <div class="picture camera">
@@ -134,7 +143,8 @@ export function Camera() {
         <div class="field"><div class="name"><label for="camera-sure">Ask below</label><span class="small soft">${sure} %</span></div>
           <input type="range" id="camera-sure" min="0" max="95" step="5" value=${sure} onInput=${(e) => setSure(Number(e.target.value))} /></div></div>
       <div class="card"><h2>What it was taught</h2>
-        ${words.length ? html`<div class="chips">${words.map((each) => html`<button key=${each} onClick=${() => forget(each)} aria-label=${`Forget ${each}`}>${each} ✕</button>`)}</div>
+        ${words.length ? html`<div class="chips">${words.map((each) => html`<span class="taught" key=${each}><button onClick=${() => bringOut(each)} title="Dream or imagine it">${each}</button><button onClick=${() => forget(each)} aria-label=${`Forget ${each}`}>✕</button></span>`)}</div>
+          <p class="small soft">A click on a word dreams it, or imagines it.</p>
           <a class="button" href="/api/camera/words/file" download>Download for the command line</a>` : html`<p class="small soft">Nothing yet. Where it is not sure, it asks.</p>`}</div>
     </section></main>`;
 }
