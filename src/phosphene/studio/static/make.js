@@ -137,7 +137,7 @@ export function Make() {
         <button class="plain" onClick=${() => edit({ base: null, settings: { ...form.settings, [form.kind]: {} } })}>Start afresh</button></div>`}
       ${kind.source && html`<${Sources} studio=${studio} change=${change} />`}
       <${Wanted} studio=${studio} kind=${kind} set=${set} change=${change} />
-      ${kind.presets.length > 0 && html`<div class="card"><h2>Presets</h2><div class=${`presets ${kind.presets.some((each) => each.picture) ? "seen" : ""}`}>
+      ${kind.presets.length > 0 && html`<div class="card"><h2>Presets</h2><div class=${`presets ${kind.presets.some((each) => each.picture) ? "pictured" : ""}`}>
         ${kind.presets.map((each) => html`<button key=${each.name} aria-pressed=${form.preset === each.name}
           onClick=${() => change({ preset: form.preset === each.name ? null : each.name, base: null })}>
           ${each.picture && html`<img loading="lazy" src=${`static/${each.picture}`} alt="" />`}
