@@ -300,7 +300,7 @@ def test_killed_work_continues_to_the_same_bytes(command: str, photo: Path, fold
             "--threads",
             "1",
         ],
-        "film": ["iterate", "z^2 + c", "--size", "48x36", "--zoom", "1e-20", "--seconds", "1", "--fps", "8"],
+        "film": ["iterate", "z^2 + c", "--size", "24x18", "--zoom", "1e-14", "--seconds", "1", "--fps", "6"],
         "basins": [
             "basins",
             *three(photo),

@@ -54,8 +54,8 @@ def window(size: Size, focus: float) -> Float[Tensor, "h w"]:
 def saliency(direction: Image) -> Float[Tensor, "n 1 h w"]:
     """Return how strongly each neighbourhood is asked to change, from 0 to 1, where 1 is the most in an image."""
     energy = direction.square().sum(dim=1, keepdim=True)
-    kernel = [max(1, int(side * SPREAD)) // 2 * 2 + 1 for side in energy.shape[-2:]]
-    for _ in range(2):
-        energy = F.avg_pool2d(energy, kernel, 1, [each // 2 for each in kernel])
+    rows, columns = (max(1, int(side * SPREAD)) // 2 * 2 + 1 for side in energy.shape[-2:])
+    for kernel in ((rows, 1), (1, columns)) * 2:  # 65 x 65 at 512 pixels takes ten times as long in one
+        energy = F.avg_pool2d(energy, kernel, 1, (kernel[0] // 2, kernel[1] // 2))
     amplitude = energy.sqrt()
     return amplitude / (amplitude.amax(dim=(2, 3), keepdim=True) + torch.finfo(amplitude.dtype).tiny)
