@@ -20,8 +20,8 @@ os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 os.environ["PHOSPHENE_CONFIG"] = os.devnull
 
 # Whether the shapes and types of every call are checked as it is made, which takes as long again: `test_types.py` runs
-# some of the tests so. The hook must be there before phosphene's modules are imported, and stays for the whole run, since
-# most of them are imported lazily. A whole number is a number, as mypy has it.
+# some of the tests so. The hook must be there before phosphene's modules are imported, and stays for the whole run,
+# since most of them are imported lazily. A whole number is a number, as mypy has it.
 if os.environ.get("PHOSPHENE_TEST_TYPES"):
     install_import_hook("phosphene", "beartype.beartype(conf=beartype.BeartypeConf(is_pep484_tower=True))")
 
