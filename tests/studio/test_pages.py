@@ -138,17 +138,16 @@ def test_a_photo_is_dropped_and_dreams(page: Page, studio: list[Program], pictur
     page.wait_for_selector("img.source")
     expect(page.locator(".tile").first).to_be_visible()  # what the network sees
     page.select_option("#field-net", "pocket")
-    fill(page, size=96, octaves=1, steps=30)
-    page.click("button.main")
+    fill(page, size=96, octaves=1, steps=200)
     with page.expect_response(lambda reply: "preview?number=" in reply.url):
-        pass
+        page.click("button.main")
     with page.expect_response(lambda reply: "preview?number=" in reply.url):
         pass  # and another one
     page.wait_for_selector("[data-state=done]")
     assert page.locator("img.result").evaluate("each => each.decode().then(() => each.naturalWidth)") == 96
     page.reload()
     page.wait_for_selector("[data-state=done]")  # the last state on start
-    assert page.input_value("#field-steps") == "30"
+    assert page.input_value("#field-steps") == "200"
 
 
 def test_a_branch_and_a_grid_are_made_in_the_page(page: Page, picture: Path) -> None:
@@ -239,6 +238,9 @@ def test_a_clip_and_noise_and_a_word_begin_too(page: Page, studio: list[Program]
     expect(page.locator(".invite")).to_contain_text("Drop a picture")  # a zoom begins with no clip
     page.click("button:text('Begin with noise')")
     assert page.input_value("#noise") == "512x384"
+    response = asked.value.response()
+    assert response is not None
+    studio[0].ask("DELETE", f"jobs/{response.json()['id']}")
 
 
 def test_the_camera_is_seen_dreamt_and_taught(page: Page) -> None:

@@ -22,6 +22,7 @@ def explain(photo: tuple[Path, ...], noise: Any, output: output.Output, **settin
     \b
       phosphene explain cat.jpg -o lesson/
       phosphene explain cat.jpg --target block13 --size 640
+      phosphene explain --noise 320x240 --target class:teapot
 
     Seven pictures: the photo, what a layer sees in it, the gradient, one step, all steps, one octave, all octaves, each
     with a question whose answer opens on a click. The result is a folder: open its index.html. Without -o it is

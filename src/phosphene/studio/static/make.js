@@ -52,10 +52,7 @@ function request({ replaces = null, now = false } = {}) {
 
 async function dream(how) {
   const job = await attempt(() => ask("POST", "jobs", request(how)));
-  if (job) {
-    state.jobs.set(job.id, { ...job, ...state.jobs.get(job.id) });
-    show(job.id);
-  }
+  if (job) show(job.id);  // events tell its state, which may be newer than this answer
 }
 
 export function Make() {
@@ -71,7 +68,7 @@ export function Make() {
   useEffect(() => {
     if (!shown || studio.jobs.has(shown)) return;
     ask("GET", `jobs/${shown}`).then(
-      (found) => { studio.jobs.set(found.id, found); show(found.id); },
+      (found) => { if (!studio.jobs.has(found.id)) studio.jobs.set(found.id, found); show(found.id); },
       () => show(null),
     );
   }, [shown]);
