@@ -176,3 +176,14 @@ def test_the_page_is_a_document_with_a_plot_of_everything() -> None:
     heights = [float(each.get("y", 0)) % 300 for each in root.iter() if each.text == rising]
     assert heights
     assert min(heights) > 130, "in the lower half, below the line, which rises"
+
+
+def test_fitted_lines_stay_within_their_plots() -> None:
+    side = np.linspace(-1, 1, 96)
+    bump = np.exp(-20 * (side[:, None] ** 2 + side**2))[..., None] * np.ones(3)  # its spectrum is a bent line
+    root = ET.fromstring(page([("bump.png", measure(bump))]))
+    frames = [each for each in root.iter("{http://www.w3.org/2000/svg}rect") if each.get("stroke") == "#999"]
+    top, height = (float(frames[0].get(name, 0)) for name in ("y", "height"))
+    lines = list(root.iter("{http://www.w3.org/2000/svg}line"))
+    assert lines
+    assert all(top <= float(each.get(end, 0)) <= top + height for each in lines for end in ("y1", "y2"))

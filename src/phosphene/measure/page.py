@@ -77,10 +77,11 @@ def _plot(title: str, across: str, up: str, several: Sequence[Series], *, log: b
     """Return one plot; with `log`, both axes are logarithmic and fitted lines are drawn."""
     left, top, right, bottom = _INSIDE
     scaled: list[tuple[Array, Array]] = []
+    ends = [_ends(fitted) if log else None for *_, fitted in several]
     for x, y, _ in several:
         good = np.isfinite(x) & np.isfinite(y) & ((x > 0) & (y > 0) if log else True)
         scaled.append((np.log10(x[good]), np.log10(y[good])) if log else (x[good], y[good]))
-    xs, ys = (np.concatenate([each[k] for each in scaled] or [np.zeros(1)]) for k in (0, 1))
+    xs, ys = (np.concatenate([each[k] for each in (*scaled, *filter(None, ends))] or [np.zeros(1)]) for k in (0, 1))
     if not len(xs):
         xs = ys = np.array([0.0, 1.0])
     (x0, x1), (y0, y1) = (_range(each) for each in (xs, ys))
@@ -101,15 +102,13 @@ def _plot(title: str, across: str, up: str, several: Sequence[Series], *, log: b
     for value in _ticks(y0, y1):
         _, y = place(x0, value)
         parts.append(f'<text x="{left - 5}" y="{y + 4:.1f}" text-anchor="end">{_label(value, log)}</text>')
-    for index, ((xs, ys), (_, _, line)) in enumerate(zip(scaled, several, strict=True)):
+    for index, ((xs, ys), (_, _, line), fitted) in enumerate(zip(scaled, several, ends, strict=True)):
         colour = COLOURS[index % len(COLOURS)]
         points = " ".join(f"{x:.1f},{y:.1f}" for x, y in zip(*place(xs, ys), strict=True))
         dots = ' stroke-dasharray="2 3"' if log else ""
         parts.append(f'<polyline points="{points}" fill="none" stroke="{colour}" stroke-width="1.5"{dots}/>')
-        if log and line is not None and math.isfinite(line.slope):
-            ends = np.array(line.range)
-            fitted = (line.intercept + line.slope * ends) / math.log(10)
-            (xa, xb), (ya, yb) = place(ends / math.log(10), fitted)
+        if line is not None and fitted is not None:
+            (xa, xb), (ya, yb) = place(*fitted)
             free = top + height - 8 - 15 * len(several) if line.slope > 0 else top + 16  # a corner without the line
             parts.append(
                 f'<line x1="{xa:.1f}" y1="{ya:.1f}" x2="{xb:.1f}" y2="{yb:.1f}" stroke="{colour}" stroke-width="2"/>'
@@ -117,6 +116,14 @@ def _plot(title: str, across: str, up: str, several: Sequence[Series], *, log: b
                 f"slope {line.slope:.3f}</text>"
             )
     return "".join(parts)
+
+
+def _ends(line: Line | None) -> tuple[Array, Array] | None:
+    """Return the ends of a fitted line in decimal logarithms; None where nothing was fitted."""
+    if line is None or not math.isfinite(line.slope):
+        return None
+    ends = np.array(line.range)
+    return ends / math.log(10), (line.intercept + line.slope * ends) / math.log(10)
 
 
 def _hues(reports: Sequence[Report]) -> str:
