@@ -15,7 +15,7 @@ from phosphene.recipe import BaseRecipe, ExplainRecipe, resolved
 from phosphene.render import networks, sources
 from phosphene.render.job import Given, Work
 from phosphene.render.pages import PageWork
-from phosphene.render.stills import name_of, octaves_of
+from phosphene.render.stills import chosen_for
 
 TITLE = "How a network dreams on a photo"
 
@@ -49,14 +49,5 @@ def build_explain(recipe: ExplainRecipe, net: Net, given: Given) -> Work:
     start = sources.start(recipe.source, given.source, given.path, given.look_in, arithmetic)
     size = sources.size_for(recipe.size, start.size)
     memory.check(size)
-    recipe = resolved(
-        recipe,
-        source=start.name,
-        net=networks.named(net),
-        precision=name_of(engine.dtype),
-        target=named,
-        guides=targets.guides,
-        size=size,
-        octaves=octaves_of(recipe, size),
-    )
+    recipe = resolved(recipe, **chosen_for(recipe, net, engine, start.name, named, targets.guides, size))
     return ExplainWork(recipe, ExplainLoop(net, engine, start.at(size)(), recipe, arithmetic))

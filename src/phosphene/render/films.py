@@ -34,7 +34,7 @@ from phosphene.render.estimate import Load
 from phosphene.render.job import Format, Given, Job, Output, Work
 from phosphene.render.notebook import LONGEST_SIDE as LONGEST_SIDE_SHOWN
 from phosphene.render.soundtrack import Soundtrack, open_soundtrack
-from phosphene.render.stills import in_colour, name_of, octaves_of
+from phosphene.render.stills import chosen_for, in_colour, name_of
 from phosphene.types import Image, Size
 
 R = TypeVar("R", ZoomRecipe, VideoRecipe)
@@ -173,13 +173,7 @@ def build_zoom(recipe: ZoomRecipe, net: Net, given: Given) -> FilmWork:
     engine = Engine(net, keys.values[0], precision=recipe.precision, tile=recipe.tile)
     recipe = resolved(
         recipe,
-        source=start.name,
-        net=networks.named(net),
-        precision=name_of(engine.dtype),
-        target=named,
-        guides=guides,
-        size=size,
-        octaves=octaves_of(recipe, size),
+        **chosen_for(recipe, net, engine, start.name, named, guides, size),
         seconds=recipe.seconds or (ZOOM_SECONDS if track is None else track.music.seconds),
     )
     if track is not None:
@@ -246,16 +240,7 @@ def build_video(recipe: VideoRecipe, net: Net, given: Given) -> FilmWork:
     size = sources.size_for(recipe.size, section.clip.size)
     memory.check(size)
     engine = Engine(net, keys.values[0], precision=recipe.precision, tile=recipe.tile)
-    recipe = resolved(
-        recipe,
-        source=clip,
-        net=networks.named(net),
-        precision=name_of(engine.dtype),
-        target=named,
-        guides=guides,
-        size=size,
-        octaves=octaves_of(recipe, size),
-    )
+    recipe = resolved(recipe, **chosen_for(recipe, net, engine, clip, named, guides, size))
     if track is not None:
         recipe = _following(recipe, track, {"intensity": recipe.intensity})
     weights = _weights(recipe)

@@ -134,17 +134,7 @@ def build_dream(recipe: DreamRecipe, net: Net, given: Given) -> Work:
     if recipe.tileable:
         whole = image
         image = lambda: torus.seamless(whole())  # noqa: E731
-    recipe = resolved(
-        recipe,
-        source=start.name,
-        net=networks.named(net),
-        precision=name_of(engine.dtype),
-        target=named,
-        guides=targets.guides,
-        size=size,
-        octaves=octaves_of(recipe, size),
-        **found,
-    )
+    recipe = resolved(recipe, **chosen_for(recipe, net, engine, start.name, named, targets.guides, size), **found)
 
     def begin(state: State | None) -> Iterator[Step]:
         if recipe.tileable:
@@ -257,6 +247,21 @@ def natural_of(recipe: ImagineRecipe | SheetRecipe, net: Net) -> Tensor | None:
             f"method maco is for networks of pictures in colour, which {net.card.name!r} is not", setting="method"
         )
     return read_magnitudes()
+
+
+def chosen_for(
+    recipe: DreamSettings, net: Net, engine: Engine, source: object, target: str, guides: object, size: Size
+) -> dict[str, object]:
+    """Return what dreams write into their recipes of what was left to phosphene to choose."""
+    return {
+        "source": source,
+        "net": networks.named(net),
+        "precision": name_of(engine.dtype),
+        "target": target,
+        "guides": guides,
+        "size": size,
+        "octaves": octaves_of(recipe, size),
+    }
 
 
 def octaves_of(recipe: DreamSettings, size: Size) -> int:
