@@ -172,6 +172,8 @@ class SheetOptions(CommonOptions, total=False):
     weights: tuple[float, ...] | float | None
     """Picture sums of two targets, each with each of these weights: the first target's from left to right, the
     second's from top to bottom, with captions."""
+    without: str | None
+    """Channels that are left out of the network: 0 everywhere; several are separated by commas."""
     method: Literal["robust", "maco"]
     """How to imagine; maco keeps to the magnitudes of photographs, and what does not matter is white."""
     steps: int

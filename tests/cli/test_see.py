@@ -6,10 +6,11 @@ import json
 from pathlib import Path
 
 import pytest
+import torch
 from click.testing import CliRunner, Result
 
 from phosphene.cli.root import phosphene
-from phosphene.media.image import read_image
+from phosphene.media.image import read_image, write_image
 
 
 @pytest.fixture(autouse=True)
@@ -80,3 +81,15 @@ def test_channels_can_be_left_out(photo: Path) -> None:
         assert labels.get(each["label"], each["without"]) == pytest.approx(each["without"], abs=1e-6)
     result = run(photo, "--net", "pocket", "--without", "mixed5a:9999")
     assert (result.exit_code, result.stderr.count("\n")) == (1, 1)
+
+
+def test_part_of_another_photo_is_patched_in(photo: Path, tmp_path: Path) -> None:
+    other = tmp_path / "other=1.png"
+    write_image(other, torch.rand(1, 3, 96, 64))
+    patch = f"mixed4c:0..40,mixed4b@0,0..0.5,1={other}"
+    found = json.loads(run(photo, "--net", "pocket", "--patch", patch, "--count", "2", "--json").stdout)
+    assert len(found["patched"]) == 2
+    assert found["patched"][0]["probability"] != found["patched"][0]["patched"]
+    assert "other photo" in run(photo, "--net", "pocket", "--patch", patch).stdout
+    assert run(photo, "--net", "pocket", "--patch", "mixed4c").exit_code == 2
+    assert run(photo, "--net", "pocket", "--patch", f"mixed4c={tmp_path}/none.png").exit_code == 1

@@ -75,7 +75,8 @@ def test_atlas_filters_by_label_and_tells_of_a_cell(browser: Browser, tmp_path: 
 def test_report_shows_its_parts(browser: Browser, tmp_path: Path) -> None:
     component = {"number": 1, "share": 0.4, "moves": [-0.25, 1.5], "shown": [1, 0]}
     part = {
-        "number": 1, "alone": 0.9, "elsewhere": 0.1, "without": 0.2, "effect": None, "imagined": 0.5, "area": 0.1,
+        "number": 1, "having": [1], "alone": 0.9, "elsewhere": 0.1, "without": 0.2, "whole": 1.0, "effect": None,
+        "argues": [], "imagined": 0.5, "area": 0.1,
         "copies": [0, 1, 2.5, 3, 3, 3, 4], "shown": 1,
     }  # fmt: skip
     told = {

@@ -66,6 +66,12 @@ def told(path: Path) -> dict[str, object]:
     return found
 
 
+def firing_parts(path: Path) -> list[str]:
+    """The sentences of the verdict that say of a part that it fires the label."""
+    lines: list[str] = told(path)["verdict"]  # type: ignore[assignment]
+    return [line for line in lines if line.startswith("Part ") and "alone fires thing" in line]
+
+
 def measured(net: Path, seen: Path) -> Report:
     job = ph.job("report", target="thing", dataset=str(seen), net=str(net), **SMALL)  # type: ignore[arg-type]
     work = job.work
@@ -85,13 +91,14 @@ def test_planted_mark_is_what_fires_the_label(planted: tuple[Path, Path]) -> Non
         inside = (part.maps[:, 0] * magenta).sum() / magenta.sum()
         outside = (part.maps[:, 0] * ~magenta).sum() / (~magenta).sum()
         assert inside > 2 * outside
-    assert any("alone fires thing" in line for line in told(path)["verdict"])  # type: ignore[attr-defined]
+    assert firing_parts(path)
+    assert all(part["argues"][0][0] == "thing" for part in told(path)["parts"][:1])  # type: ignore[index]
 
 
 def test_without_a_mark_no_part_is_named(tmp_path: Path) -> None:
     _, path = reported(tmp_path, marked=False)
     assert told(path)["first"] > 0.9  # type: ignore[operator]
-    assert not any("alone fires thing" in line for line in told(path)["verdict"])  # type: ignore[attr-defined]
+    assert not firing_parts(path)
 
 
 def test_stopped_report_goes_on_to_the_same_bytes(planted: tuple[Path, Path], tmp_path: Path) -> None:

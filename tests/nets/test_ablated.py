@@ -30,11 +30,12 @@ def test_channels_are_left_out_and_what_follows_sees_it() -> None:
     assert torch.equal(net(image, ["logits"])["logits"], before["logits"])
 
 
-@pytest.mark.parametrize("kind", ["dream", "imagine"])
+@pytest.mark.parametrize("kind", ["dream", "imagine", "sheet"])
 def test_pictures_are_made_without_channels_by_recipe(kind: str) -> None:
     net = tiny_net()
-    settings = {"net": net, "steps": 2, "size": 32, "target": "high:3"}
-    quick = {"octaves": 1} if kind == "dream" else {"sketches": 1, "views": 1, "detail": 0.0}
+    named = {"targets": ["high:3"]} if kind == "sheet" else {"target": "high:3"}
+    settings = {"net": net, "steps": 2, "size": 32, **named}
+    quick = {"octaves": 1} if kind == "dream" else {"sketches": 1, "views": 1}
     source = (torch.rand(3, 32, 32),) if kind == "dream" else ()
 
     def made(**further: object) -> ph.Picture:

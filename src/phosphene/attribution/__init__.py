@@ -3,6 +3,7 @@
 from phosphene.attribution.changes import ChangedLabel, label_changes
 from phosphene.attribution.hearing import HeardChannel, HeardTag, Hearing, hear
 from phosphene.attribution.heat import evidence, heatmap
+from phosphene.attribution.patching import Patch, PatchedLabel, patched_labels
 from phosphene.attribution.sight import SeenChannel, SeenLabel, SeenLayer, Sight, labels_of, see
 
 __all__ = [
@@ -10,6 +11,8 @@ __all__ = [
     "HeardChannel",
     "HeardTag",
     "Hearing",
+    "Patch",
+    "PatchedLabel",
     "SeenChannel",
     "SeenLabel",
     "SeenLayer",
@@ -19,5 +22,6 @@ __all__ = [
     "heatmap",
     "label_changes",
     "labels_of",
+    "patched_labels",
     "see",
 ]

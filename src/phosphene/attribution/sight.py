@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import html
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -126,7 +126,7 @@ def see(source: object, *, net: str | Net = nets.RECOGNISES, count: int = 5) -> 
     card = net.card
     image = within_reach(picture(source), net)
     names = [name for name, layer in card.layers.items() if layer.receptive and layer.name == name]  # no aliases
-    responses = net(_with_mirror(view(image, card)), names)
+    responses = net(with_mirror(view(image, card)), names)
     probability = probabilities(image, net)
     return Sight(
         net=card.name,
@@ -155,7 +155,8 @@ def _html(table: list[dict[str, str]]) -> str:
     return f"<table>{row(table[0], 'th')}{''.join(row(each.values(), 'td') for each in table)}</table>"
 
 
-def _with_mirror(image: Image) -> Float[Tensor, "both 3 h w"]:
+def with_mirror(image: Image) -> Float[Tensor, "both 3 h w"]:
+    """Return a picture (1 3 h w) and its mirror image."""
     return torch.cat((image, image.flip(3)))
 
 
@@ -164,10 +165,13 @@ def probabilities(image: Image, net: Net) -> Float[Tensor, " k"]:
     card = net.card
     if card.classes is None:
         return torch.zeros(0)
-    found = []
-    for factor in LABEL_SIZES:
-        logits = net(_with_mirror(view(image, card, factor)), [card.classes])[card.classes]
-        found.append(logits.float().log_softmax(dim=1).mean(dim=0))
+    views = [with_mirror(view(image, card, factor)) for factor in LABEL_SIZES]
+    return averaged([net(each, [card.classes])[card.classes] for each in views], card)
+
+
+def averaged(logits: Sequence[Float[Tensor, "both k"]], card: Card) -> Float[Tensor, " k"]:
+    """Return each label's probability from the class scores of a picture and its mirror image in each size."""
+    found = [each.float().log_softmax(dim=1).mean(dim=0) for each in logits]
     # Scores beyond the labels, which some nets have, take their share of probability but cannot be named.
     return torch.stack(found).mean(dim=0).softmax(dim=0)[: len(card.labels)].cpu()
 

@@ -17,7 +17,7 @@ from phosphene.cli.table import json_option, show
 from phosphene.errors import PhospheneError
 
 if TYPE_CHECKING:
-    from phosphene.attribution import ChangedLabel, Sight
+    from phosphene.attribution import ChangedLabel, PatchedLabel, Sight
     from phosphene.media.image import Photograph
     from phosphene.nets.base import Net
 
@@ -43,6 +43,12 @@ GROUPED = 1.5
     metavar="LAYER:CHANNEL,...",
     help="Leave these channels out of the network, and tell which labels that changes.",
 )
+@click.option(
+    "--patch",
+    metavar="LAYER:CHANNEL,...=OTHER",
+    help="Replace these channels, layers or places of layers by what they are for the photo OTHER, and tell which "
+    "labels that changes.",
+)
 @json_option
 def see(
     photos: tuple[Path, ...],
@@ -53,6 +59,7 @@ def see(
     groups: Path | None,
     layer: str | None,
     without: str | None,
+    patch: str | None,
     as_json: bool,
 ) -> None:
     """Tell what a network believes it sees in PHOTO.
@@ -62,6 +69,7 @@ def see(
       phosphene see cup.jpg --heatmap where.png --target class:espresso
       phosphene see cup.jpg --groups groups.png --layer block13
       phosphene see cup.jpg --without block13:21,block13:40..44
+      phosphene see cup.jpg --patch block13:0..40=teapot.jpg
       phosphene see *.jpg --count 1 --json
 
     The labels with their probabilities; words above them, such as dog, with the sum of theirs; the layers that respond
@@ -73,7 +81,9 @@ def see(
         raise click.UsageError("--target says what --heatmap shows: give --heatmap OUT too.")
     if layer is not None and groups is None:
         raise click.UsageError("--layer says what --groups shows: give --groups OUT too.")
-    wanted = _Wanted(net, count, heatmap, target, groups, layer, without)
+    if patch is not None and (heatmap is not None or groups is not None):
+        raise click.UsageError("--patch tells labels only: leave out --heatmap and --groups.")
+    wanted = _Wanted(net, count, heatmap, target, groups, layer, without, _patch(patch))
     several = batch.expand(photos)
     fetch(net)
     if not batch.is_batch(photos, several):
@@ -123,6 +133,7 @@ class _Wanted:
     groups: Path | None
     layer: str | None
     without: str | None
+    patch: tuple[str, Path] | None
 
     def written(self) -> list[Path]:
         """Return the pictures."""
@@ -152,7 +163,11 @@ class _Wanted:
         if self.groups is not None:
             self._write_groups(picture, net, self.groups)
         changes = () if net is whole else attribution.label_changes(picture, whole, net, count=self.count)
-        return Seen(sight, changes)
+        if self.patch is None:
+            return Seen(sight, changes)
+        parts, other = self.patch
+        patched = attribution.patched_labels(picture, as_photograph(other), parts, net=net, count=self.count)
+        return Seen(sight, changes, patched)
 
     def _write_groups(self, source: Photograph, net: Net, path: Path) -> None:
         from phosphene.attribution.view import picture, view, within_reach
@@ -166,14 +181,25 @@ class _Wanted:
 
 
 class Seen(NamedTuple):
-    """What is seen in a photo, and what leaving channels out has changed."""
+    """What is seen in a photo, what leaving channels out has changed, and what another photo's activations change."""
 
     sight: Sight
     changes: tuple[ChangedLabel, ...]
+    patched: tuple[PatchedLabel, ...] = ()
+
+
+def _patch(text: str | None) -> tuple[str, Path] | None:
+    """Return the parts of layers and the path of the other photo."""
+    if text is None:
+        return None
+    parts, equals, other = text.partition("=")
+    if not equals or not parts.strip() or not other:
+        raise click.UsageError("--patch is parts of layers and a photo, as block13:0..40=teapot.jpg.")
+    return parts, Path(other)
 
 
 def _record(seen: Seen) -> dict[str, object]:
-    sight, changes = seen
+    sight, changes, patched = seen
     record: dict[str, object] = {
         "net": sight.net,
         "labels": [each._asdict() for each in sight.labels],
@@ -182,7 +208,11 @@ def _record(seen: Seen) -> dict[str, object]:
         "channels": [{**each._asdict(), "neuron": each.neuron} for each in sight.channels],
         "has_statistics": sight.has_statistics,
     }
-    return {**record, "changes": [each._asdict() for each in changes]} if changes else record
+    further = {
+        "changes": [each._asdict() for each in changes],
+        "patched": [each._asdict() for each in patched],
+    }
+    return {**record, **{name: told for name, told in further.items() if told}}
 
 
 def _print(seen: Seen) -> None:
@@ -197,3 +227,15 @@ def _print(seen: Seen) -> None:
             for each in seen.changes
         ]
         show(changed, as_json=False)
+    if seen.patched:
+        click.echo()
+        patched = [
+            {
+                "label": each.label,
+                "photo": f"{each.probability:.1%}",
+                "patched": f"{each.patched:.1%}",
+                "other photo": f"{each.other:.1%}",
+            }
+            for each in seen.patched
+        ]
+        show(patched, as_json=False)

@@ -18,14 +18,22 @@ from phosphene.types import Features, Image, Scores
 REGION = 0.4
 """Share of a part's strongest response in a picture from which on a place belongs to the part."""
 
+PRESENT, FEWEST = 0.3, 0.25
+"""Share of a part's strongest response in all pictures from which on a picture has the part, and the share of the
+pictures that must have it for anything to be said of it."""
+
+ARGUED = 3
+"""Labels that are told for a part."""
+
 COPIES, PASTED = 6, 0.3
 """The most copies of a part that are pasted on grey, and each one's side as a share of the picture's."""
 
 BATCH = 16
 
-FIRES, MARGIN, NEEDED = 0.5, 0.25, 0.5
-"""Share of the pictures from which on a part alone fires a label; how much larger that must be than elsewhere; and the
-share of the pictures that must lose the label without a part for the label to need it."""
+FIRES, MARGIN, NEEDED, LARGEST = 0.5, 0.25, 0.5, 0.5
+"""Share of the pictures from which on a part alone fires a label; how much larger that must be than elsewhere; the
+share of the pictures that must lose the label without a part for the label to need it; and the share of a picture from
+which on a region is no part of it any more."""
 
 
 @dataclass(frozen=True)
@@ -34,12 +42,15 @@ class Part:
 
     Attributes:
         vector: `c`, its direction in the layer.
-        maps: `n 1 h w`, where it is in each picture, 0 to 1.
-        alone: share of the pictures in which the label still comes first when all but the part's region is grey.
+        maps: `n 1 h w`, where it is in each picture, 0 to 1, where 1 is its strongest response in any of them.
+        having: the pictures that have it, by their index, the one in which it is strongest first.
+        alone: share of these in which the label still comes first when all but the part's region is grey.
         elsewhere: the same when all is grey but a region of the same form half a picture away: what any place does.
         without: the same when the part's region is grey.
-        effect: mean change of the label's logit, beside that of the mean label, that the part makes in the layer; NaN
-            where that is not known.
+        whole: share of these in which the label comes first.
+        effect: mean change of the label's logit, beside that of the mean label, that the part makes in the layer, over
+            all pictures; NaN where that is not known.
+        argues: labels whose logits it raises most, with how far; empty where that is not known.
         imagined: the label's probability in the picture that is imagined of the part alone.
         copies: the label's logit, beside that of the mean label, for 0 to `COPIES` pasted copies of the part.
         area: mean share of a picture that the part's region takes.
@@ -47,10 +58,13 @@ class Part:
 
     vector: Tensor
     maps: Tensor
+    having: tuple[int, ...]
     alone: float
     elsewhere: float
     without: float
+    whole: float
     effect: float
+    argues: tuple[tuple[str, float], ...]
     imagined: float
     copies: tuple[float, ...]
     area: float
@@ -59,6 +73,11 @@ class Part:
     def fires(self) -> bool:
         """Whether the part fires the label without the rest, as other places of the same pictures do not."""
         return self.alone >= FIRES and self.alone - self.elsewhere >= MARGIN
+
+    @property
+    def needed(self) -> bool:
+        """Whether many of the pictures in which the label comes first lose it without the part."""
+        return self.whole > 0 and self.without <= (1 - NEEDED) * self.whole
 
     @property
     def counts(self) -> bool:
@@ -105,34 +124,46 @@ class Judge:
         self, images: Image, layer: str, vector: Tensor, amounts: Float[Tensor, "n rows columns"], icon: Tensor
     ) -> Part:
         """Measure one part: `amounts` is how much of it is at each position of `layer` in each picture."""
-        maps = amounts[:, None] / amounts.amax(dim=(1, 2)).clamp(min=1e-12)[:, None, None, None]
-        maps = F.interpolate(maps, images.shape[-2:], mode="bilinear", align_corners=False)
-        region = (maps >= REGION).float()
-        grey = self._grey.expand_as(images)
-        effect = float("nan")
+        strongest = amounts.amax(dim=(1, 2)).clamp(min=1e-12)
+        maps = F.interpolate(amounts[:, None], images.shape[-2:], mode="bilinear", align_corners=False)
+        order = strongest.argsort(descending=True, stable=True)
+        having = order[strongest[order] >= PRESENT * strongest.max()]
+        shown = images[having]
+        region = (maps[having] >= REGION * strongest[having, None, None, None]).float()
+        grey = self._grey.expand_as(shown)
+        effect, argues = float("nan"), tuple[tuple[str, float], ...]()
         if can_intervene(self.net, layer):
-            effect = self._effect(images, layer, vector, amounts)
+            effect, argues = self._effect(images, layer, vector, amounts)
         away = region.roll((region.shape[2] // 2, region.shape[3] // 2), dims=(2, 3))
         return Part(
             vector=vector,
-            maps=maps,
-            alone=self.first(torch.lerp(grey, images, region)),
-            elsewhere=self.first(torch.lerp(grey, images, away)),
-            without=self.first(torch.lerp(images, grey, region)),
+            maps=maps / strongest.max(),
+            having=tuple(having.tolist()),
+            alone=self.first(torch.lerp(grey, shown, region)),
+            elsewhere=self.first(torch.lerp(grey, shown, away)),
+            without=self.first(torch.lerp(shown, grey, region)),
+            whole=self.first(shown),
             effect=effect,
+            argues=argues,
             imagined=float(self.probability(icon)[0]),
             copies=self._copies(images, maps, amounts),
             area=float(region.mean()),
         )
 
     @torch.no_grad()
-    def _effect(self, images: Image, layer: str, vector: Tensor, amounts: Tensor) -> float:
-        found = []
+    def _effect(
+        self, images: Image, layer: str, vector: Tensor, amounts: Tensor
+    ) -> tuple[float, tuple[tuple[str, float], ...]]:
+        """Return the mean change of the label's evidence that a part makes, and of the labels' that it raises most."""
+        own, every = [], []
         for some, much in zip(images.split(BATCH), amounts.split(BATCH), strict=True):
             without = logits_with(self.net, some, layer, _less(much[:, None] * vector.view(1, -1, 1, 1)))
-            with_it = self.logits(some)
-            found.append(self.evidence(with_it) - self.evidence(without.float()[:, : self._count]))
-        return float(torch.cat(found).mean())
+            without, with_it = without.float()[:, : self._count], self.logits(some)
+            own.append(self.evidence(with_it) - self.evidence(without))
+            every.append((with_it - with_it.mean(dim=1, keepdim=True)) - (without - without.mean(dim=1, keepdim=True)))
+        best = torch.cat(every).mean(dim=0).topk(min(ARGUED, self._count))
+        names = [self.net.card.labels[index][0] for index in best.indices.tolist()]
+        return float(torch.cat(own).mean()), tuple(zip(names, best.values.tolist(), strict=True))
 
     def _copies(self, images: Image, maps: Tensor, amounts: Tensor) -> tuple[float, ...]:
         """Return the label's evidence on grey with 0 to `COPIES` copies of the place where the part is strongest."""
@@ -155,25 +186,32 @@ def _less(taken: Tensor) -> Callable[[Features], Features]:
     return lambda activation: activation - taken.to(activation)
 
 
-def verdict(label: str, parts: Sequence[Part], whole: float) -> list[str]:
-    """Return what the parts say of a label in sentences; `whole` is the share of the pictures that it comes first in.
+def verdict(label: str, parts: Sequence[Part], pictures: int) -> list[str]:
+    """Return what the parts say of a label in sentences; `pictures` is how many there are.
 
     Parts are named by their number, from 1.
     """
     told = []
-    for number, each in enumerate(parts, start=1):
-        if each.fires and each.area < 0.5:
+    small = [
+        (number, each)
+        for number, each in enumerate(parts, start=1)
+        if each.area < LARGEST and len(each.having) >= FEWEST * pictures
+    ]
+    for number, each in small:
+        have = len(each.having)
+        them = f"the {have} pictures that have it" if have > 1 else "the picture that has it"
+        if each.fires:
             told.append(
-                f"Part {number} alone fires {label} in {each.alone:.0%} of the pictures, with all else grey (another "
-                f"place of the same form: {each.elsewhere:.0%}); it takes {each.area:.0%} of a picture."
+                f"Part {number} alone fires {label} in {each.alone:.0%} of {them}, with all else grey (another place "
+                f"of the same form: {each.elsewhere:.0%}); it takes {each.area:.0%} of a picture."
             )
-        if whole > 0 and each.without <= (1 - NEEDED) * whole and each.area < 0.5:
+        if each.needed:
             told.append(
-                f"Without part {number}, {label} comes first in {each.without:.0%} of the pictures instead of "
-                f"{whole:.0%}."
+                f"Without part {number}, {label} comes first in {each.without:.0%} of {them} instead of "
+                f"{each.whole:.0%}."
             )
         if each.counts:
             told.append(f"Part {number} counts: each of three pasted copies raises the logit of {label} further.")
-    if not told:
+    if not any(each.fires or each.needed for _, each in small):
         told.append(f"No part alone fires {label}, and none is needed by itself: the network looks for the whole.")
     return told

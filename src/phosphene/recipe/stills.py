@@ -194,6 +194,7 @@ class SheetRecipe(PrintSettings, EnsembleRecipe):
         "captions; several settings are separated by semicolons.",
     )
     weights: GridWeights = None
+    without: Without = None
     method: Literal["robust", "maco"] = Field(
         "robust",
         description="How to imagine; maco keeps to the magnitudes of photographs, and what does not matter is white.",

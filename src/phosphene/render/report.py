@@ -62,8 +62,8 @@ class ReportWork(PageWork[ReportLoop]):
 
 
 def strongest(part: Part) -> list[int]:
-    """Return the pictures, the best first, in which a part is shown."""
-    return list(range(min(SHOWN, len(part.maps))))
+    """Return the pictures in which a part is shown: those in which it is strongest."""
+    return list(part.having[:SHOWN])
 
 
 def lit(picture: Tensor, where: Tensor) -> Image:
@@ -92,7 +92,7 @@ def facts(report: Report, net: str, layer: str) -> dict[str, Any]:
         "net": net,
         "layer": layer,
         "notes": notes,
-        "verdict": verdict(report.label, report.parts, report.whole),
+        "verdict": verdict(report.label, report.parts, len(report.pictures)),
         "first": round(report.whole, 4),
         "pictures": len(report.pictures),
         "from_photos": report.from_photos,
@@ -133,10 +133,13 @@ def _where(component: Component, index: int, size: Size) -> Tensor:
 def _part(number: int, part: Part) -> dict[str, Any]:
     return {
         "number": number,
+        "having": list(part.having),
         "alone": round(part.alone, 4),
         "elsewhere": round(part.elsewhere, 4),
         "without": round(part.without, 4),
+        "whole": round(part.whole, 4),
         "effect": None if math.isnan(part.effect) else round(part.effect, 4),
+        "argues": [[label, round(effect, 3)] for label, effect in part.argues],
         "imagined": round(part.imagined, 4),
         "area": round(part.area, 4),
         "copies": [round(each, 3) for each in part.copies],

@@ -30,7 +30,7 @@ def build_sheet(recipe: SheetRecipe, net: Net, given: Given) -> Work:
     Raises:
         SettingError: for settings that vary and cannot, or captions on a print.
     """
-    natural = natural_of(recipe, net)
+    natural, net = natural_of(recipe, net), networks.without(net, recipe.without)
     varied = read_variations(recipe.vary)
     recipe = recipe.model_copy(update={"targets": networks.spread_all(net, recipe.targets)})
     pictured = _pictured(recipe)
