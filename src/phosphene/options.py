@@ -564,7 +564,7 @@ class ReportOptions(CommonOptions, total=False):
     layer: str | None
     """The layer whose factors are the parts; by default the last one with positions."""
     parts: int
-    """Parts that the label is taken apart into."""
+    """The most parts that the label is taken apart into; there are no more than one for three pictures."""
     most: int
     """Photos that parts are looked for in: those in which the label is most probable."""
     power: float

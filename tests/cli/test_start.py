@@ -50,6 +50,12 @@ def test_every_command_has_help(name: str) -> None:
     assert "--debug" in result.stdout
 
 
+def test_pages_are_written_to_folders() -> None:
+    text = CliRunner().invoke(phosphene, ["report", "--help"]).stdout
+    assert ".pt2" not in text
+    assert "The folder to write" in text
+
+
 def test_help_begins_with_the_options_that_matter() -> None:
     text = CliRunner().invoke(phosphene, ["dream", "--help"]).stdout
     first, _, rest = text.partition("Expert options:")

@@ -75,9 +75,9 @@ def test_atlas_filters_by_label_and_tells_of_a_cell(browser: Browser, tmp_path: 
 def test_report_shows_its_parts(browser: Browser, tmp_path: Path) -> None:
     component = {"number": 1, "share": 0.4, "moves": [-0.25, 1.5], "shown": [1, 0]}
     part = {
-        "number": 1, "having": [1], "alone": 0.9, "elsewhere": 0.1, "without": 0.2, "whole": 1.0, "effect": None,
-        "argues": [], "imagined": 0.5, "area": 0.1,
-        "copies": [0, 1, 2.5, 3, 3, 3, 4], "shown": 1,
+        "number": 1, "having": [1], "alone": 0.9, "elsewhere": 0.1, "keeps": 0.7, "without": 0.2, "whole": 1.0,
+        "effect": None, "argues": [], "imagined": 0.5, "area": 0.1,
+        "copies": [0, 1, 2.5, 3, 3, 3, 4], "shown": [1, 0],
     }  # fmt: skip
     told = {
         "label": "<i>cat", "net": "n", "layer": "l", "notes": ["No photos."], "verdict": ["Part 1 alone fires it."],
@@ -88,6 +88,7 @@ def test_report_shows_its_parts(browser: Browser, tmp_path: Path) -> None:
     page, bad = opened(browser, tmp_path / "index.html")
     expect(page.locator("#verdict li")).to_have_text("Part 1 alone fires it.")
     expect(page.locator("#parts")).to_contain_text("not known")
+    expect(page.locator("#parts figcaption")).to_have_text(["imagined alone", "in an imagining", "in a photo"])
     expect(page.locator("#components figcaption")).to_have_text(["+1.50", "-0.25"])
     expect(page.locator("#photos")).to_contain_text("a & <b>.jpg")
     assert page.evaluate("() => document.documentElement.scrollWidth") <= PHONE["width"]

@@ -18,7 +18,7 @@ from phosphene.cli.root import Command
     "--from", "photos", type=options.PATH, required=True, metavar="FOLDER", help="The pictures: a folder, or a CSV."
 )
 @options.settings("atlas", without=("net", "layer"))
-@output.options()
+@output.options(page=True)
 def atlas(net: str, layer: str, photos: Path, output: output.Output, **settings: Any) -> None:
     """Map everything that LAYER of NET tells apart: one page to zoom into, and one large picture.
 

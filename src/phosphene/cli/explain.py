@@ -15,7 +15,7 @@ from phosphene.cli.root import Command
 @click.argument("photo", nargs=-1, type=options.PATH)
 @options.noise
 @options.settings("explain")
-@output.options()
+@output.options(page=True)
 def explain(photo: tuple[Path, ...], noise: Any, output: output.Output, **settings: Any) -> None:
     """Explain to pupils how a network dreams on PHOTO, as a page that needs no network.
 

@@ -101,12 +101,13 @@ json_option = click.option(
 )
 
 
-def options(*, still: bool = False, film: bool = False, sound: bool = False) -> Callable[[F], F]:
+def options(*, still: bool = False, film: bool = False, sound: bool = False, page: bool = False) -> Callable[[F], F]:
     """Return a decorator that adds the options of outputs, and gathers them as the argument `output`.
 
-    Outputs that are neither stills nor films are networks. With `sound`, results may be sounds, which have a film.
+    Outputs that are neither stills nor films are networks, or with `page` folders that are pages. With `sound`, results
+    may be sounds, which have a film.
     """
-    added = _added(still=still, film=film)
+    added = _added(still=still, film=film, page=page)
     if sound:
         added.append(_FILM)
 
@@ -153,22 +154,19 @@ _FILM = click.option(
 )
 
 
-def _added(*, still: bool, film: bool) -> list[Callable[[F], F]]:
+def _added(*, still: bool, film: bool, page: bool) -> list[Callable[[F], F]]:
     suffixes = [*([".png, .jpg, .webp, .tif, .avif, .dz for a folder to zoom into"] if still else [])]
     suffixes += [".mp4, .webm, .gif, .mkv, .mov; a folder or NAME-%05d.png for pictures"] if film else []
     deep = " and ".join([*(["PNG and TIFF"] if still else []), *(["FFV1 and PNG films"] if film else [])])
     suffixes += [".pt2"] if not still and not film else []
+    where = (
+        "The folder to write, with an index.html to open. By default a new one in the current folder."
+        if page
+        else f"Where to write; the suffix chooses the format ({'; '.join(suffixes)}). By default a new file in the "
+        f"current folder; - is stdout.{' A picture may have several.' if still else ''}"
+    )
     added = [
-        click.option(
-            "-o",
-            "--output",
-            "path",
-            type=PATH,
-            multiple=True,
-            metavar="OUT",
-            help=f"Where to write; the suffix chooses the format ({'; '.join(suffixes)}). By default a new file in the "
-            f"current folder; - is stdout.{' A picture may have several.' if still else ''}",
-        ),
+        click.option("-o", "--output", "path", type=PATH, multiple=True, metavar="OUT", help=where),
         click.option("--force", is_flag=True, help="Replace an output that is there already."),
         click.option("--fresh", is_flag=True, help="Start over instead of continuing unfinished work."),
         click.option("--yes", is_flag=True, help="Begin work that takes very long without asking."),

@@ -25,10 +25,14 @@ pictures that must have it for anything to be said of it."""
 ARGUED = 3
 """Labels that are told for a part."""
 
-COPIES, PASTED = 6, 0.3
-"""The most copies of a part that are pasted on grey, and each one's side as a share of the picture's."""
+COPIES, PASTED, RISE = 6, 0.3, 0.25
+"""The most copies of a part that are pasted on grey; each one's side as a share of the picture's; and by how much each
+raises the logit where a part counts."""
 
 BATCH = 16
+
+NOTABLE = 0.5
+"""By how much a part must raise the label's logit to be told that it argues more for others."""
 
 FIRES, MARGIN, NEEDED, LARGEST = 0.5, 0.25, 0.5, 0.5
 """Share of the pictures from which on a part alone fires a label; how much larger that must be than elsewhere; the
@@ -46,6 +50,8 @@ class Part:
         having: the pictures that have it, by their index, the one in which it is strongest first.
         alone: share of these in which the label still comes first when all but the part's region is grey.
         elsewhere: the same when all is grey but a region of the same form half a picture away: what any place does.
+        keeps: how much of the label's logit, beside that of the mean label and beyond that of a grey picture, is left
+            in these when all but the part's region is grey, as a share.
         without: the same when the part's region is grey.
         whole: share of these in which the label comes first.
         effect: mean change of the label's logit, beside that of the mean label, that the part makes in the layer, over
@@ -61,6 +67,7 @@ class Part:
     having: tuple[int, ...]
     alone: float
     elsewhere: float
+    keeps: float
     without: float
     whole: float
     effect: float
@@ -81,8 +88,8 @@ class Part:
 
     @property
     def counts(self) -> bool:
-        """Whether each of the first three copies raises the logit."""
-        return all(after > before for before, after in zip(self.copies[:3], self.copies[1:4], strict=True))
+        """Whether each of the first three copies raises the logit notably."""
+        return all(after - before >= RISE for before, after in zip(self.copies[:3], self.copies[1:4], strict=True))
 
 
 class Judge:
@@ -134,13 +141,15 @@ class Judge:
         effect, argues = float("nan"), tuple[tuple[str, float], ...]()
         if can_intervene(self.net, layer):
             effect, argues = self._effect(images, layer, vector, amounts)
+        alone = torch.lerp(grey, shown, region)
         away = region.roll((region.shape[2] // 2, region.shape[3] // 2), dims=(2, 3))
         return Part(
             vector=vector,
             maps=maps / strongest.max(),
             having=tuple(having.tolist()),
-            alone=self.first(torch.lerp(grey, shown, region)),
+            alone=self.first(alone),
             elsewhere=self.first(torch.lerp(grey, shown, away)),
+            keeps=self._kept(alone, shown),
             without=self.first(torch.lerp(shown, grey, region)),
             whole=self.first(shown),
             effect=effect,
@@ -149,6 +158,12 @@ class Judge:
             copies=self._copies(images, maps, amounts),
             area=float(region.mean()),
         )
+
+    def _kept(self, changed: Image, images: Image) -> float:
+        """Return how much of the label's evidence beyond that of grey is left in changed pictures, as a share."""
+        left, whole = (self.evidence(self.logits(each)).mean() for each in (changed, images))
+        nothing = self.evidence(self.logits(self._grey.expand(1, 3, *images.shape[-2:]))).mean()
+        return float((left - nothing) / (whole - nothing).clamp(min=1e-6)) if whole > nothing else float("nan")
 
     @torch.no_grad()
     def _effect(
@@ -161,9 +176,10 @@ class Judge:
             without, with_it = without.float()[:, : self._count], self.logits(some)
             own.append(self.evidence(with_it) - self.evidence(without))
             every.append((with_it - with_it.mean(dim=1, keepdim=True)) - (without - without.mean(dim=1, keepdim=True)))
-        best = torch.cat(every).mean(dim=0).topk(min(ARGUED, self._count))
-        names = [self.net.card.labels[index][0] for index in best.indices.tolist()]
-        return float(torch.cat(own).mean()), tuple(zip(names, best.values.tolist(), strict=True))
+        raised, best = torch.cat(every).mean(dim=0), dict[str, float]()
+        for index in raised.topk(min(2 * ARGUED, self._count)).indices.tolist():
+            best.setdefault(self.net.card.labels[index][0], float(raised[index]))  # two labels may have one name
+        return float(torch.cat(own).mean()), tuple(best.items())[:ARGUED]
 
     def _copies(self, images: Image, maps: Tensor, amounts: Tensor) -> tuple[float, ...]:
         """Return the label's evidence on grey with 0 to `COPIES` copies of the place where the part is strongest."""
@@ -210,8 +226,17 @@ def verdict(label: str, parts: Sequence[Part], pictures: int) -> list[str]:
                 f"Without part {number}, {label} comes first in {each.without:.0%} of {them} instead of "
                 f"{each.whole:.0%}."
             )
+        if each.effect >= NOTABLE and label not in [name for name, _ in each.argues]:
+            names = ", ".join(name for name, _ in each.argues[:-1])
+            told.append(
+                f"Part {number} raises the logit of {label} by {each.effect:.1f}, but argues more for {names} and "
+                f"{each.argues[-1][0]}: it comes along."
+            )
         if each.counts:
             told.append(f"Part {number} counts: each of three pasted copies raises the logit of {label} further.")
     if not any(each.fires or each.needed for _, each in small):
         told.append(f"No part alone fires {label}, and none is needed by itself: the network looks for the whole.")
+        if known := [each for each in small if each[1].keeps > 0]:
+            number, best = max(known, key=lambda each: each[1].keeps)
+            told.append(f"Part {number} alone keeps the most of its logit: {min(1.0, best.keeps):.0%}.")
     return told

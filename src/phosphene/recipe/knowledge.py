@@ -64,7 +64,10 @@ class ReportRecipe(NetworkRecipe):
     layer: Annotated[str, Field(min_length=1)] | None = Field(
         None, description="The layer whose factors are the parts; by default the last one with positions."
     )
-    parts: Annotated[int, Field(ge=1, le=32)] = Field(6, description="Parts that the label is taken apart into.")
+    parts: Annotated[int, Field(ge=1, le=32)] = Field(
+        6,
+        description="The most parts that the label is taken apart into; there are no more than one for three pictures.",
+    )
     most: Annotated[int, Field(ge=1, le=256)] = Field(
         24, description="Photos that parts are looked for in: those in which the label is most probable."
     )
@@ -72,8 +75,8 @@ class ReportRecipe(NetworkRecipe):
         2.0, description="Power of the cosine in the objective of a part: the higher, the purer."
     )
     size: IconSize = 160
-    steps: IconSteps = 96
-    views: IconViews = 2
+    steps: IconSteps = 64
+    views: IconViews = 1
 
 
 class ExplainRecipe(DreamSettings, NetworkRecipe):

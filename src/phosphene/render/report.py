@@ -6,14 +6,16 @@ import math
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch import Tensor
 from torch.nn import functional as F
 
 from phosphene.errors import ExpressionError, SettingError
 from phosphene.gradients.precision import choose_dtype
 from phosphene.knowledge.evidence import COPIES, REGION, Part, verdict
+from phosphene.knowledge.groups import LUMINANCE
 from phosphene.knowledge.neural_pca import Component
-from phosphene.knowledge.report import INSTEAD, Report, ReportLoop
+from phosphene.knowledge.report import Report, ReportLoop
 from phosphene.loops.step import Step
 from phosphene.media import site
 from phosphene.media.image import write_image
@@ -30,11 +32,9 @@ from phosphene.types import Image, Size
 SHOWN = 4
 """Pictures that a part is shown in."""
 
-FAINT = 0.2
-"""Brightness that is left of a picture where a part is not."""
-
-UNSEEN = 0.1
-"""Probability of the label below which no photo is taken to show it."""
+FAINT, BRIGHT = 0.25, 0.6
+"""Brightness that is left of a picture, without its colours, where a part is not; and the share of the part's strongest
+response in it from which on the picture is as it was."""
 
 HEADLINE = "report.json"
 
@@ -50,7 +50,7 @@ class ReportWork(PageWork[ReportLoop]):
             write_image(folder / f"imagined-{index + 1}.jpg", image[None])
         for number, (part, icon) in enumerate(zip(report.parts, report.icons, strict=True), start=1):
             write_image(folder / f"part-{number}.jpg", icon[None])
-            for place, index in enumerate(strongest(part)):
+            for place, index in enumerate(strongest(part, report.photos)):
                 write_image(folder / f"part-{number}-{place + 1}.jpg", lit(report.pictures[index], part.maps[index]))
         for number, component in enumerate(report.components, start=1):
             for place, index in enumerate(most_moved(component)):
@@ -61,29 +61,36 @@ class ReportWork(PageWork[ReportLoop]):
         site.write_page(folder, "report.html", f"What {report.label} means to {told['net']}", told)
 
 
-def strongest(part: Part) -> list[int]:
-    """Return the pictures in which a part is shown: those in which it is strongest."""
-    return list(part.having[:SHOWN])
+def strongest(part: Part, photos: int) -> list[int]:
+    """Return the pictures in which a part is shown: photos, the first of the pictures, and then those where it is
+    strongest."""
+    return sorted(part.having, key=lambda index: index >= photos)[:SHOWN]
 
 
 def lit(picture: Tensor, where: Tensor) -> Image:
-    """Return a picture, `1 3 h w`, which is dark but where a part is."""
-    return (picture * (FAINT + (1 - FAINT) * where))[None].clamp(0, 1)
+    """Return a picture, `1 3 h w`, which is dark and without colours but where a part is."""
+    dark = FAINT * (picture * picture.new_tensor(LUMINANCE).view(3, 1, 1)).sum(dim=0, keepdim=True)
+    bright = (where / (BRIGHT * where.max()).clamp(min=1e-12)).clamp(0, 1)
+    return torch.lerp(dark.expand_as(picture), picture, bright.expand_as(picture))[None].clamp(0, 1)
 
 
 def facts(report: Report, net: str, layer: str) -> dict[str, Any]:
     """Return what a report says, as JSON has it."""
-    best = max(report.probabilities)
     notes = []
-    if not report.from_photos:
+    imagined = len(report.pictures) - report.photos
+    if not report.photos:
+        why = "No photos were given"
+        if report.from_photos:
+            why = f"No photo seems to show {report.label}: the network gives it {report.best or 0:.1%} at most"
         notes.append(
-            f"No photos were given: the parts are those of {INSTEAD} imaginings, which show what the network looks "
-            "for and not what comes along with it in the world."
+            f"{why}. The parts are those of {imagined} imaginings, which show what the network looks for and not what "
+            "comes along with it in the world."
         )
-    elif best < UNSEEN:
+    elif imagined:
+        photos = "one photo" if report.photos == 1 else f"{report.photos} photos"
         notes.append(
-            f"No photo seems to show {report.label}: the network gives it {best:.1%} at most. The parts are those of "
-            "other things."
+            f"The network finds {report.label} probable in {photos} only, too few to tell its parts from: they are "
+            f"those of {imagined} imaginings too."
         )
     if report.left_out is not None:
         notes.append(f"{report.left_out}.")
@@ -95,13 +102,14 @@ def facts(report: Report, net: str, layer: str) -> dict[str, Any]:
         "verdict": verdict(report.label, report.parts, len(report.pictures)),
         "first": round(report.whole, 4),
         "pictures": len(report.pictures),
+        "shown_photos": report.photos,
         "from_photos": report.from_photos,
         "photos": [
             {"name": name, "probability": round(each, 4)}
             for name, each in zip(report.names, report.probabilities, strict=False)
         ],
         "imaginings": len(report.imaginings),
-        "parts": [_part(number, each) for number, each in enumerate(report.parts, start=1)],
+        "parts": [_part(number, each, report.photos) for number, each in enumerate(report.parts, start=1)],
         "components": [_component(number, each) for number, each in enumerate(report.components, start=1)],
         "copies": COPIES,
         "region": REGION,
@@ -130,12 +138,13 @@ def _where(component: Component, index: int, size: Size) -> Tensor:
     return F.interpolate(raised[None], size, mode="bilinear", align_corners=False)[0]
 
 
-def _part(number: int, part: Part) -> dict[str, Any]:
+def _part(number: int, part: Part, photos: int) -> dict[str, Any]:
     return {
         "number": number,
         "having": list(part.having),
         "alone": round(part.alone, 4),
         "elsewhere": round(part.elsewhere, 4),
+        "keeps": None if math.isnan(part.keeps) else round(part.keeps, 4),
         "without": round(part.without, 4),
         "whole": round(part.whole, 4),
         "effect": None if math.isnan(part.effect) else round(part.effect, 4),
@@ -143,7 +152,7 @@ def _part(number: int, part: Part) -> dict[str, Any]:
         "imagined": round(part.imagined, 4),
         "area": round(part.area, 4),
         "copies": [round(each, 3) for each in part.copies],
-        "shown": len(strongest(part)),
+        "shown": strongest(part, photos),
     }
 
 
