@@ -57,6 +57,7 @@ class Part:
         effect: mean change of the label's logit, beside that of the mean label, that the part makes in the layer, over
             all pictures; NaN where that is not known.
         argues: labels whose logits it raises most, with how far; empty where that is not known.
+        own: whether the label itself, or one under it, is among these.
         imagined: the label's probability in the picture that is imagined of the part alone.
         copies: the label's logit, beside that of the mean label, for 0 to `COPIES` pasted copies of the part.
         area: mean share of a picture that the part's region takes.
@@ -72,6 +73,7 @@ class Part:
     whole: float
     effect: float
     argues: tuple[tuple[str, float], ...]
+    own: bool
     imagined: float
     copies: tuple[float, ...]
     area: float
@@ -138,9 +140,9 @@ class Judge:
         shown = images[having]
         region = (maps[having] >= REGION * strongest[having, None, None, None]).float()
         grey = self._grey.expand_as(shown)
-        effect, argues = float("nan"), tuple[tuple[str, float], ...]()
+        effect, raised = float("nan"), dict[int, float]()
         if can_intervene(self.net, layer):
-            effect, argues = self._effect(images, layer, vector, amounts)
+            effect, raised = self._effect(images, layer, vector, amounts)
         alone = torch.lerp(grey, shown, region)
         away = region.roll((region.shape[2] // 2, region.shape[3] // 2), dims=(2, 3))
         return Part(
@@ -153,7 +155,8 @@ class Judge:
             without=self.first(torch.lerp(shown, grey, region)),
             whole=self.first(shown),
             effect=effect,
-            argues=argues,
+            argues=tuple((self.net.card.labels[index][0], much) for index, much in raised.items()),
+            own=not raised.keys().isdisjoint(self._own),
             imagined=float(self.probability(icon)[0]),
             copies=self._copies(images, maps, amounts),
             area=float(region.mean()),
@@ -166,20 +169,21 @@ class Judge:
         return float((left - nothing) / (whole - nothing).clamp(min=1e-6)) if whole > nothing else float("nan")
 
     @torch.no_grad()
-    def _effect(
-        self, images: Image, layer: str, vector: Tensor, amounts: Tensor
-    ) -> tuple[float, tuple[tuple[str, float], ...]]:
-        """Return the mean change of the label's evidence that a part makes, and of the labels' that it raises most."""
+    def _effect(self, images: Image, layer: str, vector: Tensor, amounts: Tensor) -> tuple[float, dict[int, float]]:
+        """Return the mean change of the label's evidence that a part makes, and those of the labels it raises most."""
         own, every = [], []
         for some, much in zip(images.split(BATCH), amounts.split(BATCH), strict=True):
             without = logits_with(self.net, some, layer, _less(much[:, None] * vector.view(1, -1, 1, 1)))
             without, with_it = without.float()[:, : self._count], self.logits(some)
             own.append(self.evidence(with_it) - self.evidence(without))
             every.append((with_it - with_it.mean(dim=1, keepdim=True)) - (without - without.mean(dim=1, keepdim=True)))
-        raised, best = torch.cat(every).mean(dim=0), dict[str, float]()
+        raised, best, names = torch.cat(every).mean(dim=0), dict[int, float](), set[str]()
         for index in raised.topk(min(2 * ARGUED, self._count)).indices.tolist():
-            best.setdefault(self.net.card.labels[index][0], float(raised[index]))  # two labels may have one name
-        return float(torch.cat(own).mean()), tuple(best.items())[:ARGUED]
+            name = self.net.card.labels[index][0]
+            if name not in names and len(best) < ARGUED:  # two labels may have one name
+                best[index] = float(raised[index])
+            names.add(name)
+        return float(torch.cat(own).mean()), best
 
     def _copies(self, images: Image, maps: Tensor, amounts: Tensor) -> tuple[float, ...]:
         """Return the label's evidence on grey with 0 to `COPIES` copies of the place where the part is strongest."""
@@ -226,16 +230,24 @@ def verdict(label: str, parts: Sequence[Part], pictures: int) -> list[str]:
                 f"Without part {number}, {label} comes first in {each.without:.0%} of {them} instead of "
                 f"{each.whole:.0%}."
             )
-        if each.effect >= NOTABLE and label not in [name for name, _ in each.argues]:
-            names = ", ".join(name for name, _ in each.argues[:-1])
+        if each.imagined >= FIRES:
             told.append(
-                f"Part {number} raises the logit of {label} by {each.effect:.1f}, but argues more for {names} and "
-                f"{each.argues[-1][0]}: it comes along."
+                f"Part {number}, imagined alone, is taken for {label} with {each.imagined:.0%}: see whether its "
+                f"picture shows {label} at all."
+            )
+        if each.effect >= NOTABLE and not each.own:
+            *names, last = (name for name, _ in each.argues)
+            told.append(
+                f"Part {number} raises the logit of {label} by {each.effect:.1f}, but argues more for "
+                f"{', '.join(names)} and {last}: it comes along."
             )
         if each.counts:
             told.append(f"Part {number} counts: each of three pasted copies raises the logit of {label} further.")
     if not any(each.fires or each.needed for _, each in small):
-        told.append(f"No part alone fires {label}, and none is needed by itself: the network looks for the whole.")
+        told.append(
+            f"No part of the pictures alone fires {label}, and none is needed by itself: the network looks for the "
+            "whole."
+        )
         if known := [each for each in small if each[1].keeps > 0]:
             number, best = max(known, key=lambda each: each[1].keeps)
             told.append(f"Part {number} alone keeps the most of its logit: {min(1.0, best.keeps):.0%}.")

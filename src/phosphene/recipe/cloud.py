@@ -6,9 +6,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from phosphene.recipe.base import Model, NetUsed, NetworkRecipe, PhotoOrNoise
+from phosphene.recipe.base import Model, NetworkRecipe, PhotoOrNoise
 from phosphene.recipe.fields import Headroom, Jitter, NaturalColour, Rate, SizeField, StepSize
-from phosphene.recipe.settings import meant
 
 
 class CloudSettings(Model):
@@ -34,9 +33,6 @@ class CloudSettings(Model):
 class _CloudBase(NetworkRecipe):
     kind: Literal["cloud"] = "cloud"
     source: PhotoOrNoise
-    net: Annotated[NetUsed, meant("the name of a net"), Field(description="The network, by name.")] = NetUsed(
-        name="lite-clean"
-    )
     size: SizeField = Field(512, description="Size of the picture: its longest side, or WIDTHxHEIGHT.")
 
 
