@@ -39,6 +39,15 @@ UNPLUG = """() => {
     window.cameras.forEach((each) => each.dispatchEvent(new Event("ended")));
 }"""
 
+DENY = """() => {
+    const open = navigator.mediaDevices.getUserMedia.bind(navigator.mediaDevices);
+    const problems = ["NotAllowedError", "NotFoundError"];
+    navigator.mediaDevices.getUserMedia = async (wanted) => {
+        if (problems.length) throw new DOMException("", problems.shift());
+        return open(wanted);
+    };
+}"""
+
 WATCH_CAMERAS = """
     window.locks = [];
     const request = navigator.wakeLock.request.bind(navigator.wakeLock);
@@ -251,7 +260,12 @@ def test_a_clip_and_noise_and_a_word_begin_too(page: Page, studio: list[Program]
 
 def test_the_camera_is_seen_dreamt_and_taught(page: Page) -> None:
     page.set_viewport_size(PHONE)  # type: ignore[arg-type]
+    page.evaluate(DENY)
     page.goto(page.url.split("#")[0] + "#/camera")
+    alert = page.locator(".camera [role=alert]")
+    expect(alert).to_contain_text("allow the camera for this page")
+    expect(alert).to_contain_text("none is connected")  # five seconds later
+    expect(alert).to_have_count(0)
     page.wait_for_selector(".seen strong")
     expect(page.locator(".camera canvas")).to_have_attribute("width", "320")  # it has dreamt
     assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]

@@ -307,7 +307,7 @@ def test_the_server_itself_is_small(studio: Program) -> None:
     if not status.exists():
         pytest.skip("only Linux tells how much memory another process has")
     (line,) = [each for each in status.read_text().splitlines() if each.startswith("VmHWM")]
-    assert int(line.split()[1]) < 300_000  # kilobytes
+    assert int(line.split()[1]) < 150_000  # kilobytes: it does without torch, which alone takes 200,000
 
 
 def test_a_killed_studio_goes_on_to_the_same_bytes(tmp_path: Path, photo: Path) -> None:

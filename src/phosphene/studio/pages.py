@@ -32,7 +32,7 @@ def static_files() -> dict[str, StaticFile]:
     """Read the files that belong to the page once, by name, so that no request can name any other."""
     root = Path(str(resources.files("phosphene.studio") / "static"))
     files = {path.relative_to(root).as_posix(): _read(path) for path in sorted(root.rglob("*")) if path.is_file()}
-    viewer = Path(str(resources.files("phosphene.media.image") / "deepzoom" / VIEWER))
+    viewer = Path(str(resources.files("phosphene.media") / "image" / "deepzoom" / VIEWER))
     return {**files, f"vendor/{VIEWER}": _read(viewer)}
 
 

@@ -11,9 +11,6 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from phosphene.errors import OutputError, SettingError, UnknownNameError
 from phosphene.kinds import KINDS
-from phosphene.objectives.base import Scaled
-from phosphene.objectives.expr import parse
-from phosphene.objectives.masked import Masked, masked_parts
 from phosphene.objectives.name import spread
 from phosphene.recipe import (
     BaseRecipe,
@@ -137,6 +134,9 @@ def _fixed(schema: type[BaseRecipe], request: NewJob, records: Records, folder: 
 
 def _target(request: NewJob, records: Records) -> str:
     """Return the target of a dream in parts; what `settings` ask for holds everywhere."""
+    from phosphene.objectives.expr import parse  # with torch, which the server does without until somebody needs it
+    from phosphene.objectives.masked import Masked
+
     everywhere = request.settings.get("target")
     masked = []
     for part in request.parts:
@@ -152,6 +152,10 @@ def _parts(recipe: BaseRecipe, records: Records) -> tuple[str | None, list[dict[
     target = getattr(recipe, "target", None)
     if recipe.kind != "dream" or target is None or "masked" not in target:
         return target, []
+    from phosphene.objectives.base import Scaled
+    from phosphene.objectives.expr import parse
+    from phosphene.objectives.masked import masked_parts
+
     everywhere, masked = None, []
     for part in masked_parts(parse(target)):
         text = str(part.objective) if part.strength == 1 else str(Scaled(part.strength, part.objective))

@@ -1,7 +1,7 @@
 // The camera: what it sees, live, and the dream on it; it asks what it does not know.
 
 import { html, useEffect, useRef, useState } from "./vendor/preact-htm.js";
-import { grab, pause } from "./frames.js";
+import { grab, openCamera, pause } from "./frames.js";
 import { ask } from "./server.js";
 import { attempt, edit, show, state, useStudio } from "./store.js";
 
@@ -26,28 +26,8 @@ export function Camera() {
   asked.current = { net: card.name, target: target || standard, dreams };
 
   useEffect(() => {
-    let gone = false, stream = null;
-    const open = async () => {
-      while (!gone) {
-        try {
-          if (!navigator.mediaDevices) throw new Error("the browser gives the camera to HTTPS addresses and to this machine only");
-          stream = await navigator.mediaDevices.getUserMedia({ video: { width: 640, height: 480, facingMode: "environment" } });
-          video.current.srcObject = stream;
-          await video.current.play();
-          complain("");
-          turn(true);
-          await new Promise((ended) => stream.getVideoTracks()[0].addEventListener("ended", ended));
-          complain("The camera has stopped: tried again every 5 s.");
-        } catch (found) {
-          complain(`There is no picture of a camera (${found.message || found.name}): tried again every 5 s.`);
-        }
-        turn(false);
-        await pause(5000);
-      }
-    };
-    open();
     ask("GET", "camera/words").then(setWords, () => {});
-    return () => { gone = true; stream?.getTracks().forEach((each) => each.stop()); };
+    return openCamera(video.current, (why) => { complain(why); turn(!why); }, { facingMode: "environment" });
   }, []);
 
   useEffect(() => {

@@ -1,6 +1,6 @@
 // One full-screen page for a darkened room: a film or picture, while it is made and then for ever, or the camera's dream.
 
-import { grab, pause } from "./frames.js";
+import { grab, openCamera, pause } from "./frames.js";
 import { ask, follow } from "./server.js";
 
 const WIDE = 320, AGAIN = 5000;  // milliseconds until what failed is tried again
@@ -83,22 +83,6 @@ function showWork(id) {
   });
 }
 
-async function openCamera(video) {
-  for (;;) {
-    try {
-      const stream = await navigator.mediaDevices.getUserMedia({ video: { width: 640, height: 480 } });
-      video.srcObject = stream;
-      await video.play();
-      tell("");
-      await new Promise((ended) => stream.getVideoTracks()[0].addEventListener("ended", ended));
-    } catch (problem) {
-      tell(`There is no picture of a camera (${problem.message || problem.name}): tried again every 5 s.`);
-    }
-    video.srcObject = null;
-    await pause(AGAIN);
-  }
-}
-
 function presence(video) {  // whether somebody is there: what the camera shows has changed lately
   const canvas = Object.assign(document.createElement("canvas"), { width: 32, height: 24 });
   const context = canvas.getContext("2d", { willReadFrequently: true });
@@ -118,7 +102,7 @@ async function showCamera(pages) {
   const video = Object.assign(document.createElement("video"), { muted: true, playsInline: true });
   const canvas = document.createElement("canvas");
   appear(canvas);
-  openCamera(video);
+  openCamera(video, tell);
   const somebody = presence(video);
   let leaf = null, begun = 0;
   for (;;) {

@@ -151,7 +151,7 @@ function Viewer({ job, close, go }) {
           <button onClick=${() => remove(job, close)}>Delete</button></div>
         <${Changed} job=${job} />
         <details><summary>Recipe</summary><pre tabindex="0">${whole ? JSON.stringify(whole.recipe, null, 1) : ""}</pre></details>
-        <p class="small soft">Arrow keys go to the next and the last one, Delete deletes, Escape closes.</p>
+        <p class="small soft">Arrow keys go to the next and the previous result, Delete deletes, Escape closes.</p>
       </aside>
     </div></dialog>`;
 }
