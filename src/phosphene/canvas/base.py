@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from phosphene.resampling import resize
 from phosphene.types import Image, Size
+from phosphene.vjp import vjp
 
 MARGIN = 1 / 1024
 """How close to black and white `unsquash` allows an image to be: a quarter of an 8-bit step."""
@@ -51,11 +52,11 @@ class Canvas(nn.Module, ABC):
         with torch.enable_grad():
             image = self()
             parameters = list(self.parameters())
-            steps = torch.autograd.grad(image, parameters, gradient, retain_graph=True)
+            steps = vjp([image], parameters, [gradient], retain_graph=True)
             # J v is the derivative of J^T u in u, along v.
             u = torch.zeros_like(image, requires_grad=True)
-            transposed = torch.autograd.grad(image, parameters, u, create_graph=True)
-        return torch.autograd.grad(transposed, u, steps)[0]
+            transposed = vjp([image], parameters, [u], create_graph=True)
+        return vjp(transposed, [u], steps)[0]
 
     def moved(self, direction: Image, step_size: float) -> Canvas:
         """Return a canvas of this kind whose images have moved by `step_size` times `direction`, within [0, 1]."""

@@ -20,6 +20,7 @@ from torch.nn import functional as F
 from phosphene.canvas.base import Canvas
 from phosphene.errors import SettingError
 from phosphene.types import Image, Size
+from phosphene.vjp import vjp
 
 MOST_SECTORS = 24
 
@@ -77,7 +78,7 @@ class SymmetricCanvas(Canvas):
             pixels = torch.zeros_like(gradient, requires_grad=True)
             folded = self._fold(pixels)
         together = torch.stack((gradient, torch.ones_like(gradient)))
-        totals, counts = (torch.autograd.grad(folded, pixels, each, retain_graph=True)[0] for each in together)
+        totals, counts = (vjp([folded], [pixels], [each], retain_graph=True)[0] for each in together)
         mean = self._fold(totals) / self._fold(counts).clamp_min(0.5)
         return self.inner.uphill(mean)
 

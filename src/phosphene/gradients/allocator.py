@@ -130,7 +130,7 @@ def apart(watch: Watch = _nothing) -> Iterator[None]:
 
 
 def _set_apart(tensor: Tensor) -> Callable[[], Tensor]:
-    if tensor.device.type not in ("cpu", "meta") or isinstance(tensor, nn.Parameter) or tensor.nbytes < SMALL:
+    if tensor.device.type != "cpu" or isinstance(tensor, nn.Parameter) or tensor.nbytes < SMALL:
         kept = _let_go(tensor)
         return lambda: kept
     strides = torch.empty_like(tensor, device="meta").stride()  # dense, even if it is part of another
@@ -147,8 +147,6 @@ def _let_go(tensor: Tensor) -> Tensor:
 
 
 def _copied(tensor: Tensor, strides: tuple[int, ...]) -> Tensor:
-    if tensor.device.type == "meta":
-        return tensor.clone()
     place = torch.frombuffer(mmap(-1, tensor.nbytes), dtype=tensor.dtype)
     return place.as_strided(tensor.shape, strides).copy_(tensor)
 

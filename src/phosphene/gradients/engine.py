@@ -17,7 +17,7 @@ from functools import cached_property, lru_cache
 from typing import Literal
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional as F
 
 from phosphene.errors import SettingError
@@ -30,6 +30,12 @@ from phosphene.nets.base import Net
 from phosphene.nets.receptive import Field
 from phosphene.objectives.base import Objective
 from phosphene.types import Image, Scores, Size
+
+MEASURED_SIDE = 128
+"""Side in pixels of the canvas on which memory is measured; bytes per pixel hardly differ on larger ones."""
+
+MOST_BYTES = 24_000
+"""More bytes per pixel than any network holds: where a canvas is within the budget even so, nothing is measured."""
 
 
 class Engine:
@@ -88,7 +94,6 @@ class Engine:
                 setting="tile",
                 value=tile,
             )
-        self._shape_net = _shape_of(self.net)
         self._shapes = lru_cache(maxsize=64)(self._probe_shapes)
 
     def __call__(self, image: Image, weight: Tensor | None = None) -> tuple[Scores, Image]:
@@ -127,6 +132,10 @@ class Engine:
     def traversal(self, size: Size, count: int = 1) -> Traversal:
         """Return how a batch of `count` canvases of `size` is gone through within the memory budget."""
         field = self._field()
+        if field is None:
+            return Traversal(0)
+        if self.tile == "auto" and size[0] * size[1] * count * MOST_BYTES <= self.plan.budget:
+            return Traversal(0, slack=self.plan.min_slack)
         return self.plan.traversal(
             size, count, field, self._footprint, tile=self.tile, halo=self.halo, linear=self._linear
         )
@@ -192,7 +201,7 @@ class Engine:
 
     def terms(self, size: Size) -> list[tiled.Term]:
         """Return the objective's terms on a canvas of `size`, class scores as functions of the layer they pool."""
-        card, shapes = self.net.card, self._shapes(size)
+        card, shapes = self.net.card, self._positions(size)
         found = []
         for coefficient, leaf in self.objective.terms():
             pooled = leaf.layer == card.classes
@@ -208,7 +217,7 @@ class Engine:
         """
         return float(math.prod(image.shape[1:])) if self.dtype == torch.float16 else 1.0
 
-    # Facts about the network that are found without running it.
+    # Facts about the network, found once and on small canvases.
 
     @cached_property
     def _spatial_layers(self) -> list[str]:
@@ -234,11 +243,22 @@ class Engine:
         after = max(field.after for field in known)
         return Field(start, stride + after - start, stride, shift)
 
+    def _positions(self, size: Size) -> dict[str, Size]:
+        """Return each layer's positions on a canvas of `size`: those on a small one, and one more for every stride."""
+        step = math.lcm(*map(self._stride, self._spatial_layers))
+        steps = [max(0, side - self._least_side) // step for side in size]
+        small = self._shapes((size[0] - steps[0] * step, size[1] - steps[1] * step))
+        more = {name: step // self._stride(name) for name in self._spatial_layers}
+        return {
+            name: (rows + steps[0] * more[name], columns + steps[1] * more[name])
+            for name, (rows, columns) in small.items()
+        }
+
     def _probe_shapes(self, size: Size) -> dict[str, Size]:
-        """Return each layer's positions for a canvas of `size`, found on the meta device without computing."""
-        image = torch.empty(1, self.net.card.input.channels, *size, device="meta")
+        """Return each layer's positions on a canvas of `size`, which the network is run on."""
+        image = torch.zeros(1, self.net.card.input.channels, *size, device=self.device)
         with torch.no_grad():
-            activations = self._shape_net(image, self._spatial_layers)
+            activations = self.net(image, self._spatial_layers)
         return {name: (each.shape[-2], each.shape[-1]) for name, each in activations.items()}
 
     @cached_property
@@ -257,7 +277,7 @@ class Engine:
 
     @cached_property
     def _footprint(self) -> Footprint:
-        return footprint(self._shape_net, self._spatial_layers, max(256, self._least_side))
+        return footprint(self.net, self._spatial_layers, max(MEASURED_SIDE, self._least_side))
 
     @property
     def _linear(self) -> bool:
@@ -278,18 +298,6 @@ def prepared(net: Net, dtype: torch.dtype) -> Net:
 
 def _is_channels_last(weight: Tensor) -> bool:
     return weight.dim() != 4 or weight.is_contiguous(memory_format=torch.channels_last)
-
-
-def _shape_of(net: Net) -> Net:
-    """Return the network without its weights, on the meta device."""
-    weights = {id(each): each for each in [*net.parameters(), *net.buffers()]}
-    memo = {key: _like(each) for key, each in weights.items()}
-    return copy.deepcopy(net, memo)
-
-
-def _like(weight: Tensor) -> Tensor:
-    empty = torch.empty_like(weight, device="meta")
-    return nn.Parameter(empty, requires_grad=False) if isinstance(weight, nn.Parameter) else empty
 
 
 def _crop(image: Tensor, tile: Tile) -> Tensor:

@@ -1,4 +1,4 @@
-"""Measures the memory that a step will hold, on the meta device, where nothing is computed."""
+"""Measures the memory that a step will hold, by a step on a small canvas."""
 
 from __future__ import annotations
 
@@ -28,8 +28,13 @@ class Footprint:
 
 
 def footprint(net: Net, layers: Collection[str], side: int) -> Footprint:
-    """Measure what a step towards `layers` holds on a canvas of `side` x `side` pixels; `net` is on the meta device."""
-    image = torch.empty(1, net.card.input.channels, side, side, device="meta", requires_grad=True)
+    """Measure what a step towards `layers` holds on a canvas of `side` x `side` pixels.
+
+    The meta device, where nothing is computed, would cost more: its first operation imports PyTorch's compiler, which
+    takes some seconds, and it does not know which way a convolution goes.
+    """
+    device = next(net.parameters()).device
+    image = torch.zeros(1, net.card.input.channels, side, side, device=device, requires_grad=True)
     with torch.enable_grad():
         _back(net(image, layers), image)  # what is computed only once, such as flipped weights, is there afterwards
         with _Ledger() as ledger:
@@ -47,6 +52,10 @@ def _back(activations: Mapping[str, Tensor], image: Tensor) -> None:
 
 class _Ledger(TorchDispatchMode):
     """Keeps account of the tensors that are made while it is entered, and not yet gone."""
+
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        return False  # nothing is compiled here, and importing the compiler only to skip it takes seconds
 
     def __init__(self) -> None:
         super().__init__()

@@ -54,7 +54,7 @@ class MemoryPlan:
         self,
         size: Size,
         count: int,
-        field: Field | None,
+        field: Field,
         footprint: Footprint,
         *,
         tile: int | str = "auto",
@@ -64,14 +64,12 @@ class MemoryPlan:
         """Return how `count` canvases of `size` are gone through.
 
         Args:
-            field: the receptive field of all layers together; None if one of them sees the whole canvas.
+            field: the receptive field of all layers together.
             footprint: bytes that the network holds per pixel.
             tile: the side in pixels that a tile owns; 0 for never, "auto" to stay within the budget.
             halo: pixels seen beyond a tile on each side; None for the receptive field's reach.
             linear: whether the objective is linear in its sums, so that no tile needs to be kept.
         """
-        if field is None:
-            return Traversal(0)
         pixels = size[0] * size[1] * count
         needed, kept = pixels * footprint.peak, pixels * self.overlap * footprint.kept
         if tile == 0 or (needed <= self.budget if tile == "auto" else int(tile) >= max(size)):

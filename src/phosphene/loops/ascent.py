@@ -23,6 +23,7 @@ from phosphene.loops.step import State, Step, number
 from phosphene.resampling import resize
 from phosphene.transforms import Transform
 from phosphene.types import Image, Scores, Size
+from phosphene.vjp import vjp
 
 
 @dataclass(frozen=True)
@@ -61,7 +62,7 @@ class Ascent:
         image = self.canvas()
         scores, direction = look(image.detach())
         parameters = [optimizer.parameter for optimizer in self._optimizers.values()]
-        gradients = torch.autograd.grad(image, parameters, direction)
+        gradients = vjp([image], parameters, [direction])
         for optimizer, gradient in zip(self._optimizers.values(), gradients, strict=True):
             optimizer.step(gradient, rate)
         self.canvas.settle()
@@ -172,7 +173,7 @@ def gradient_through(engine: Engine, image: Image, transform: Transform) -> tupl
     leaf = image.detach().requires_grad_()
     seen = transform(leaf)
     scores, direction = engine(seen.detach())
-    (gradient,) = torch.autograd.grad(seen, leaf, direction)
+    (gradient,) = vjp([seen], [leaf], [direction])
     return scores, gradient
 
 

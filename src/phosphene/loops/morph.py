@@ -40,6 +40,7 @@ from phosphene.recipe.keyframes import at, read_track, smoothstep
 from phosphene.recipe.stills import ImagineSettings
 from phosphene.resampling import resize
 from phosphene.types import Activations, Image, Scores, Size
+from phosphene.vjp import vjp
 
 Ideas = tuple[Objective, ...]
 
@@ -262,7 +263,7 @@ class _Imagining:
             each, direction = self._ensemble(image, stage.looks, rng)
             smoothing = curvature(image.detach())
             direction = composed(direction, smoothing, smooth=stage.smooth, focus=self._focus, calm=self._calm)
-            own += torch.autograd.grad(image, pictures.spectrum, direction)
+            own += vjp([image], [pictures.spectrum], [direction])
             scores.append(each)
         gradient = torch.cat(own)
         return torch.cat(scores), torch.cat((gradient.mean(dim=0, keepdim=True), gradient))

@@ -21,6 +21,9 @@ TRIALS = 3
 SLOW = 0.2
 """Seconds beyond which a trial is long enough."""
 
+SHORT = 10.0
+"""Seconds of work that need not be known better; a small canvas, which is slower per pixel, says at most that."""
+
 BESIDES = 1.25
 """All of the work, per time in the network: canvases, resizing, shaping of gradients (measured: 1.1 to 1.4)."""
 
@@ -54,7 +57,7 @@ def seconds(net: Net, load: Load) -> float:
     side = net.card.input.size
     _step(net, load, (side, side))  # loads libraries, and compiles kernels
     taken = _step(net, load, (side, side))
-    if side < TRIAL_SIDE and taken < SLOW:
+    if side < TRIAL_SIDE and taken < SLOW and load.pixels * taken / side**2 > SHORT:
         side = TRIAL_SIDE
         taken = min(_step(net, load, (side, side)) for _ in range(TRIALS))
     return load.pixels * taken / side**2 * BESIDES

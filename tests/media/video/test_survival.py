@@ -323,9 +323,9 @@ def test_memory_is_flat(ram: Path) -> None:
         "            if film.due: film.checkpoint(b'')\n"
         "        film.finish()\n"
         "    assert sum(1 for _ in open_clip(Path(sys.argv[1]) / name).frames()) == count\n"
-        "work('a.mp4', 200)\n"
+        "work('a.mp4', 100)\n"
         "before = resident()\n"
-        "work('b.mp4', 1000)\n"
-        "assert resident() - before < 12_000, (before, resident())\n"
+        "work('b.mp4', 400)\n"
+        "assert resident() - before < 6_000, (before, resident())\n"
     )
     subprocess.run([sys.executable, "-c", code, str(ram)], check=True)

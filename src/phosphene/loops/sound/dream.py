@@ -30,6 +30,7 @@ from phosphene.loops.sound import patch as patches
 from phosphene.loops.sound.listener import Listener
 from phosphene.loops.step import Frame, State, Step, number
 from phosphene.recipe.sounds import SoundSettings
+from phosphene.vjp import vjp
 
 STRETCH, OVERLAP = 8.0, 0.5
 """Seconds of a stretch, and of its overlap with the next."""
@@ -335,7 +336,7 @@ def _stretch(
         wave = base + canvas()
         scores, direction = listener.direction(wave, middle, rng)
         parameters = [optimizer.parameter for optimizer in optimizers.values()]
-        gradients = torch.autograd.grad(wave, parameters, direction)
+        gradients = vjp([wave], parameters, [direction])
         rate = settings.step_size * cosine(step / settings.steps, LAST_RATE)
         for optimizer, gradient in zip(optimizers.values(), gradients, strict=True):
             optimizer.step(gradient, rate)
