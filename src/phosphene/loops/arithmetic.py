@@ -10,6 +10,7 @@ from abc import ABC, abstractmethod
 
 import torch
 from torch import Tensor, nn
+from torch.optim.adam import adam
 
 from phosphene.loops.step import State, number
 from phosphene.rng import fold_in
@@ -73,35 +74,43 @@ class Arithmetic:
 
 
 class Adam(Optimizer):
-    """`torch.optim.Adam`, uphill, with a rate for each step (Kingma and Ba, ICLR 2015)."""
+    """Adam, uphill, with a rate for each step (Kingma and Ba, ICLR 2015).
+
+    PyTorch's function, not its class, which imports PyTorch's compiler: that takes seconds.
+    """
 
     def __init__(self, parameter: nn.Parameter, betas: tuple[float, float]) -> None:
         self.parameter = parameter
-        # With the smallest epsilon, a scaled objective takes the same steps.
-        self._adam = torch.optim.Adam([parameter], lr=1.0, betas=betas, eps=TINY, maximize=True)
+        self._betas = betas
+        self._steps = torch.zeros(())
+        self._mean, self._square = torch.zeros_like(parameter), torch.zeros_like(parameter)
 
+    @torch.no_grad()
     def step(self, gradient: Tensor, rate: float | Tensor) -> None:
-        before = self.parameter.detach().clone()
-        self.parameter.grad = gradient
-        self._adam.step()
-        self.parameter.grad = None
-        with torch.no_grad():  # Adam itself takes one rate for the whole parameter
-            self.parameter.copy_(before.lerp(self.parameter, rate))
+        moved = self.parameter.clone()
+        adam(
+            [moved],
+            [gradient],
+            [self._mean],
+            [self._square],
+            [],
+            [self._steps],
+            foreach=False,
+            has_complex=moved.is_complex(),
+            amsgrad=False,
+            beta1=self._betas[0],
+            beta2=self._betas[1],
+            lr=1.0,
+            weight_decay=0.0,
+            eps=TINY,  # so that a scaled objective takes the same steps
+            maximize=True,
+        )
+        self.parameter.lerp_(moved, rate)  # Adam itself takes one rate for the whole parameter
 
     def state(self) -> State:
-        kept = self._adam.state[self.parameter]
-        if not kept:
-            zeros = torch.zeros_like(self.parameter)
-            return {"steps": number(0), "mean": zeros, "square": zeros}
-        return {
-            "steps": number(int(kept["step"])),
-            "mean": kept["exp_avg"].clone(),
-            "square": kept["exp_avg_sq"].clone(),
-        }
+        return {"steps": number(int(self._steps)), "mean": self._mean.clone(), "square": self._square.clone()}
 
     def resume(self, state: State) -> None:
-        self._adam.state[self.parameter] = {
-            "step": state["steps"].float(),
-            "exp_avg": state["mean"].to(self.parameter.device, copy=True),
-            "exp_avg_sq": state["square"].to(self.parameter.device, copy=True),
-        }
+        self._steps = state["steps"].float()
+        self._mean = state["mean"].to(self.parameter.device, copy=True)
+        self._square = state["square"].to(self.parameter.device, copy=True)
