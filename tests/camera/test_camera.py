@@ -30,6 +30,7 @@ from phosphene.camera.things import LIKE, Things, features_of
 from phosphene.cli.root import phosphene
 from phosphene.errors import SettingError, WeightsError
 from phosphene.nets.base import Net
+from phosphene.nets.weights.vector import read_vector
 from phosphene.nets.weights.words import pack_words, read_words
 from tests.tinynet import tiny_net
 
@@ -250,7 +251,15 @@ def test_a_film_is_a_camera_on_the_command_line(film: Path, tmp_path: Path) -> N
     assert run([str(film), "--learn", "my cup", "--known", things]).output == "my cup: 5 views\n"
     assert (tmp_path / "victim").read_text() == "precious"
     assert '"my cup"' in run([str(film), "--known", things, "--json"]).output
+    cup = tmp_path / "my cup.safetensors"
+    written = ["--direction", "my cup", "--known", things, "-o", str(cup)]
+    assert run(written).output == f"direction({cup}, head)\n"
+    vector, _ = read_vector(cup)
+    assert vector.norm() > 0
+    assert run(written).stderr.endswith("is there already: choose another name\n")
     assert run(["--forget", "my cup", "--known", things]).exit_code == 0
+    cup.unlink()
+    assert run(written).stderr == "Error: it was not taught 'my cup'\n"
     assert read_words(Path(things)) == {}
     missing = run(["nothing.avi"])
     assert missing.stderr.startswith("nothing.avi is no film")

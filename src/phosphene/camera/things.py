@@ -83,14 +83,22 @@ def layer_of(net: Net) -> str:
     return [name for name, each in net.card.layers.items() if each.receptive and each.name == name][-1]
 
 
-def direction_of(known: Float[Tensor, " c"], net: Net) -> Float[Tensor, " c"]:
-    """Return the direction in the layer `layer_of(net)` along which a thing that it knows is more like itself.
+def direction_of(things: Things, word: str, net: Net) -> tuple[Float[Tensor, " c"], str]:
+    """Return the direction along which a thing that was taught is more like itself, and the layer that it is in.
 
-    The target `direction(FILE, LAYER)` dreams it. `known` is the sum of the features of its views.
+    The target `direction(FILE, LAYER)` dreams it. Raise `SettingError` for an unknown word or another network.
     """
+    known = things.sums.get(word)
+    if known is None:
+        raise SettingError(f"it was not taught {word!r}", setting="word", value=word)
+    layer = layer_of(net)
+    if len(known) != net.card.layer(layer).channels:
+        raise SettingError(
+            f"{word!r} was learnt with another network than {net.card.name}", setting="net", value=net.card.name
+        )
     unit = F.normalize(known, dim=0)
-    statistics = net.card.layers[layer_of(net)].statistics
-    return unit if statistics is None else unit * inverse_variance(statistics).to(unit).sqrt()
+    statistics = net.card.layers[layer].statistics
+    return unit if statistics is None else unit * inverse_variance(statistics).to(unit).sqrt(), layer
 
 
 @torch.no_grad()

@@ -17,6 +17,7 @@ from phosphene import nets
 from phosphene.camera import choice
 from phosphene.cli import options
 from phosphene.cli.root import Command, printable
+from phosphene.errors import OutputError
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -36,6 +37,8 @@ if TYPE_CHECKING:
 @click.option("--learn", metavar="WORD", help="Teach it this word for what the source shows, into --known.")
 @click.option("--views", type=click.IntRange(1, 100), default=5, show_default=True, help="Views for --learn.")
 @click.option("--forget", metavar="WORD", help="Forget a word of --known, and end.")
+@click.option("--direction", metavar="WORD", help="Write a word of --known as a target to dream, into -o, and end.")
+@click.option("-o", "--output", type=options.PATH, metavar="FILE", help="Where --direction writes (.safetensors).")
 @click.option("--frames", type=click.IntRange(min=1), help="End after this many frames.")
 @click.option("--every", type=click.IntRange(min=1), default=1, show_default=True, help="Use every Nth frame.")
 @click.option("--live", is_flag=True, help="Play a film at its own speed, as a camera does: late frames are skipped.")
@@ -50,6 +53,8 @@ def camera(
     learn: str | None,
     views: int,
     forget: str | None,
+    direction: str | None,
+    output: Path | None,
     frames: int | None,
     every: int,
     live: bool,
@@ -62,6 +67,7 @@ def camera(
       phosphene camera rtsp://garden.local/stream --target block12 --diary seen/
       phosphene camera cup.mp4 --learn "my cup" --known things.safetensors
       phosphene camera --known things.safetensors
+      phosphene camera --known things.safetensors --direction "my cup" -o cup.safetensors
 
     SOURCE is a device's number, the address of a stream, or a film; a camera that is missing or dies is tried again
     every 5 s. A line is printed whenever what is seen changes. The studio has a camera page, for the browser's own.
@@ -69,10 +75,15 @@ def camera(
     from phosphene.camera.capture import has_end
     from phosphene.camera.capture import views as views_of
 
-    words = _words(known, learn, forget)
+    if (output is None) is not (direction is None):
+        raise click.UsageError("--direction WORD and -o FILE belong together.")
+    words = _words(known, learn, forget, direction)
     if forget is not None:
         words.forget(forget)
         _keep(words, known)
+        return
+    if direction is not None and output is not None:
+        click.echo(printable(_write_direction(words, direction, output, nets.load(see_net))))
         return
     seen = (each for each in views_of(source, paced=live) if each.image is None or each.index % every == 0)
     if learn is not None:
@@ -185,13 +196,28 @@ class _Rate:
         return "" if self.number < 2 else f" ({(self.number - 1) / max(1e-9, self._last - self._first):.1f} a second)"
 
 
-def _words(known: Path | None, learn: str | None, forget: str | None) -> Things:
+def _words(known: Path | None, learn: str | None, forget: str | None, direction: str | None) -> Things:
     from phosphene.camera.things import Things
     from phosphene.nets.weights.words import read_words
 
-    if (learn is not None or forget is not None) and known is None:
-        raise click.UsageError("--learn and --forget need --known FILE, where words are kept.")
+    if known is None and not (learn is forget is direction is None):
+        raise click.UsageError("--learn, --forget and --direction need --known FILE, where words are kept.")
     return Things(read_words(known) if known is not None and (known.exists() or learn is None) else {})
+
+
+def _write_direction(words: Things, word: str, path: Path, net: Net) -> str:
+    """Write the direction of a word to `path`; return the target that dreams it."""
+    from phosphene.camera.things import direction_of
+    from phosphene.media import atomic
+    from phosphene.nets.weights.vector import pack_vector
+    from phosphene.objectives.name import write_path
+
+    if path.exists():
+        raise OutputError(f"{path} is there already: choose another name", path=path)
+    vector, layer = direction_of(words, word, net)
+    with atomic.replacing(path) as file:
+        file.write(pack_vector(vector, layer))
+    return f"direction({write_path(path.as_posix())}, {layer})"
 
 
 def _keep(words: Things, known: Path | None) -> None:

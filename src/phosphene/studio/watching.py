@@ -16,7 +16,7 @@ from PIL import Image as Pictures
 
 from phosphene import attribution, nets
 from phosphene.camera.live import LiveDream
-from phosphene.camera.things import Things, direction_of, features_of, layer_of
+from phosphene.camera.things import Things, direction_of, features_of
 from phosphene.errors import ImageError, SettingError
 from phosphene.gradients.allocator import keep_memory
 from phosphene.media.atomic import replacing
@@ -109,13 +109,8 @@ class _Watcher(_Loaded):
 
     def target(self, word: str, net: str) -> dict[str, str]:
         """Write the direction of a thing that it knows; return the target that dreams it, and the file's hash."""
-        if word not in self._things.sums:
-            raise SettingError(f"it was not taught {word!r}", setting="word", value=word)
-        loaded = self.net(net)
-        layer = layer_of(loaded)
-        if len(self._things.sums[word]) != loaded.card.layer(layer).channels:
-            raise SettingError(f"{word!r} was learnt with another network than {net}", setting="net", value=net)
-        data = pack_vector(direction_of(self._things.sums[word], loaded), layer)
+        direction, layer = direction_of(self._things, word, self.net(net))
+        data = pack_vector(direction, layer)
         sha256 = hashlib.sha256(data).hexdigest()
         file = f"sources/{sha256}.safetensors"
         with replacing(self._folder.root / file) as written:
