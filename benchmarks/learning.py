@@ -90,7 +90,7 @@ def ours(folder: Path, width: int) -> Classifier:
     collection = open_dataset(folder)
     for store, _ in fill(collection, SIDE):  # noqa: B007
         pass
-    seen = pictures.Pictures(store, collection, 3, 0.1, 0)
+    seen = pictures.TrainingPictures(store, collection, 3, 0.1, 0)
     recipe = LearnRecipe(
         source=Dataset(), side=SIDE, width=width, epochs=1000, rate=1e-3, attack=LENGTH, attack_from=0.0
     )

@@ -185,6 +185,15 @@ CORE = {
 """The public names besides the kinds of work, their recipes, and the objectives with arguments."""
 
 
+def test_a_class_has_a_name_of_its_own() -> None:
+    where: dict[str, set[str]] = {}
+    for path in MODULES:
+        for node in ast.parse(path.read_text(encoding="utf-8")).body:
+            if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
+                where.setdefault(node.name, set()).add(NAMES[path])
+    assert {name: places for name, places in where.items() if len(places) > 1} == {}
+
+
 def test_public_names_are_few_and_there() -> None:
     from phosphene.kinds import KINDS
     from phosphene.objectives.function import functions

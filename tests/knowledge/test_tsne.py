@@ -20,7 +20,7 @@ def clusters(count: int = 90, dimensions: int = 8) -> torch.Tensor:
 
 def laid_out(points: torch.Tensor, perplexity: float, steps: int = 500) -> tuple[torch.Tensor, torch.Tensor]:
     joint = tsne.joint_probabilities(points, perplexity)
-    layout = tsne.Layout.of(tsne.principal_components(points, 2))
+    layout = tsne.TsneState.of(tsne.principal_components(points, 2))
     for _ in range(steps):
         layout.step(joint)
     return joint, layout.places

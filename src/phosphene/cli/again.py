@@ -27,7 +27,7 @@ from phosphene.kinds import KINDS
 @options.settings(*KINDS, defaults=False)
 @output.options(still=True, film=True, sound=True)
 def again(
-    file: Path, source: Path | None, look_in: tuple[Path, ...], fetch: bool, output: output.Output, **settings: Any
+    file: Path, source: Path | None, look_in: tuple[Path, ...], fetch: bool, output: output.Destination, **settings: Any
 ) -> None:
     """Render again from the recipe inside FILE, a picture or film that phosphene wrote, or a .json file.
 

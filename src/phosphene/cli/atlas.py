@@ -19,7 +19,7 @@ from phosphene.cli.root import Command
 )
 @options.settings("atlas", without=("net", "layer"))
 @output.options(page=True)
-def atlas(net: str, layer: str, photos: Path, output: output.Output, **settings: Any) -> None:
+def atlas(net: str, layer: str, photos: Path, output: output.Destination, **settings: Any) -> None:
     """Map everything that LAYER of NET tells apart: one page to zoom into, and one large picture.
 
     \b

@@ -15,7 +15,7 @@ from phosphene.cli.root import Command
 @click.argument("pictures", metavar="A B C", nargs=3, type=options.PATH)
 @options.settings("basins")
 @output.options(still=True)
-def basins(pictures: tuple[Path, Path, Path], output: output.Output, **settings: Any) -> None:
+def basins(pictures: tuple[Path, Path, Path], output: output.Destination, **settings: Any) -> None:
     """Iterate steps of dreaming on the plane between the pictures A, B and C, and show how fast its points settle.
 
     \b

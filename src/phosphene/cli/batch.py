@@ -16,7 +16,7 @@ from phosphene.cli.root import describe_error, printable, says_json
 from phosphene.errors import ImageError, OutputError, PhospheneError
 
 if TYPE_CHECKING:
-    from phosphene.cli.output import Output
+    from phosphene.cli.output import Destination
 
 SOUND = ".flac"
 PICTURES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".avif", ".gif"})
@@ -77,7 +77,7 @@ def place(photos: list[Path], folder: Path, name: str, suffix: str) -> dict[Path
     return places
 
 
-def run(kind: str, photos: list[Path], output: Output, suffix: str, **settings: Any) -> None:
+def run(kind: str, photos: list[Path], output: Destination, suffix: str, **settings: Any) -> None:
     """Do the work of `kind` on each photo, loading the network once, and print each result and a summary.
 
     Exits 1 if a photo failed. Results that are there already are skipped, unless --force replaces them.

@@ -22,7 +22,7 @@ SIDE = 384
 @options.settings("imagine", without=("target", "method"))
 @output.options(still=True)
 def caricature(
-    photo: Path, layer: str | None, inversion: bool, preset: str | None, output: output.Output, **settings: Any
+    photo: Path, layer: str | None, inversion: bool, preset: str | None, output: output.Destination, **settings: Any
 ) -> None:
     """Draw what a layer takes PHOTO to be, exaggerated, each thing in its place.
 

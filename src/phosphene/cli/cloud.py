@@ -16,7 +16,7 @@ from phosphene.cli.root import Command
 @options.noise
 @options.settings("cloud")
 @output.options(still=True, film=True)
-def cloud(photo: tuple[Path, ...], noise: Any, output: output.Output, **settings: Any) -> None:
+def cloud(photo: tuple[Path, ...], noise: Any, output: output.Destination, **settings: Any) -> None:
     """See things in PHOTO, as people do in clouds: what each region looks like most grows there.
 
     \b

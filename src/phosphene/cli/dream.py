@@ -17,7 +17,9 @@ from phosphene.cli.root import Command
 @options.noise
 @options.settings("dream", "dream-sound")
 @output.options(still=True, sound=True)
-def dream(photos: tuple[Path, ...], noise: Any, preset: str | None, output: output.Output, **settings: Any) -> None:
+def dream(
+    photos: tuple[Path, ...], noise: Any, preset: str | None, output: output.Destination, **settings: Any
+) -> None:
     """Dream on PHOTO: bring out what a network sees in it, at all sizes from large shapes to fine detail.
 
     PHOTO may be a sound: then what a network hears in it is brought out.

@@ -16,7 +16,7 @@ from phosphene.cli.root import Command
 @options.noise
 @options.settings("explain")
 @output.options(page=True)
-def explain(photo: tuple[Path, ...], noise: Any, output: output.Output, **settings: Any) -> None:
+def explain(photo: tuple[Path, ...], noise: Any, output: output.Destination, **settings: Any) -> None:
     """Explain to pupils how a network dreams on PHOTO, as a page that needs no network.
 
     \b

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import click
 
-from phosphene.cli.output import STDOUT, Output
+from phosphene.cli.output import STDOUT, Destination
 from phosphene.cli.root import INTERRUPTED, is_quiet, keep_on_interrupt, printable, says_json
 from phosphene.errors import PhospheneError, SettingError
 from phosphene.media.image import write_image
@@ -40,7 +40,12 @@ ASK, ASK_OF_FILES = 24 * 3600.0, 3600.0
 
 
 def follow(
-    job: Job, output: Output, stem: str, source: Path | None = None, alike: int = 1, on_event: OnEvent | None = None
+    job: Job,
+    output: Destination,
+    stem: str,
+    source: Path | None = None,
+    alike: int = 1,
+    on_event: OnEvent | None = None,
 ) -> None:
     """Do the work of `job`, write the result, and print where it is.
 
@@ -69,7 +74,9 @@ def follow(
             click.echo(printable(str(each)))
 
 
-def _make(job: Job, output: Output, stem: str, source: Path | None, alike: int, on_event: OnEvent | None) -> list[Path]:
+def _make(
+    job: Job, output: Destination, stem: str, source: Path | None, alike: int, on_event: OnEvent | None
+) -> list[Path]:
     """Do the work, and return the files that were written."""
     with _progress() as show:
         for event in job.prepare():

@@ -15,7 +15,7 @@ from phosphene.cli.root import Command
 @click.argument("machine", type=options.PATH)
 @options.settings("gibbs", without=("net",))
 @output.options(still=True, film=True)
-def gibbs(machine: Path, output: output.Output, **settings: Any) -> None:
+def gibbs(machine: Path, output: output.Destination, **settings: Any) -> None:
     """Let a Boltzmann machine dream: MACHINE is a .rbm file that learn --model rbm has written.
 
     \b

@@ -16,7 +16,7 @@ from phosphene.cli.root import Command
 @options.workers
 @options.settings("imagine", "imagine-sound", without=("target",))
 @output.options(still=True, sound=True)
-def imagine(words: tuple[str, ...], preset: str | None, output: output.Output, **settings: Any) -> None:
+def imagine(words: tuple[str, ...], preset: str | None, output: output.Destination, **settings: Any) -> None:
     """Make a picture of what TEXT stands for in the network: a label, a layer, a channel, or a sum of them.
 
     \b

@@ -14,7 +14,7 @@ from phosphene.cli.root import Command
 @click.argument("formula")
 @options.settings("iterate", without=("formula",))
 @output.options(still=True, film=True)
-def iterate(formula: str, output: output.Output, **settings: Any) -> None:
+def iterate(formula: str, output: output.Destination, **settings: Any) -> None:
     """Make a picture, or a film, of a function of the plane that is applied again and again.
 
     \b

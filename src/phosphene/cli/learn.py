@@ -47,7 +47,7 @@ def learn(
     film: Path | None,
     log: Path | None,
     plot: Path | None,
-    output: output.Output,
+    output: output.Destination,
     **settings: Any,
 ) -> None:
     """Train a network on DATASET, a folder with a folder of pictures for each class, or a CSV.

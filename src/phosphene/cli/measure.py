@@ -17,7 +17,7 @@ from phosphene.errors import OutputError, SettingError
 if TYPE_CHECKING:
     import numpy as np
 
-    from phosphene.measure.report import Report
+    from phosphene.measure.report import Measurements
 
 
 @click.command(cls=Command)
@@ -68,7 +68,7 @@ def measure(files: tuple[Path, ...], which: str, page: Path | None, frames: int,
         click.echo(printable(str(page)), err=as_json)
 
 
-Measured = list[tuple[float | None, "Report"]]
+Measured = list[tuple[float | None, "Measurements"]]
 """Times in seconds, None of a picture, and what was measured then."""
 
 
@@ -119,7 +119,7 @@ def _print(found: list[tuple[Path, Measured]]) -> None:
             show([_frame_row(time, report) for time, report in several], False)
 
 
-def _frame_row(time: float | None, report: Report) -> dict[str, Any]:
+def _frame_row(time: float | None, report: Measurements) -> dict[str, Any]:
     like = report.self_similarity
     return {
         "seconds": None if time is None else round(time, 2),

@@ -16,7 +16,7 @@ from phosphene.cli.root import Command
 @click.option("--from", "photos", type=options.PATH, metavar="FOLDER", help="Photos to show: a folder, or a CSV.")
 @options.settings("microscope", without=("net", "dataset"))
 @output.options(page=True)
-def microscope(net: str, photos: Path | None, output: output.Output, **settings: Any) -> None:
+def microscope(net: str, photos: Path | None, output: output.Destination, **settings: Any) -> None:
     """Show every channel of NET: what it looks for, what excites it, and what it argues for.
 
     \b

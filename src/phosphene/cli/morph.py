@@ -14,7 +14,7 @@ from phosphene.cli.root import Command
 @click.argument("ideas", nargs=-1, required=True)
 @options.settings("morph", "morph-sound")
 @output.options(film=True, sound=True)
-def morph(ideas: tuple[str, ...], output: output.Output, **settings: Any) -> None:
+def morph(ideas: tuple[str, ...], output: output.Destination, **settings: Any) -> None:
     """Turn one idea into the next: labels, layers, channels, or sums of them, two or more.
 
     \b

@@ -24,7 +24,7 @@ from phosphene.recipe.base import DEFAULT_NET
 from phosphene.recipe.presets import PRESETS
 
 if TYPE_CHECKING:
-    from phosphene.cli.output import Output
+    from phosphene.cli.output import Destination
     from phosphene.media.image import Photograph
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -150,7 +150,14 @@ def from_stdin() -> Photograph:
 
 
 def run(
-    what: object, source: object, output: Output, stem: str, path: Path | None, *, on_event: Any = None, **settings: Any
+    what: object,
+    source: object,
+    output: Destination,
+    stem: str,
+    path: Path | None,
+    *,
+    on_event: Any = None,
+    **settings: Any,
 ) -> None:
     """Build the job of a kind of work or of a recipe's file, and follow it to its end; `path` is its source's."""
     from phosphene.cli.follow import follow

@@ -26,7 +26,7 @@ _KEPT = ("path", "force", "fresh", "yes", "preview", "no_recipe", "depth", "film
 
 
 @dataclass(frozen=True)
-class Output:
+class Destination:
     """Where a result goes and how it is stored, and where a picture of the work so far is kept.
 
     Without `path`, the result is named after the work, with `stem`. `also` are more files of the same picture, and
@@ -130,7 +130,7 @@ def options(*, still: bool = False, film: bool = False, sound: bool = False, pag
                 format["also"] = tuple(also)
             if kept["film"]:
                 format["film"] = kept["film"]
-            output = Output(
+            output = Destination(
                 first, kept["preview"], suffix=suffix, also=tuple(also), film=kept["film"], format=format, **said
             )
             return command(*args, output=output, **given)

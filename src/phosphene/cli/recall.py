@@ -15,7 +15,7 @@ from phosphene.cli.root import Command
 @click.argument("run", type=options.PATH)
 @options.settings("recall")
 @output.options(film=True)
-def recall(run: Path, output: output.Output, **settings: Any) -> None:
+def recall(run: Path, output: output.Destination, **settings: Any) -> None:
     """Make the film of a network's learning from RUN, the folder NAME.run that learn left beside NAME.pt2.
 
     \b

@@ -18,7 +18,7 @@ from phosphene.cli.root import Command
 )
 @options.settings("report", without=("target", "dataset"))
 @output.options(page=True)
-def report(label: str, photos: Path | None, output: output.Output, **settings: Any) -> None:
+def report(label: str, photos: Path | None, output: output.Destination, **settings: Any) -> None:
     """Tell what LABEL really means to a network: what it is made of, and what each part does alone.
 
     \b

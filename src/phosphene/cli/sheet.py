@@ -21,7 +21,7 @@ from phosphene.cli.root import Command
     "captions. Can be given several times, for all combinations.",
 )
 @output.options(still=True)
-def sheet(targets: tuple[str, ...], vary: tuple[str, ...], output: output.Output, **settings: Any) -> None:
+def sheet(targets: tuple[str, ...], vary: tuple[str, ...], output: output.Destination, **settings: Any) -> None:
     """Make a picture of each of TARGETS, side by side: labels, layers, channels, or sums of them.
 
     \b

@@ -15,7 +15,7 @@ from phosphene.cli.root import Command
 @click.argument("clip", type=options.PATH)
 @options.settings("video")
 @output.options(film=True)
-def video(clip: Path, output: output.Output, **settings: Any) -> None:
+def video(clip: Path, output: output.Destination, **settings: Any) -> None:
     """Dream on CLIP without flicker: what is dreamt is carried along by the clip's own motion.
 
     \b

@@ -16,7 +16,7 @@ from phosphene.cli.root import Command
 @options.noise
 @options.settings("zoom")
 @output.options(film=True)
-def zoom(photo: Path | None, noise: Any, preset: str | None, output: output.Output, **settings: Any) -> None:
+def zoom(photo: Path | None, noise: Any, preset: str | None, output: output.Destination, **settings: Any) -> None:
     """Travel endlessly into PHOTO: each frame of the film dreams on the last one, moved.
 
     \b

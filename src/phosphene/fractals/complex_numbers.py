@@ -37,7 +37,7 @@ class Value:
 Terms = Mapping[int, Value]
 
 
-class Arithmetic:
+class ComplexArithmetic:
     """Arithmetic of values on a graph.
 
     Args:
@@ -354,4 +354,4 @@ class Arithmetic:
 
 
 FUNCTIONS = tuple("exp log sqrt sin cos tan sinh cosh tanh asin acos atan abs arg re im conj fold".split())  # noqa: SIM905
-"""Functions of one value that formulas may call; each is a method of `Arithmetic`."""
+"""Functions of one value that formulas may call; each is a method of `ComplexArithmetic`."""

@@ -16,7 +16,7 @@ import numpy as np
 
 from phosphene.fractals.formula import Formula
 from phosphene.fractals.graph import Graph
-from phosphene.fractals.program import Array, Machine, Program, Test, columns_of
+from phosphene.fractals.program import Array, FormulaProgram, Interpreter, Test, columns_of
 
 BLOCK = 32768
 """Points of a block: many enough that calls cost little beside their arithmetic, and few enough for the cache."""
@@ -94,7 +94,7 @@ class Iteration:
     `start` has the node of each state variable before the first application.
     """
 
-    program: Program
+    program: FormulaProgram
     start: Mapping[str, int]
     rules: Rules
     analytic: bool
@@ -121,7 +121,9 @@ def prepare(formula: Formula, rules: Rules) -> Iteration:
     if rules.trap is not None:
         tests.append(Test(_trap(formula, rules.trap), 1.0, above=True))
     columns = ("a", "b")
-    return Iteration(Program(graph, state, tests, columns, ("n",)), start, rules, formula.analytic, formula.counts)
+    return Iteration(
+        FormulaProgram(graph, state, tests, columns, ("n",)), start, rules, formula.analytic, formula.counts
+    )
 
 
 def _moved(graph: Graph, after: int, before: int) -> int:
@@ -154,7 +156,7 @@ def iterate(iteration: Iteration, a: Array, b: Array, stop: Callable[[], bool] =
     found = Found(len(a), tuple(program.state))
     left = Left(np.arange(len(a)), (state["x"], state["y"]), state)
     capacity = min(BLOCK, len(a))
-    machines = Machine(program, capacity, SHORT_CHUNK), Machine(program, capacity, CHUNK)
+    machines = Interpreter(program, capacity, SHORT_CHUNK), Interpreter(program, capacity, CHUNK)
     done, calm = 0, False
     with np.errstate(all="ignore"):
         for until in _rounds(iteration.rules.iterations):
@@ -212,7 +214,7 @@ class _Run:
     def __init__(
         self,
         iteration: Iteration,
-        machines: tuple[Machine, Machine],
+        machines: tuple[Interpreter, Interpreter],
         found: Found,
         left: Left,
         done: int,
@@ -264,14 +266,14 @@ class _Run:
         self.done += count
         return len(gone)
 
-    def _apply(self, machine: Machine, count: int) -> None:
+    def _apply(self, machine: Interpreter, count: int) -> None:
         machine.alive[:] = True
         for step in range(count):
             if self.counts:
                 machine.set_input("n", float(self.done + step))
             machine.apply()
 
-    def _take(self, machine: Machine, gone: Array, where: Array, count: int) -> None:
+    def _take(self, machine: Interpreter, gone: Array, where: Array, count: int) -> None:
         """Take in the points `gone` of a machine, which have left within its last `count` applications."""
         failed = machine.failed(count, gone)
         if self.rules.settles is None and self.rules.trap is None:
@@ -288,7 +290,7 @@ class _Run:
         moved = np.sqrt(np.square(state["x"] - x) + np.square(state["y"] - y))
         self.found.take(where, self.done + failed + 1, state, moved, stopped=True)
 
-    def _escaped(self, machine: Machine, gone: Array, where: Array, failed: Array, count: int) -> None:
+    def _escaped(self, machine: Interpreter, gone: Array, where: Array, failed: Array, count: int) -> None:
         """Take in the points that were too far from 0 for their application `failed`."""
         places = machine.places(count, failed, gone)
         state = {name: machine.values(name, places) for name in self.found.state}
@@ -343,7 +345,7 @@ class Found:
         if stopped:
             self._stopped[where] = True
 
-    def never(self, machine: Machine, where: Array, which: Array) -> None:
+    def never(self, machine: Interpreter, where: Array, which: Array) -> None:
         """Note where the points `which` of those at `where` are, which do not leave."""
         places = where[which]
         for name, column in self.state.items():

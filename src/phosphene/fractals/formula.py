@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 
 from phosphene.errors import nearest
-from phosphene.fractals.complex_numbers import FUNCTIONS, Arithmetic, Value
+from phosphene.fractals.complex_numbers import FUNCTIONS, ComplexArithmetic, Value
 from phosphene.fractals.graph import Graph
 from phosphene.scanner import Scanner
 
@@ -86,7 +86,7 @@ class _Parser(Scanner):
         super().__init__(text, LONGEST, "formula", _EXAMPLE)
         self.graph = Graph()
         self.pair = self.peek() == "(" and self._has_comma()
-        self.arithmetic = Arithmetic(self.graph, real=self.pair)
+        self.arithmetic = ComplexArithmetic(self.graph, real=self.pair)
         a, b = self.graph.variable("a"), self.graph.variable("b")
         x, y = self.graph.variable("x"), self.graph.variable("y")
         constant = self.arithmetic.constant

@@ -22,7 +22,7 @@ _EXACT = Context(prec=10_000)
 _SHORT = 12
 
 
-class Entry(NamedTuple):
+class GraphNode(NamedTuple):
     """One node: what it does, with which operands; `name` is a variable's, or a number as text."""
 
     operation: str
@@ -42,23 +42,23 @@ class Graph:
     """
 
     def __init__(self) -> None:
-        self.entries: list[Entry] = []
-        self._known: dict[Entry, int] = {}
+        self.entries: list[GraphNode] = []
+        self._known: dict[GraphNode, int] = {}
 
     def __len__(self) -> int:
         return len(self.entries)
 
     def variable(self, name: str) -> int:
         """Return the node of a variable."""
-        return self._node(Entry("variable", (), name))
+        return self._node(GraphNode("variable", (), name))
 
     def number(self, value: int | str) -> int:
         """Return the node of a number; decimal text is kept exactly."""
-        return self._node(Entry("number", (), str(Decimal(value).normalize(_EXACT))))
+        return self._node(GraphNode("number", (), str(Decimal(value).normalize(_EXACT))))
 
     def constant(self, name: str) -> int:
         """Return the node of a number that has a name, "pi" or "e"."""
-        return self._node(Entry("constant", (), name))
+        return self._node(GraphNode("constant", (), name))
 
     def value_of(self, node: int) -> Decimal | None:
         """Return the number that a node is; None for anything else."""
@@ -100,7 +100,7 @@ class Graph:
                 return other
         for one, other in ((a, b), (b, a)):
             half = None if self.is_number(other, 2) else self._half_of(one)
-            product = None if half is None else self._known.get(Entry("mul", (min(half, other), max(half, other))))
+            product = None if half is None else self._known.get(GraphNode("mul", (min(half, other), max(half, other))))
             if product is not None:
                 return self.double(product)
         return self._folded("mul", min(a, b), max(a, b), lambda x, y: x * y)
@@ -109,7 +109,7 @@ class Graph:
         """Return a / b."""
         if self.is_number(b, 1) or (self.is_number(a, 0) and not self.is_number(b, 0)):
             return a
-        return self._node(Entry("div", (a, b)))
+        return self._node(GraphNode("div", (a, b)))
 
     def neg(self, a: int) -> int:
         """Return -a."""
@@ -134,7 +134,7 @@ class Graph:
                 make: Callable[[int, int], int] = getattr(self, operation)
                 return make(*operands)
         assert operation in UNARY or operation in BINARY, operation
-        return self._node(Entry(operation, operands))
+        return self._node(GraphNode(operation, operands))
 
     def depends(self) -> list[frozenset[str]]:
         """Return the variables that each node depends on."""
@@ -206,7 +206,7 @@ class Graph:
         first, second = self.value_of(a), self.value_of(b)
         if first is not None and second is not None and _is_short(first) and _is_short(second):
             return self.number(str(compute(first, second)))
-        return self._node(Entry(operation, (a, b)))
+        return self._node(GraphNode(operation, (a, b)))
 
     def _half_of(self, node: int) -> int | None:
         """Return what a node is twice of; None if it is no such product."""
@@ -215,7 +215,7 @@ class Graph:
             return None
         return next((b for a, b in (operands, operands[::-1]) if self.is_number(a, 2)), None)
 
-    def _node(self, entry: Entry) -> int:
+    def _node(self, entry: GraphNode) -> int:
         if entry not in self._known:
             if len(self.entries) == MOST_NODES:
                 raise SettingError(f"the formula has more than {MOST_NODES} operations: simplify it", setting="formula")

@@ -23,7 +23,7 @@ from phosphene.fractals import exact
 from phosphene.fractals.escape import BLOCK, NEVER, Found, Outcome, Rules
 from phosphene.fractals.formula import Formula
 from phosphene.fractals.graph import Graph
-from phosphene.fractals.program import Array, Machine, Program, columns_of
+from phosphene.fractals.program import Array, FormulaProgram, Interpreter, columns_of
 
 GUARD = 15
 """Digits of the reference orbit beyond those that tell pixels apart."""
@@ -127,7 +127,7 @@ class Deep:
     the reference orbit itself, one place longer.
     """
 
-    program: Program
+    program: FormulaProgram
     start: Mapping[str, int]
     rules: Rules
     table: Mapping[str, Array]
@@ -158,7 +158,7 @@ def prepare(formula: Formula, centre: tuple[str, str], digits: int, rules: Rules
     wanted = graph.needed([*state.values(), *start.values()])
     inputs = [graph.entries[node].name for node in wanted if graph.entries[node].name.startswith("r")]
     table, place = _reference(formula, inputs, centre, digits, rules)
-    program = Program(graph, state, (), ("da", "db"), inputs)
+    program = FormulaProgram(graph, state, (), ("da", "db"), inputs)
     return Deep(program, start, rules, table, place)
 
 
@@ -221,7 +221,7 @@ def _block(deep: Deep, da: Array, db: Array, stop: Callable[[], bool]) -> Outcom
     program, rules = deep.program, deep.rules
     points = {"da": da, "db": db}
     first = {name: float(row[0]) if len(row) else 0.0 for name, row in deep.table.items()}
-    machine = Machine(program, len(da))
+    machine = Interpreter(program, len(da))
     variables = {**points, **{name: np.full(len(da), value) for name, value in first.items()}}
     state = {name: columns_of(program.graph, [node], variables)[node] for name, node in deep.start.items()}
     orbit_x, orbit_y = deep.place

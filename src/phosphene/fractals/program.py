@@ -75,7 +75,7 @@ class Test:
 
 
 @dataclass(frozen=True, eq=False)
-class Program:
+class FormulaProgram:
     """One application of a formula: the state's variables with their next nodes, and the tests of each application.
 
     `columns` are the variables that each point has a value of and that never change; `inputs` those that change with
@@ -111,7 +111,7 @@ FEW = 512
 """Points up to which a call costs about as much as one with twice as many."""
 
 
-class Machine:
+class Interpreter:
     """A program with buffers for `capacity` points, of which the first `count` are there.
 
     `alive` says which points have passed every test since it was last set. The states of the last `memory`
@@ -121,7 +121,7 @@ class Machine:
     in every application of a point; buffers.
     """
 
-    def __init__(self, program: Program, capacity: int, memory: int = 1) -> None:
+    def __init__(self, program: FormulaProgram, capacity: int, memory: int = 1) -> None:
         self.program = program
         self.capacity = capacity
         self.count = self._size = 0
@@ -265,7 +265,7 @@ Reference = tuple[str, Any]
 Call = tuple[Callable[..., Any], tuple[Reference, ...], Reference]
 
 
-def _schedule(program: Program) -> tuple[list[Call], int]:
+def _schedule(program: FormulaProgram) -> tuple[list[Call], int]:
     """Return the calls of one application, and how many buffers they need."""
     graph = program.graph
     last: dict[int, int] = {}

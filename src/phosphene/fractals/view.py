@@ -30,7 +30,7 @@ _FEW = 0.0007
 
 
 @dataclass(frozen=True)
-class View:
+class Viewport:
     """A rectangle of the plane: `centre` as two decimal numbers, its `width`, how far it is turned in degrees."""
 
     centre: tuple[str, str]
@@ -77,7 +77,7 @@ class Scene:
 
     formula: Formula
     rules: Rules
-    view: View
+    view: Viewport
 
     def look(self, da: Array, db: Array, columns: int) -> Outcome:
         """Return what becomes of points, given as differences from the centre of the view."""
@@ -89,9 +89,9 @@ class Scene:
         return escape.iterate(ready, da + float(centre[0]), db + float(centre[1]))
 
 
-def choose_view(formula: Formula, rules: Rules, size: tuple[int, int]) -> View:
+def choose_view(formula: Formula, rules: Rules, size: tuple[int, int]) -> Viewport:
     """Return a view of everything that stays for a while within `EVERYTHING` of 0."""
-    everything = View(("0", "0"), EVERYTHING)
+    everything = Viewport(("0", "0"), EVERYTHING)
     if rules.settles is not None:
         return everything
     side = (np.arange(_LOOK) + 0.5) / _LOOK * 2 * EVERYTHING - EVERYTHING
@@ -105,22 +105,22 @@ def choose_view(formula: Formula, rules: Rules, size: tuple[int, int]) -> View:
     width, height = (float(np.ptp(each)) + side[1] - side[0] for each in (columns, rows))
     centre = tuple(f"{round((each[0] + each[-1]) / 2, 2):.2f}" for each in (columns, rows))
     wide = max(width, height * size[1] / size[0]) * _MARGIN
-    return View((centre[0], centre[1]), float(f"{wide:.2g}"))
+    return Viewport((centre[0], centre[1]), float(f"{wide:.2g}"))
 
 
-def choose_orbit_view(formula: Formula, rules: Rules, size: tuple[int, int]) -> View:
+def choose_orbit_view(formula: Formula, rules: Rules, size: tuple[int, int]) -> Viewport:
     """Return a view of where orbits are after `_SETTLING` applications."""
     side = (np.arange(_LOOK) + 0.5) / _LOOK * 2 * EVERYTHING - EVERYTHING
     x, y = np.meshgrid(side, side)
     found = escape.iterate(escape.prepare(formula, Rules(_SETTLING, rules.bailout)), x.ravel(), y.ravel())
     stays = found.count == NEVER
     if not stays.any():
-        return View(("0", "0"), EVERYTHING)
+        return Viewport(("0", "0"), EVERYTHING)
     x, y = found.x[stays], found.y[stays]
     width, height = float(np.ptp(x)), float(np.ptp(y))
     centre = tuple(f"{(float(each.min()) + float(each.max())) / 2:.2f}" for each in (x, y))
     wide = max(width, height * size[1] / size[0], 1e-3) * _ORBIT_MARGIN
-    return View((centre[0], centre[1]), float(f"{wide:.2g}"))
+    return Viewport((centre[0], centre[1]), float(f"{wide:.2g}"))
 
 
 def choose_iterations(scene: Scene, size: tuple[int, int]) -> int:

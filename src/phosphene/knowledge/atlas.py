@@ -185,9 +185,9 @@ class AtlasLoop:
         perplexity = self.recipe.perplexity
         assert not isinstance(perplexity, str), "the recipe is resolved"
         joint = tsne.joint_probabilities(landmarks, min(perplexity, tsne.perplexity_for(len(landmarks))))
-        layout = tsne.Layout.of(landmarks[:, :2])
+        layout = tsne.TsneState.of(landmarks[:, :2])
         if state:
-            layout = tsne.Layout(state["places"], state["velocity"], state["gains"], int(state["steps"]))
+            layout = tsne.TsneState(state["places"], state["velocity"], state["gains"], int(state["steps"]))
         for index in range(layout.steps, STEPS):
             layout.step(joint)
             now = {

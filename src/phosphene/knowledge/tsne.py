@@ -69,7 +69,7 @@ def divergence(joint: Float[Tensor, "n n"], layout: Float[Tensor, "n 2"]) -> flo
 
 
 @dataclass
-class Layout:
+class TsneState:
     """A layout while it is made: places, velocities and gains, each `n 2`, and the steps that are done."""
 
     places: Tensor
@@ -78,7 +78,7 @@ class Layout:
     steps: int = 0
 
     @classmethod
-    def of(cls, places: Float[Tensor, "n 2"]) -> Layout:
+    def of(cls, places: Float[Tensor, "n 2"]) -> TsneState:
         """Return the layout that begins with these places, brought to the usual small scale."""
         places = places / places[:, 0].std().clamp(min=1e-12) * 1e-4
         return cls(places, torch.zeros_like(places), torch.ones_like(places))

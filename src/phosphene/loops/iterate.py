@@ -19,7 +19,7 @@ from phosphene.fractals import colouring, escape
 from phosphene.fractals.colouring import Colours
 from phosphene.fractals.escape import BLOCK, NEVER
 from phosphene.fractals.palette import encode, ramp
-from phosphene.fractals.program import Array, Machine, columns_of
+from phosphene.fractals.program import Array, Interpreter, columns_of
 from phosphene.fractals.view import Scene
 from phosphene.loops.step import Frame, State, Step, number
 from phosphene.recipe.iterate import IterateSettings
@@ -160,7 +160,7 @@ class Orbits:
             points = {name: column[order] for name, column in points.items()}
             lasts = lasting[at : at + BLOCK][order]
             start = {name: columns_of(program.graph, [node], points)[node] for name, node in ready.start.items()}
-            machine = Machine(program, len(lasts))
+            machine = Interpreter(program, len(lasts))
             machine.load(start, columns_of(program.graph, program.fixed, points))
             with np.errstate(all="ignore"):
                 for step in range(int(lasts[0])):

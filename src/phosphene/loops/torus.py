@@ -101,7 +101,7 @@ class TorusBases(PhotoBases):
         return self._make(resize_around(self._photo, self.sizes[octave], self._resampling))().detach()
 
 
-class PrintBases(Bases):
+class TilePrintBases(Bases):
     """The photograph at the sizes of a dream's own octaves and of the further ones of its print, on the torus.
 
     Args:
@@ -185,7 +185,7 @@ def print_surface(
     """
     make = partial(canvas_for, settings)
     own = None if begun is None else TorusBases(begun, settings, make)
-    return OnTorus(engine, PrintBases(own, photo, further, settings, make), settings, arithmetic, make, rolled)
+    return OnTorus(engine, TilePrintBases(own, photo, further, settings, make), settings, arithmetic, make, rolled)
 
 
 def around(

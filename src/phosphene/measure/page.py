@@ -10,7 +10,7 @@ import numpy as np
 
 from phosphene.measure.colour import HUES
 from phosphene.measure.fit import Array, Line
-from phosphene.measure.report import Report
+from phosphene.measure.report import Measurements
 
 COLOURS = ("#1b5e8c", "#c2541b", "#4f7f2a", "#7a3b86")
 """One for each file."""
@@ -21,7 +21,7 @@ _INSIDE = (66, 30, 12, 40)  # left, top, right, bottom
 Series = tuple[Array, Array, Line | None]
 
 
-def page(reports: Sequence[tuple[str, Report]]) -> str:
+def page(reports: Sequence[tuple[str, Measurements]]) -> str:
     """Return an SVG document with six plots, in each of which every report has a colour."""
     panels = [
         _plot("Power spectrum", "cycles per pixel", "power", _each(reports, _spectrum), log=True),
@@ -48,28 +48,28 @@ def page(reports: Sequence[tuple[str, Report]]) -> str:
     return "\n".join([*parts, "</svg>", ""])
 
 
-def _each(reports: Sequence[tuple[str, Report]], series: Callable[[Report], Series]) -> list[Series]:
+def _each(reports: Sequence[tuple[str, Measurements]], series: Callable[[Measurements], Series]) -> list[Series]:
     return [series(report) for _, report in reports]
 
 
-def _spectrum(report: Report) -> Series:
+def _spectrum(report: Measurements) -> Series:
     return report.spectrum.frequency, report.spectrum.power, report.spectrum.line
 
 
-def _boxes(report: Report) -> Series:
+def _boxes(report: Measurements) -> Series:
     return report.boxes.scale, report.boxes.amount, report.boxes.line
 
 
-def _correlation(report: Report) -> Series:
+def _correlation(report: Measurements) -> Series:
     return report.correlation.scale, report.correlation.amount, report.correlation.line
 
 
-def _multifractal(report: Report) -> Series:
+def _multifractal(report: Measurements) -> Series:
     order = np.argsort(report.multifractal.alpha)
     return report.multifractal.alpha[order], report.multifractal.spectrum[order], None
 
 
-def _likeness(report: Report) -> Series:
+def _likeness(report: Measurements) -> Series:
     return report.self_similarity.factor, report.self_similarity.likeness, None
 
 
@@ -126,7 +126,7 @@ def _ends(line: Line | None) -> tuple[Array, Array] | None:
     return ends / math.log(10), (line.intercept + line.slope * ends) / math.log(10)
 
 
-def _hues(reports: Sequence[Report]) -> str:
+def _hues(reports: Sequence[Measurements]) -> str:
     """Return the rose of the hues of fringes: a wedge for each hue, as long as its share."""
     parts = ['<text x="58" y="18" font-weight="bold">Hues of the fringes</text>']
     radius = 80

@@ -27,7 +27,7 @@ SURE = 2.0
 
 
 @dataclass(frozen=True, eq=False)
-class Report:
+class Measurements:
     """What was measured of a picture of `size` (height, width)."""
 
     size: tuple[int, int]
@@ -96,7 +96,7 @@ class Report:
         }
 
 
-def measure(pixels: Array, which: str = "auto") -> Report:
+def measure(pixels: Array, which: str = "auto") -> Measurements:
     """Measure a picture, h w 3, sRGB in [0, 1], at least `SMALLEST` pixels on each side.
 
     `which` is the set of pixels whose dimension is measured, one of `dimension.SETS`.
@@ -107,7 +107,7 @@ def measure(pixels: Array, which: str = "auto") -> Report:
     pixels = pixels[top : top + LARGEST, left : left + LARGEST]
     light = colour.lightness(pixels)
     chosen, name = dimension.chosen(light, which)
-    return Report(
+    return Measurements(
         size,
         spectrum.spectrum(light),
         name,

@@ -53,7 +53,7 @@ class BoltzmannWork(DatasetWork):
         yield from self.read()
         assert self.store is not None, "it is read"
         seed = fold_in(self.recipe.seed, "pictures")
-        seen = pictures.Pictures(self.store, self.collection, self.channels, self.recipe.held_out, seed)
+        seen = pictures.TrainingPictures(self.store, self.collection, self.channels, self.recipe.held_out, seed)
         self.machines = Machines(seen, self.recipe)
         for step in machines.machine_steps(self.machines, state=state or None):
             yield replace(step, progress=READING + (1 - READING) * step.progress)

@@ -15,13 +15,13 @@ from phosphene.gradients.device import choose_device
 from phosphene.loops.step import State, Step
 from phosphene.media import atomic
 from phosphene.media.dataset.collection import Collection, counts
-from phosphene.media.dataset.store import Store, fill
+from phosphene.media.dataset.store import PictureStore, fill
 from phosphene.recipe import LearnRecipe
 from phosphene.render.environment import environment
 from phosphene.render.job import Format, Work
 from phosphene.render.kept_output import KeptOutput
 from phosphene.training.live import LiveState
-from phosphene.training.pictures import Pictures
+from phosphene.training.pictures import TrainingPictures
 from phosphene.types import Image
 
 RUN_SUFFIX = ".run"
@@ -45,7 +45,7 @@ class DatasetWork(Work):
         self.load = None
         self.collection = collection
         self.device = choose_device(recipe.device)
-        self.store: Store | None = None
+        self.store: PictureStore | None = None
 
     def read(self) -> Iterator[Step]:
         """Read the pictures, if that is still to be done."""
@@ -82,7 +82,7 @@ class DatasetWork(Work):
     def kept_with(self, step: Step) -> dict[str, bytes]:
         """Return files to keep in the run's folder beside the result, by name."""
 
-    def data_card(self, seen: Pictures) -> dict[str, Any]:
+    def data_card(self, seen: TrainingPictures) -> dict[str, Any]:
         """Return where the network's knowledge comes from: counts, hashes, and what was left out."""
         assert self.store is not None, "it is read"
         store, collection = self.store, self.collection
@@ -141,7 +141,7 @@ def _is_current(state: State) -> bool:
     return bool(state)
 
 
-def check_read(store: Store, collection: Collection) -> None:
+def check_read(store: PictureStore, collection: Collection) -> None:
     """Raise `SettingError` if too few of the pictures could be read."""
     left = len({int(collection.targets[index]) for index in store.indices})
     wanted = len(collection.classes)
@@ -154,7 +154,7 @@ def check_read(store: Store, collection: Collection) -> None:
         )
 
 
-def _complaints(store: Store, collection: Collection) -> str | None:
+def _complaints(store: PictureStore, collection: Collection) -> str | None:
     """Return a sentence that counts and names the files that are not used, or None if all are."""
     parts = []
     for what, several in (("cannot be read", store.unreadable), ("are skipped", collection.skipped)):

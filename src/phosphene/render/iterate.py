@@ -13,7 +13,7 @@ from phosphene.fractals import palette
 from phosphene.fractals.colouring import Colours, as_trap
 from phosphene.fractals.escape import Rules
 from phosphene.fractals.formula import Formula, parse
-from phosphene.fractals.view import EVERYTHING, Scene, View, choose_iterations, choose_orbit_view, choose_view
+from phosphene.fractals.view import EVERYTHING, Scene, Viewport, choose_iterations, choose_orbit_view, choose_view
 from phosphene.loops import iterate
 from phosphene.loops.iterate import Drawing, Orbits
 from phosphene.loops.step import State, Step
@@ -49,7 +49,7 @@ def build_iterate(recipe: IterateRecipe, net: Net | None, given: Given) -> Still
     pictures = _Pictures(recipe, given)
     colours, rules = _colours(recipe, pictures), _rules(recipe, formula, pictures)
     view = _view(recipe, formula, rules, size)
-    end = view if recipe.zoom is None else View(view.centre, recipe.zoom, view.turn)
+    end = view if recipe.zoom is None else Viewport(view.centre, recipe.zoom, view.turn)
     iterations = recipe.iterations
     if iterations == "auto":
         orbits = recipe.plot == "orbits"
@@ -138,9 +138,9 @@ def _with(rules: Rules, iterations: int) -> Rules:
     return Rules(iterations, rules.bailout, rules.settles, rules.trap, rules.slopes)
 
 
-def _view(recipe: IterateRecipe, formula: Formula, rules: Rules, size: Size) -> View:
+def _view(recipe: IterateRecipe, formula: Formula, rules: Rules, size: Size) -> Viewport:
     choose = choose_orbit_view if recipe.plot == "orbits" and not formula.parameter else choose_view
-    chosen = choose(formula, rules, size) if "auto" in (recipe.centre, recipe.width) else View(("0", "0"), 1.0)
+    chosen = choose(formula, rules, size) if "auto" in (recipe.centre, recipe.width) else Viewport(("0", "0"), 1.0)
     centre = chosen.centre if recipe.centre == "auto" else place_of(recipe.centre)
     width = chosen.width if recipe.width == "auto" else recipe.width
-    return View(centre, width, recipe.turn)
+    return Viewport(centre, width, recipe.turn)

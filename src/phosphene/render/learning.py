@@ -16,7 +16,7 @@ from phosphene.gradients.precision import choose_dtype
 from phosphene.loops.step import State, Step
 from phosphene.media import atomic
 from phosphene.media.dataset.collection import Collection, check_learnable
-from phosphene.media.dataset.store import Store
+from phosphene.media.dataset.store import PictureStore
 from phosphene.nets import learnt
 from phosphene.nets.base import Net
 from phosphene.nets.statistics import measure_statistics
@@ -51,11 +51,13 @@ class LearnWork(DatasetWork):
         for step in classifier.classifier_steps(trained, state=state or None):
             yield replace(step, progress=READING + (1 - READING) * step.progress)
 
-    def _begin(self, store: Store) -> Classifier:
+    def _begin(self, store: PictureStore) -> Classifier:
         """Return the network with what it learns from, before its first step."""
         recipe = self.recipe
         channels = self.structure.table.given
-        seen = pictures.Pictures(store, self.collection, channels, recipe.held_out, fold_in(recipe.seed, "pictures"))
+        seen = pictures.TrainingPictures(
+            store, self.collection, channels, recipe.held_out, fold_in(recipe.seed, "pictures")
+        )
         mirrored = recipe.mirror == "yes" or (recipe.mirror == "auto" and pictures.survives_mirroring(seen))
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(fold_in(recipe.seed, "weights"))
@@ -65,7 +67,7 @@ class LearnWork(DatasetWork):
         self.classifier = Classifier(net.to(self.device), seen, recipe, views, dtype)
         return self.classifier
 
-    def _untrained(self, seen: pictures.Pictures, mirrored: bool) -> GraphNet:
+    def _untrained(self, seen: pictures.TrainingPictures, mirrored: bool) -> GraphNet:
         if self.start is None:
             mean, std = pictures.mean_and_std(seen)
         else:

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from phosphene.errors import SettingError
 from phosphene.loops.arithmetic import Arithmetic
-from phosphene.loops.sound.dream import STRETCH, Course, seconds_needed, sound_steps, stretches
+from phosphene.loops.sound.dream import STRETCH, SoundPlan, seconds_needed, sound_steps, stretches
 from phosphene.loops.sound.listener import Listener
 from phosphene.loops.step import State, Step
 from phosphene.loops.version1 import arithmetic_for
@@ -209,7 +209,7 @@ def build_dream(recipe: DreamSoundRecipe, net: Net, given: Given) -> SoundWork:
         recipe, source=track, net=networks.named(net), precision="float32", target=named, guides=targets.guides
     )
     sketches = 0 if all(leaf.spatial for _, leaf in objective.terms()) else recipe.sketches
-    course = Course(samples, sketches, recipe.strength)
+    course = SoundPlan(samples, sketches, recipe.strength)
     places = stretches(samples, spec.rate)
 
     def source(first: int) -> Iterator[Tensor]:
@@ -225,7 +225,7 @@ def build_imagine(recipe: ImagineSoundRecipe, net: Net, given: Given) -> SoundWo
     targets = networks.Targets(net, given.path, given.look_in, recipe.guides)
     objective = targets(recipe.target)
     recipe = resolved(recipe, net=networks.named(net), precision="float32", guides=targets.guides)
-    course = Course(round(recipe.seconds * spec.rate), recipe.sketches)
+    course = SoundPlan(round(recipe.seconds * spec.rate), recipe.sketches)
     return _work(recipe, net, (objective,), course, None)
 
 
@@ -242,7 +242,7 @@ def build_morph(recipe: MorphSoundRecipe, net: Net, given: Given) -> SoundWork:
         place = transition + smoothstep(share)
         return (1 - (torch.arange(len(ideas)) - place).abs()).clamp(min=0)
 
-    course = Course(
+    course = SoundPlan(
         round(seconds * spec.rate),
         max(1, recipe.sketches),
         ideas=len(ideas),
@@ -266,7 +266,7 @@ def build_sheet(recipe: SheetSoundRecipe, net: Net, given: Given) -> SoundWork:
         return shares
 
     samples = round(recipe.seconds * spec.rate) * len(objectives)
-    course = Course(
+    course = SoundPlan(
         samples, recipe.sketches, ideas=len(objectives), weights=weights, between=0, stretch=recipe.seconds, overlap=0
     )
     return replace(_work(recipe, net, objectives, course, None), pictured=recipe.targets)
@@ -303,7 +303,7 @@ def _work(
     recipe: DreamSoundRecipe | ImagineSoundRecipe | MorphSoundRecipe | SheetSoundRecipe,
     net: Net,
     objectives: tuple[Objective, ...],
-    course: Course,
+    course: SoundPlan,
     source: Callable[[int], Iterator[Tensor]] | None,
 ) -> SoundWork:
     spec = hearing(net)

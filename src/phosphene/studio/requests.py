@@ -40,7 +40,7 @@ TAUGHT = re.compile(r"direction\(sources/([0-9a-f]{64})\.safetensors, [^)]*\)")
 """The target of a thing that the camera was taught; titles say its word."""
 
 
-class Part(BaseModel):
+class MaskedTarget(BaseModel):
     """A target that holds in a part of a picture."""
 
     model_config = ConfigDict(extra="forbid")
@@ -64,7 +64,7 @@ class NewJob(BaseModel):
     mask: str | None = Field(
         None, description="The SHA-256 of an uploaded picture that says where to dream: white fully, black not at all."
     )
-    parts: list[Part] = Field(
+    parts: list[MaskedTarget] = Field(
         default_factory=list, max_length=16, description="Further targets of a dream, each with a mask of its own."
     )
     listed: list[str] = Field(default_factory=list, description="The targets of a sheet, the ideas of a morph.")

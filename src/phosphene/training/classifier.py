@@ -27,7 +27,7 @@ from phosphene.nets.zoo.graph import GraphNet
 from phosphene.recipe.learning import LearnRecipe
 from phosphene.training.attack import attacked, moved
 from phosphene.training.live import LiveState
-from phosphene.training.pictures import Batches, Pictures, Views, nearest_other_class
+from phosphene.training.pictures import Batches, TrainingPictures, Views, nearest_other_class
 
 RATE, RATE_FURTHER = 4e-3, 5e-4
 """Learning rates for a new network, and for one that is trained further."""
@@ -91,7 +91,7 @@ class Classifier:
     """
 
     def __init__(
-        self, net: GraphNet, pictures: Pictures, recipe: LearnRecipe, views: Views, dtype: torch.dtype
+        self, net: GraphNet, pictures: TrainingPictures, recipe: LearnRecipe, views: Views, dtype: torch.dtype
     ) -> None:
         self.net = net.train().requires_grad_(True).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.mean = copy.deepcopy(self.net).eval().requires_grad_(False)

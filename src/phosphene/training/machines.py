@@ -16,7 +16,7 @@ from phosphene.rng import fold_in
 from phosphene.training.boltzmann import PARTS, Learner, Machine, Stack
 from phosphene.training.classifier import contact_sheet
 from phosphene.training.live import LiveState
-from phosphene.training.pictures import Pictures
+from phosphene.training.pictures import TrainingPictures
 
 STD = 0.25
 """The std of the noise that a machine expects in pixels, which are in [0, 1] and are divided by it."""
@@ -50,7 +50,7 @@ def epochs_for(count: int, batch: int) -> int:
 class Machines:
     """The machines that are trained, one after the other, on some pictures."""
 
-    def __init__(self, pictures: Pictures, recipe: LearnRecipe) -> None:
+    def __init__(self, pictures: TrainingPictures, recipe: LearnRecipe) -> None:
         self.pictures, self.recipe = pictures, recipe
         self.depth = 2 if recipe.model == "stack" else 1
         self.updates = updates(recipe, len(pictures.training))

@@ -14,7 +14,7 @@ from torch.nn import functional as F
 
 from phosphene import transforms
 from phosphene.media.dataset.collection import Collection
-from phosphene.media.dataset.store import Store
+from phosphene.media.dataset.store import PictureStore
 from phosphene.rng import fold_in
 
 SAMPLE = 2048
@@ -37,7 +37,7 @@ class Views:
     mirror: bool
 
 
-class Pictures:
+class TrainingPictures:
     """The pictures of a store with their labels, split into those to learn from and those held out.
 
     Args:
@@ -48,7 +48,7 @@ class Pictures:
         seed: of the split and the order.
     """
 
-    def __init__(self, store: Store, collection: Collection, channels: int, held_out: float, seed: int) -> None:
+    def __init__(self, store: PictureStore, collection: Collection, channels: int, held_out: float, seed: int) -> None:
         self.store, self.channels, self.seed = store, channels, seed
         self.labels = torch.from_numpy(collection.targets[store.indices].astype(np.int64))
         held = None if collection.held is None else collection.held[store.indices]
@@ -85,7 +85,7 @@ def _split(labels: np.ndarray, share: float, seed: int) -> np.ndarray:
 class Batches:
     """The batches of training, the next of which is prepared by a thread while the network sees one."""
 
-    def __init__(self, pictures: Pictures, size: int, views: Views, device: torch.device) -> None:
+    def __init__(self, pictures: TrainingPictures, size: int, views: Views, device: torch.device) -> None:
         self.size = min(size, len(pictures.training))
         self.per_epoch = max(1, len(pictures.training) // self.size)
         self._pictures, self._views, self._device = pictures, views, device
@@ -128,7 +128,7 @@ def changed(images: Tensor, views: Views, side: int, generator: torch.Generator)
     return transforms.tint(views.tint, generator=generator)(look(images)).clamp_(0, 1)
 
 
-def mean_and_std(pictures: Pictures) -> tuple[tuple[float, ...], tuple[float, ...]]:
+def mean_and_std(pictures: TrainingPictures) -> tuple[tuple[float, ...], tuple[float, ...]]:
     """Return the mean of each channel, and the std of all of them, rounded to three digits."""
     sample = pictures.take(pictures.sample())
     means = tuple(round(float(each), 3) for each in sample.mean(dim=(0, 2, 3)))
@@ -136,14 +136,14 @@ def mean_and_std(pictures: Pictures) -> tuple[tuple[float, ...], tuple[float, ..
     return means, (std,) * len(means)
 
 
-def _features(pictures: Pictures, count: int) -> tuple[Tensor, Tensor]:
+def _features(pictures: TrainingPictures, count: int) -> tuple[Tensor, Tensor]:
     which = pictures.sample(count)
     sample = pictures.take(which)
     side = min(sample.shape[-1], NEIGHBOUR_SIDE)
     return F.interpolate(sample, size=(side, side), mode="area"), pictures.labels[which]
 
 
-def survives_mirroring(pictures: Pictures) -> bool:
+def survives_mirroring(pictures: TrainingPictures) -> bool:
     """Return whether mirrored pictures show the same: their nearest neighbours name them nearly as often."""
     features, labels = _features(pictures, SAMPLE)
     plain = features.flatten(1)
@@ -154,7 +154,7 @@ def survives_mirroring(pictures: Pictures) -> bool:
     return right[1] >= LEAST_MIRRORED * right[0]
 
 
-def nearest_other_class(pictures: Pictures) -> float:
+def nearest_other_class(pictures: TrainingPictures) -> float:
     """Return the median distance (L2, pixels in [0, 1]) of a picture from the nearest one of another class."""
     which = pictures.sample(512)
     plain, labels = pictures.take(which).flatten(1), pictures.labels[which]

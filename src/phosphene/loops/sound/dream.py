@@ -61,7 +61,7 @@ SHORTEST = 4096
 
 
 @dataclass(frozen=True)
-class Course:
+class SoundPlan:
     """What is to be heard, and when.
 
     Attributes:
@@ -101,7 +101,7 @@ def stretches(samples: int, rate: int, seconds: float = STRETCH, overlap: float 
     return [(begin, min(samples, end + shared)) for begin, end in itertools.pairwise(begins)]
 
 
-def seconds_needed(listener: Listener, settings: SoundSettings, course: Course) -> float:
+def seconds_needed(listener: Listener, settings: SoundSettings, course: SoundPlan) -> float:
     """Estimate how long `sound_steps` takes on this machine, by timing two sketches and a step of ascent."""
     rate, rng = listener.spec.rate, torch.Generator().manual_seed(0)
     weights = torch.ones(course.ideas)
@@ -118,7 +118,7 @@ def seconds_needed(listener: Listener, settings: SoundSettings, course: Course) 
         total += each * course.ideas
     places = course.places(rate)
     if settings.steps:
-        alone = Course(course.samples, 0, ideas=course.ideas, weights=lambda _: weights)
+        alone = SoundPlan(course.samples, 0, ideas=course.ideas, weights=lambda _: weights)
         noise = LEVEL * torch.randn(places[0][1] - places[0][0], generator=rng)
         several = settings.model_copy(update={"steps": 2})
         steps = _stretch(listener, noise, several, alone, 0, 0.0, Arithmetic(0), None)
@@ -133,7 +133,7 @@ def sound_steps(
     listener: Listener,
     source: Callable[[int], Iterator[Tensor]] | None,
     settings: SoundSettings,
-    course: Course,
+    course: SoundPlan,
     *,
     arithmetic: Arithmetic,
     state: State | None = None,
@@ -197,7 +197,7 @@ def sound_steps(
 def _sketched(
     listener: Listener,
     context: Tensor | None,
-    course: Course,
+    course: SoundPlan,
     kept: Tensor,
     arithmetic: Arithmetic,
     state: State | None,
@@ -263,7 +263,7 @@ def _bred(pool: Tensor, rng: torch.Generator) -> Tensor:
 
 
 def _mixed(
-    sketches: Tensor, context: Tensor | None, course: Course, seed: int, rate: int
+    sketches: Tensor, context: Tensor | None, course: SoundPlan, seed: int, rate: int
 ) -> Float[Tensor, "n samples"]:
     """Return the sound of each patch, at the level of music, together with the sound that it is to join."""
     length = round(SKETCH_SECONDS * rate)
@@ -275,14 +275,14 @@ def _mixed(
     return LEVEL * waves / (waves.square().mean(dim=1, keepdim=True).sqrt() + 1e-6)
 
 
-def _gains(kept: Tensor, course: Course, seed: int, rate: int) -> Tensor:
+def _gains(kept: Tensor, course: SoundPlan, seed: int, rate: int) -> Tensor:
     """Return what each idea's patch is multiplied by to have the strength that is asked for."""
     length = round(SKETCH_SECONDS * rate)
     levels = [float(patches.render(each, seed, 0, length, rate).square().mean().sqrt()) for each in kept]
     return course.strength / (torch.tensor(levels) + 1e-6)
 
 
-def _played(kept: Tensor, gain: Tensor, course: Course, seed: int, begin: int, end: int, rate: int) -> Tensor:
+def _played(kept: Tensor, gain: Tensor, course: SoundPlan, seed: int, begin: int, end: int, rate: int) -> Tensor:
     """Return what the patches play from `begin` to `end`; between two ideas, patches between them play."""
     if course.ideas == 1:
         return gain[0] * patches.render(kept[0], seed, begin, end - begin, rate)
@@ -307,7 +307,7 @@ def _stretch(
     listener: Listener,
     sound: Tensor,
     settings: SoundSettings,
-    course: Course,
+    course: SoundPlan,
     index: int,
     time: float,
     arithmetic: Arithmetic,
@@ -350,11 +350,11 @@ def _stretch(
         yield Step("", step + 1, settings.steps, 0, change[None, None], scores, kept)
 
 
-def _shown(change: Tensor, sound: Tensor, course: Course, rate: int) -> Tensor:
+def _shown(change: Tensor, sound: Tensor, course: SoundPlan, rate: int) -> Tensor:
     return torch.stack((_edged(change, course, rate), sound))[None, None]
 
 
-def _edged(change: Tensor, course: Course, rate: int) -> Tensor:
+def _edged(change: Tensor, course: SoundPlan, rate: int) -> Tensor:
     """Fade a stretch in and out where it meets no other."""
     if course.overlap:
         return change

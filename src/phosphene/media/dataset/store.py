@@ -22,7 +22,7 @@ CHUNK = 256
 
 
 @dataclass
-class Store:
+class PictureStore:
     """The pictures of a collection that could be read, each `side side 3` of uint8.
 
     Attributes:
@@ -83,12 +83,12 @@ class Store:
         self.close()
 
 
-def fill(collection: Collection, side: int, *, workers: int = 2) -> Iterator[tuple[Store, int]]:
+def fill(collection: Collection, side: int, *, workers: int = 2) -> Iterator[tuple[PictureStore, int]]:
     """Read every picture of a collection; yield the store so far, and how many pictures were looked at.
 
     Pictures that cannot be read are noted and left out.
     """
-    store = Store(side, len(collection))
+    store = PictureStore(side, len(collection))
     digest = hashlib.sha256()
 
     def read(index: int) -> tuple[np.ndarray, bytes] | Skipped:

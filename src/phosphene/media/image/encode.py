@@ -17,7 +17,7 @@ import numpy as np
 from phosphene.errors import OutputError, SettingError
 from phosphene.media import atomic
 from phosphene.media.image import metadata
-from phosphene.media.image.formats import DEEP_ZOOM, PNG, TIFF, WEBP, Format
+from phosphene.media.image.formats import DEEP_ZOOM, PNG, TIFF, WEBP, PictureFormat
 from phosphene.media.image.vips import complaint, vips
 
 if TYPE_CHECKING:
@@ -86,7 +86,7 @@ def working_depth(storage: Storage) -> int:
     return storage.depth if storage.profile == "srgb" else 16
 
 
-def encode(picture: pyvips.Image, path: str | os.PathLike[str], chosen: Format, storage: Storage) -> None:
+def encode(picture: pyvips.Image, path: str | os.PathLike[str], chosen: PictureFormat, storage: Storage) -> None:
     """Write a picture in sRGB, of `working_depth`, to `path`, which appears whole or not at all.
 
     Raises:
@@ -136,7 +136,7 @@ def _tagged(picture: pyvips.Image, profile: str, storage: Storage) -> pyvips.Ima
     return picture
 
 
-def _options(picture: pyvips.Image, chosen: Format, storage: Storage) -> dict[str, Any]:
+def _options(picture: pyvips.Image, chosen: PictureFormat, storage: Storage) -> dict[str, Any]:
     # libvips puts dots per inch into EXIF where a format has no other place for them; there is nothing else in it.
     keep = "icc:xmp:exif" if storage.dpi is not None and chosen.lossy is not None else "icc:xmp"
     options: dict[str, Any] = {**chosen.options, "keep": keep}

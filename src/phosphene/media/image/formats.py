@@ -22,7 +22,7 @@ HEAD = 64
 
 
 @dataclass(frozen=True)
-class Format:
+class PictureFormat:
     """One format: libvips' name for it, and what a file of it can hold.
 
     `side` is the most pixels that a written side may have; `lossy` is the default quality of a format that
@@ -41,21 +41,21 @@ class Format:
 
 
 # Chroma is never thinned where the format lets us choose: dreams are fine-grained and saturated.
-JPEG = Format("JPEG", "jpeg", (".jpg", ".jpeg"), alpha=False, side=65_500, lossy=95,
+JPEG = PictureFormat("JPEG", "jpeg", (".jpg", ".jpeg"), alpha=False, side=65_500, lossy=95,
               options={"subsample_mode": "off"})  # fmt: skip
 # A filter halves the file of a photograph; more compression than 4 takes twice the time for 2 %.
-PNG = Format("PNG", "png", (".png",), deep=True, options={"filter": "paeth", "compression": 4})
+PNG = PictureFormat("PNG", "png", (".png",), deep=True, options={"filter": "paeth", "compression": 4})
 # WebP has 4:2:0 only, unless lossless; `exact` keeps the colours beneath what is transparent.
-WEBP = Format("WebP", "webp", (".webp",), side=16_383, lossy=95, streams=False,
+WEBP = PictureFormat("WebP", "webp", (".webp",), side=16_383, lossy=95, streams=False,
               options={"smart_subsample": True, "exact": True})  # fmt: skip
-TIFF = Format("TIFF", "tiff", (".tif", ".tiff"), deep=True,
+TIFF = PictureFormat("TIFF", "tiff", (".tif", ".tiff"), deep=True,
               options={"compression": "deflate", "predictor": "horizontal"})  # fmt: skip
 # An effort of 4, the default, takes four times as long for a file 4 % smaller.
-AVIF = Format("AVIF", "heif", (".avif",), side=16_384, lossy=90, streams=False,
+AVIF = PictureFormat("AVIF", "heif", (".avif",), side=16_384, lossy=90, streams=False,
               options={"compression": "av1", "subsample_mode": "off", "effort": 3})  # fmt: skip
-GIF = Format("GIF", "gif")
+GIF = PictureFormat("GIF", "gif")
 # A folder of JPEG tiles.
-DEEP_ZOOM = Format("Deep Zoom", "dz", (".dz",), alpha=False)
+DEEP_ZOOM = PictureFormat("Deep Zoom", "dz", (".dz",), alpha=False)
 
 WRITTEN = {suffix: each for each in (PNG, JPEG, WEBP, TIFF, AVIF, DEEP_ZOOM) for suffix in each.suffixes}
 
@@ -88,7 +88,7 @@ _RAW = frozenset({".dng", ".nef", ".nrw", ".cr2", ".arw", ".pef", ".srw", ".iiq"
 _READ = "phosphene reads JPEG, PNG, WebP, AVIF, TIFF and GIF"
 
 
-def recognise(head: bytes, path: Path) -> Format:
+def recognise(head: bytes, path: Path) -> PictureFormat:
     """Return the format of a file that begins with `head`; an `ImageError` says what else it is."""
     if not head:
         raise ImageError(f"{path} is empty (0 bytes): a picture was expected", path=path)
@@ -113,7 +113,7 @@ def recognise(head: bytes, path: Path) -> Format:
     raise ImageError(f"{path} is {kind}; {_READ}", path=path)
 
 
-def for_writing(path: str | os.PathLike[str], depth: int = 8, size: Size | None = None) -> Format:
+def for_writing(path: str | os.PathLike[str], depth: int = 8, size: Size | None = None) -> PictureFormat:
     """Return the format of `path`'s suffix, able to hold `depth` bits per sample and a picture of `size`.
 
     Raises `OutputError` for an unknown suffix and `SettingError` for a depth or size that the format cannot
@@ -150,7 +150,7 @@ def holds_depth(path: str | os.PathLike[str], depth: int) -> bool:
     return chosen is not None and (depth == 8 or chosen.deep)
 
 
-def check_large(path: str | os.PathLike[str], depth: int, size: Size) -> Format:
+def check_large(path: str | os.PathLike[str], depth: int, size: Size) -> PictureFormat:
     """Return the format of `path`'s suffix as `for_writing` does, able to hold a picture that is not in memory."""
     chosen = for_writing(path, depth, size)
     if not chosen.streams and math.prod(size) > MOST_IN_MEMORY:

@@ -167,7 +167,7 @@ class Join(Operation):
         return field
 
 
-class Sum(Operation):
+class AddReLU(Operation):
     """The sum of two inputs, followed by a ReLU."""
 
     def __init__(self, channels: int) -> None:

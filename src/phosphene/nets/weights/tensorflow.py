@@ -46,7 +46,7 @@ def _classes() -> dict[str, type]:
 
 
 @dataclass
-class Graph:
+class FrozenGraph:
     """A graph's constants, the numeric attributes of its other nodes, and how many values were repeated."""
 
     tensors: dict[str, Tensor] = field(default_factory=dict)
@@ -54,9 +54,9 @@ class Graph:
     repeated: int = 0
 
 
-def read(path: Path) -> Graph:
+def read(path: Path) -> FrozenGraph:
     """Read the constants and attributes of a frozen graph. Raise `WeightsError` naming the bad node."""
-    classes, walker, graph = _classes(), Walker(), Graph()
+    classes, walker, graph = _classes(), Walker(), FrozenGraph()
     last = "its beginning"
     try:
         for number, kind, value in walker.fields(wire.mapped(path)):
@@ -69,7 +69,7 @@ def read(path: Path) -> Graph:
     return graph
 
 
-def _node(walker: Walker, classes: dict[str, type], node: memoryview, graph: Graph) -> str:
+def _node(walker: Walker, classes: dict[str, type], node: memoryview, graph: FrozenGraph) -> str:
     head: list[Field] = []
     values: dict[str, memoryview] = {}
     for found in walker.fields(node):
@@ -112,7 +112,7 @@ def _numbers(walker: Walker, classes: dict[str, type], values: dict[str, memoryv
     return numbers
 
 
-def _constant(walker: Walker, classes: dict[str, type], value: memoryview, graph: Graph) -> Tensor | None:
+def _constant(walker: Walker, classes: dict[str, type], value: memoryview, graph: FrozenGraph) -> Tensor | None:
     """Return a constant as float32, or None if its type is not a floating-point one."""
     tensors = [found for number, kind, found in walker.fields(value) if number == TENSOR and kind == BYTES]
     if not tensors:

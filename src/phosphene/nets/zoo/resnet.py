@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from phosphene.nets.ops.batch_norm import folded, plain
-from phosphene.nets.ops.modules import Convolution, Dense, MaxPool, ReLU, Sum
+from phosphene.nets.ops.modules import AddReLU, Convolution, Dense, MaxPool, ReLU
 from phosphene.nets.weights.fit import TensorSource
 from phosphene.nets.zoo.graph import Structure, Table
 
@@ -50,7 +50,7 @@ def _block(table: Table, block: str, source: str, inner: int, stride: int) -> st
     if stride != 1 or given != channels:
         source = table.add(f"{block}.downsample.1", Convolution(given, channels, 1, stride), source)
         table.aliases[f"{block}.downsample"] = source
-    return table.add(block, Sum(channels), deep, source)
+    return table.add(block, AddReLU(channels), deep, source)
 
 
 def torchvision_weights(structure: Structure, source: TensorSource) -> Mapping[str, Tensor]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import torch
 
-from phosphene.nets.ops.modules import Convolution, Dense, Join, MeanPool, ReLU, Sum
+from phosphene.nets.ops.modules import AddReLU, Convolution, Dense, Join, MeanPool, ReLU
 from phosphene.nets.zoo.graph import INPUT, Structure, Table
 from phosphene.nets.zoo.pocket import MIXED, POOLED_BEFORE
 
@@ -58,7 +58,7 @@ def _block(table: Table, block: str, source: str, width: int) -> str:
     deep = table.add(f"{block}/conv2", Convolution(width, width, 3, 1, 1))
     if given != width:
         source = table.add(f"{block}/shortcut", Convolution(given, width, 1), source)
-    return table.add(block, Sum(width), deep, source)
+    return table.add(block, AddReLU(width), deep, source)
 
 
 def inception(classes: int, *, channels: int = 3, size: int = 64) -> Structure:

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 
 from phosphene.errors import SettingError
-from phosphene.nets.ops.modules import Convolution, Dense, Join, MaxPool, MeanPool, Operation, ReLU, Sum
+from phosphene.nets.ops.modules import AddReLU, Convolution, Dense, Join, MaxPool, MeanPool, Operation, ReLU
 from phosphene.nets.ops.same import SameConvolution
 from phosphene.nets.zoo.graph import INPUT, Table
 
@@ -97,7 +97,7 @@ def _described(operation: Operation) -> Json:
             return {"op": "mean_pool", "kernel": operation.kernel, "stride": operation.stride}
         case Join():
             return {"op": "join"}
-        case Sum():
+        case AddReLU():
             return {"op": "sum"}
         case Dense():
             return {"op": "dense", "channels": operation.channels, "grid": operation.grid}
@@ -136,7 +136,7 @@ def _sum(step: Json, given: list[int]) -> Operation:
     one, two = given
     if one != two:
         raise TableError(f"a sum of {one} and {two} channels")
-    return Sum(one)
+    return AddReLU(one)
 
 
 def _dense(step: Json, given: list[int]) -> Operation:
