@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 import tomllib
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -71,6 +72,12 @@ MAY_TOUCH_FILES = {"media", "nets", "cli", "studio"}
 ASKS_THE_SYSTEM = "phosphene.gradients.allocator"  # how much memory there is: Linux tells it as a file
 
 
+@cache
+def parsed(path: Path) -> ast.Module:
+    """The syntax tree of a file."""
+    return ast.parse(path.read_text(encoding="utf-8"))
+
+
 def part(module: str) -> str:
     """The part of the system that a module belongs to."""
     return module.split(".")[1] if "." in module else "phosphene"
@@ -78,7 +85,7 @@ def part(module: str) -> str:
 
 def imports(path: Path) -> set[str]:
     """The modules of phosphene that a file imports, anywhere in it, other than for types only."""
-    tree = ast.parse(path.read_text(encoding="utf-8"))
+    tree = parsed(path)
     found = set()
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
@@ -95,7 +102,7 @@ def at_import(path: Path) -> list[ast.stmt]:
     """The statements of a file that run when it is imported."""
     return [
         node
-        for node in ast.parse(path.read_text(encoding="utf-8")).body
+        for node in parsed(path).body
         if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef)
     ]
 
@@ -139,7 +146,7 @@ def test_modules_are_small_and_silent(path: Path) -> None:
 
 @pytest.mark.parametrize("path", MODULES, ids=NAMES.get)
 def test_functions_are_short(path: Path) -> None:
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    for node in ast.walk(parsed(path)):
         if isinstance(node, ast.FunctionDef) and node.end_lineno is not None:
             doc = ast.get_docstring(node)
             lines = node.end_lineno - node.lineno - (doc.count("\n") if doc else 0)
@@ -159,7 +166,7 @@ def test_nothing_is_done_at_import(path: Path) -> None:
 def test_files_are_touched_at_the_edges_only(path: Path) -> None:
     if part(NAMES[path]) in MAY_TOUCH_FILES or NAMES[path] == ASKS_THE_SYSTEM:
         return
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    for node in ast.walk(parsed(path)):
         if isinstance(node, ast.Call):
             name = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
             assert name not in FILES, f"line {node.lineno}: {name}"
@@ -167,7 +174,7 @@ def test_files_are_touched_at_the_edges_only(path: Path) -> None:
 
 @pytest.mark.parametrize("path", MODULES, ids=NAMES.get)
 def test_public_names_have_docstrings(path: Path) -> None:
-    tree = ast.parse(path.read_text(encoding="utf-8"))
+    tree = parsed(path)
     if path.read_text(encoding="utf-8").strip():
         assert ast.get_docstring(tree), "a module begins with what it is"
     for node in tree.body:
@@ -188,7 +195,7 @@ CORE = {
 def test_a_class_has_a_name_of_its_own() -> None:
     where: dict[str, set[str]] = {}
     for path in MODULES:
-        for node in ast.parse(path.read_text(encoding="utf-8")).body:
+        for node in parsed(path).body:
             if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
                 where.setdefault(node.name, set()).add(NAMES[path])
     assert {name: places for name, places in where.items() if len(places) > 1} == {}
@@ -266,7 +273,7 @@ def test_docs_name_every_objective() -> None:
 def test_docs_name_every_canvas() -> None:
     text = documented()
     for path in (PACKAGE / "canvas").glob("*.py"):
-        for node in ast.parse(path.read_text(encoding="utf-8")).body:
+        for node in parsed(path).body:
             if isinstance(node, ast.ClassDef) and node.name.endswith("Canvas") and node.name != "Canvas":
                 assert node.name in text, node.name
 
