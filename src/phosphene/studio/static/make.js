@@ -225,7 +225,7 @@ function Stage({ studio, kind, job, looked }) {
 }
 
 function Invite({ kind, form, choose }) {
-  if (!kind.source) return html`<div class="invite"><h2>${kind.about}</h2><p class="soft">Choose what to imagine on the right, then press Imagine.</p></div>`;
+  if (!kind.source) return html`<div class="invite"><h2>${kind.about}</h2><p class="soft">Choose what to bring out, then press Imagine.</p></div>`;
   if (kind.source === "clip") return html`<div class="invite"><h2>Drop a clip here</h2>
     <p class="soft">or paste one. It is dreamt on frame by frame, without flicker.</p>
     <div class="row"><button class="main" onClick=${choose}>Choose a clip</button></div></div>`;
