@@ -11,12 +11,14 @@ import torch
 from torch import Tensor, nn
 
 import phosphene as ph
+from phosphene import nets
 from phosphene.gradients import tiled
 from phosphene.gradients.engine import Engine
 from phosphene.gradients.tiles import Tile, cut
 from phosphene.nets.receptive import Field
 from phosphene.objectives.base import resolve
 from phosphene.objectives.expr import parse
+from phosphene.types import Size
 from tests.tinynet import tiny_net
 
 Job = tuple[Sequence[tiled.Term], Tensor, Tile, Sequence[Tensor] | None]
@@ -92,3 +94,13 @@ def test_a_wrapped_network_stays_as_it_is() -> None:
         assert (weight.stride(), weight.data_ptr(), weight.requires_grad) == (stride, pointer, requires_grad)
         assert torch.equal(weight, value)
     assert module.training
+
+
+@pytest.mark.parametrize("layer", ["stem", "block5", "block11/depthwise", "block15"])
+@pytest.mark.parametrize("size", [(97, 230), (161, 128)])
+def test_positions_of_a_large_canvas_follow_from_a_small_one(layer: str, size: Size) -> None:
+    net = nets.load("lite")
+    engine = Engine(net, resolve(parse(layer), net.card), precision="float32")
+    (term,) = engine.terms(size)
+    with torch.no_grad():
+        assert term.total == net(torch.zeros(1, 3, *size), [layer])[layer].shape[-2:]
