@@ -227,7 +227,7 @@ def verdict(label: str, parts: Sequence[Part], pictures: int) -> list[str]:
             )
         if each.needed:
             told.append(
-                f"Without part {number}, {label} comes first in {each.without:.0%} of {them} instead of "
+                f"Part {number} is needed: without it, {label} comes first in {each.without:.0%} of {them} instead of "
                 f"{each.whole:.0%}."
             )
         if each.imagined >= FIRES:
