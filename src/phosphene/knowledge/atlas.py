@@ -52,8 +52,9 @@ SETTINGS = ImagineSettings(views=1, sketches=1, diversity=0.0, decay=1.0, smooth
 GAP, PAPER = 4, 0.07
 """Pixels between cells, and the grey that they lie on."""
 
-SMALLEST = 0.5
-"""Side of the icon of the emptiest cell, as a share of that of the fullest."""
+SMALLEST, FULL = 0.5, 0.9
+"""Side of the icon of the emptiest cell, as a share of the largest, and the share of the cells that are no fuller than
+the first cell that has that."""
 
 
 @dataclass(frozen=True)
@@ -81,8 +82,9 @@ class Atlas:
 
     def side(self, cell: Cell) -> int:
         """Return the side of a cell's icon: the fuller the cell, the larger."""
-        most = max(len(each.members) for each in self.cells)
-        return max(1, round(self.size * max(SMALLEST, math.sqrt(len(cell.members) / most))))
+        counts = sorted(len(each.members) for each in self.cells)
+        full = counts[int(FULL * (len(counts) - 1))]
+        return max(1, round(self.size * min(1.0, max(SMALLEST, math.sqrt(len(cell.members) / full)))))
 
     def label(self, cell: Cell) -> str:
         """Return the label that a cell argues for most, empty where that is not known."""
