@@ -208,6 +208,18 @@ def test_a_network_is_trained_further_on_other_classes(tmp_path: Path) -> None:
     assert second.card.layers.keys() == first.card.layers.keys()
 
 
+def test_lite_is_trained_further(tmp_path: Path) -> None:
+    path = tmp_path / "net.pt2"
+    quick(stripes(tmp_path / "data"), epochs=1, start="lite", side=32).save(path)
+    net = nets.load(str(path))
+    assert [names[0] for names in net.card.labels] == ["lying", "standing"]
+    assert net.card.layers.keys() >= {"stem", "block15", "head", "logits"}
+    image = torch.rand(2, 3, 32, 32)
+    program = torch.export.load(path).module()
+    seen = program(net.card.normalise(image))
+    assert torch.allclose(seen, net(image, ["logits"])["logits"], atol=1e-4)
+
+
 def test_what_describes_no_network_is_refused(tmp_path: Path) -> None:
     from phosphene.nets.zoo.table_json import TableError, from_json
 

@@ -22,6 +22,7 @@ from torch import Tensor, nn
 
 from phosphene.errors import WeightsError
 from phosphene.nets.card import ActivationStatistics, Card, InputSpec
+from phosphene.nets.ops.same import SameConvolution
 from phosphene.nets.weights import store
 from phosphene.nets.weights.pt2 import SETTINGS, Archive
 from phosphene.nets.zoo.graph import INPUT, GraphNet, Structure, Table
@@ -54,8 +55,12 @@ def to_bytes(net: GraphNet, *, table: Table, facts: Json) -> bytes:
     module = _Scores(plain)
     spec = net.card.input
     example = torch.zeros(EXPORTED, spec.channels, spec.size, spec.size)
-    any_size = torch.export.Dim.AUTO
-    program = torch.export.export(module, (example,), dynamic_shapes=({0: any_size, 2: any_size, 3: any_size},))
+    any_number = torch.export.Dim.AUTO
+    free = {0: any_number, 2: any_number, 3: any_number}
+    if any(isinstance(each, SameConvolution) for each in plain.modules()):
+        # Padding that depends on the sides takes PyTorch minutes to trace. phosphene, which reads `text`, takes any size.
+        free = {0: any_number}
+    program = torch.export.export(module, (example,), dynamic_shapes=(free,))
     for node in program.graph.nodes:
         node.meta.pop("stack_trace", None)  # the paths of this machine
     file = io.BytesIO()

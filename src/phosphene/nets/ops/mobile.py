@@ -60,7 +60,8 @@ def convolve(
     """
     assert not (relu6 and residual is not None), "a residual is added to a linear convolution"
     frozen_weights = not any(each is not None and each.requires_grad for each in (weight, bias))
-    if not frozen_weights or not _is_known(x.shape[1], weight, stride):
+    exported = torch.compiler.is_compiling()  # a program has PyTorch's own operations, and weights without numbers
+    if exported or not frozen_weights or not _is_known(x.shape[1], weight, stride):
         y = _plain(x, weight, bias, stride)
         y = F.relu6(y) if relu6 else y
         return y if residual is None else y + residual
