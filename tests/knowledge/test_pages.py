@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 import torch
 
+import phosphene as ph
 from phosphene.knowledge.atlas import Atlas
 from phosphene.knowledge.cells import Cell
 from phosphene.media import site
@@ -91,5 +92,17 @@ def test_report_shows_its_parts(browser: Browser, tmp_path: Path) -> None:
     expect(page.locator("#parts figcaption")).to_have_text(["imagined alone", "in an imagining", "in a photo"])
     expect(page.locator("#components figcaption")).to_have_text(["+1.50", "-0.25"])
     expect(page.locator("#photos")).to_contain_text("a & <b>.jpg")
+    assert page.evaluate("() => document.documentElement.scrollWidth") <= PHONE["width"]
+    assert not bad
+
+
+def test_every_channel_of_a_microscope_has_a_link(browser: Browser, tmp_path: Path) -> None:
+    ph.job("microscope", net="pocket", layers="conv1", size=32, steps=1).save(tmp_path / "site")
+    page, bad = opened(browser, tmp_path / "site" / "index.html")
+    page.get_by_role("link", name="conv1").click()
+    page.locator("#units a").nth(3).click()
+    page.reload()
+    expect(page.locator("#unit h2")).to_have_text("conv1:3")
+    assert page.evaluate("() => document.querySelector('#unit img').decode().then(() => true)")
     assert page.evaluate("() => document.documentElement.scrollWidth") <= PHONE["width"]
     assert not bad
