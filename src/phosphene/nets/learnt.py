@@ -58,7 +58,7 @@ def to_bytes(net: GraphNet, *, table: Table, facts: Json) -> bytes:
     any_number = torch.export.Dim.AUTO
     free = {0: any_number, 2: any_number, 3: any_number}
     if any(isinstance(each, SameConvolution) for each in plain.modules()):
-        # Padding that depends on the sides takes PyTorch minutes to trace. phosphene, which reads `text`, takes any size.
+        # Padding that depends on the sides takes PyTorch minutes to trace. phosphene reads `text`, and takes any size.
         free = {0: any_number}
     program = torch.export.export(module, (example,), dynamic_shapes=(free,))
     for node in program.graph.nodes:
