@@ -67,10 +67,15 @@ pytestmark = pytest.mark.skipif(
 
 
 @pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
+    """A browser whose camera shows a cup of coffee."""
     assert CHROMIUM is not None, f"PHOSPHENE_TEST_BROWSER={ASKED_FOR} is not installed"
+    seen = tmp_path_factory.mktemp("camera") / "cup.mjpeg"
+    Image.fromarray(data.coffee()).resize((640, 480)).save(seen, "JPEG", quality=90)
+    seen.write_bytes(seen.read_bytes() * 10)  # a clip of ten frames, which the browser repeats
     with sync_playwright() as play:
-        browser = play.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", *FAKE_CAMERA])
+        arguments = ["--no-sandbox", *FAKE_CAMERA, f"--use-file-for-fake-video-capture={seen}"]
+        browser = play.chromium.launch(executable_path=CHROMIUM, args=arguments)
         yield browser
         browser.close()
 
@@ -266,7 +271,7 @@ def test_the_camera_is_seen_dreamt_and_taught(page: Page) -> None:
     expect(alert).to_contain_text("allow the camera for this page")
     expect(alert).to_contain_text("none is connected")  # five seconds later
     expect(alert).to_have_count(0)
-    page.wait_for_selector(".seen strong")
+    expect(page.locator(".seen strong")).to_have_text(re.compile("cup|espresso|mortar"))
     expect(page.locator(".camera canvas")).to_have_attribute("width", "320")  # it has dreamt
     assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
     page.get_by_label("Ask below").fill("95")
@@ -428,6 +433,18 @@ def test_every_page_can_be_read_and_fits_a_phone(browser: Browser, studio: list[
             assert look_for_violations(page) == []
         assert sum(sent) < 400_000
         page.close()
+
+
+def test_the_api_has_a_page_of_its_own(page: Page, studio: list[Program]) -> None:
+    page.set_viewport_size(PHONE)  # type: ignore[arg-type]
+    page.goto(studio[0].link + "docs")
+    request = page.locator("section", has=page.locator("h2", has_text=re.compile("^POST /api/jobs$")))
+    expect(request).to_contain_text("Add a job to the queue")
+    expect(request.locator("tr", has_text="replaces")).to_contain_text("string or null, optional")
+    assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
+    assert look_for_violations(page) == []
+    if folder := os.environ.get("PHOSPHENE_TEST_PICTURES"):
+        page.screenshot(path=f"{folder}/api-phone.png")
 
 
 def exhibition(browser: Browser, program: Program, complaints: list[str]) -> Page:

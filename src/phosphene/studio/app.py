@@ -296,6 +296,12 @@ def exhibition(studio: TheStudio, request: Request) -> Response:
     return _page(studio, request, "exhibit.html")
 
 
+@pages.get("/docs")
+def documented(studio: TheStudio, request: Request) -> Response:
+    """Return the page that describes the API."""
+    return _page(studio, request, "api.html")
+
+
 @pages.get("/static/{name:path}")
 def static(studio: TheStudio, request: Request, name: str) -> Response:
     """Return a file that belongs to the page."""
