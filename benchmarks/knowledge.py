@@ -101,7 +101,7 @@ def layout() -> None:
 
     def ours() -> float:
         joint = tsne.joint_probabilities(points, 30.0)
-        made = tsne.Layout.of(tsne.principal_components(points, 2))
+        made = tsne.TsneState.of(tsne.principal_components(points, 2))
         for _ in range(STEPS):
             made.step(joint)
         return tsne.divergence(joint, made.places)
