@@ -16,6 +16,7 @@ import click
 from phosphene import nets
 from phosphene.camera import choice
 from phosphene.cli import options
+from phosphene.cli.output import write_direction
 from phosphene.cli.root import Command, printable
 from phosphene.errors import OutputError
 
@@ -208,15 +209,12 @@ def _words(known: Path | None, learn: str | None, forget: str | None, direction:
 def _write_direction(words: Things, word: str, path: Path, net: Net) -> str:
     """Write the direction of a word to `path`; return the target that dreams it."""
     from phosphene.camera.things import direction_of
-    from phosphene.media import atomic
-    from phosphene.nets.weights.vector import pack_vector
     from phosphene.objectives.name import write_path
 
     if path.exists():
         raise OutputError(f"{path} is there already: choose another name", path=path)
     vector, layer = direction_of(words, word, net)
-    with atomic.replacing(path) as file:
-        file.write(pack_vector(vector, layer))
+    write_direction(path, vector, layer)
     return f"direction({write_path(path.as_posix())}, {layer})"
 
 

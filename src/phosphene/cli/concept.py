@@ -76,20 +76,12 @@ def concept(
         pictures=None if pictures is None else open_dataset(pictures),
         seed=seed,
     )
-    _write(out, found)
+    output.write_direction(out, found.vector, found.layer)
     if as_json:
         click.echo(json.dumps(_record(found, out), indent=2, ensure_ascii=False))
     else:
         _print(found)
         click.echo(printable(str(out)))
-
-
-def _write(out: Path, found: Concept) -> None:
-    from phosphene.media import atomic
-    from phosphene.nets.weights.vector import pack_vector
-
-    with atomic.replacing(out) as file:
-        file.write(pack_vector(found.vector, found.layer))
 
 
 def _record(found: Concept, out: Path) -> dict[str, object]:

@@ -14,6 +14,8 @@ from phosphene.cli.options import PATH
 from phosphene.errors import OutputError
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from phosphene.render.job import Job
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -79,6 +81,15 @@ class Destination:
         """Return all files of the result, of which `path` is the first."""
         films = [] if self.film is None else [self.film]
         return [each for given in (path, *self.also) for each in job.work.paths(given)] + films
+
+
+def write_direction(path: Path, vector: Tensor, layer: str) -> None:
+    """Write a direction in a layer, a safetensors file that `direction(FILE, LAYER)` reads."""
+    from phosphene.media import atomic
+    from phosphene.nets.weights.vector import pack_vector
+
+    with atomic.replacing(path) as file:
+        file.write(pack_vector(vector, layer))
 
 
 def taken(path: Path) -> OutputError:

@@ -1,9 +1,7 @@
 // The API, as openapi.json describes it: each request, what it takes, and what it answers.
 
 import { html, render } from "./vendor/preact-htm.js";
-
-const light = localStorage.theme === "light" || (localStorage.theme !== "dark" && matchMedia("(prefers-color-scheme: light)").matches);
-document.documentElement.classList.toggle("light", light);
+import { paint } from "./theme.js";
 
 function kind(schema = {}) {
   if (schema.$ref) return schema.$ref.split("/").pop();
@@ -37,5 +35,6 @@ function Api({ described }) {
     ${requests.map((each) => html`<${Request} key=${each.method + each.path} ...${each} schemas=${schemas} />`)}`;
 }
 
+paint(localStorage.theme);
 const place = document.getElementById("api");
 fetch("openapi.json").then((answer) => answer.json()).then((described) => { place.textContent = ""; render(html`<${Api} described=${described} />`, place); });

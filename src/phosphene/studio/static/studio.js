@@ -7,15 +7,10 @@ import { Queue } from "./queue.js";
 import { Camera } from "./camera.js";
 import { Gallery } from "./gallery.js";
 import { Grid } from "./grid.js";
+import { paint } from "./theme.js";
 
 const PLACES = { make: ["Make", Make], queue: ["Queue", Queue], gallery: ["Gallery", Gallery], camera: ["Camera", Camera], grid: [null, Grid] };
 const place = () => (location.hash.slice(2).split("/")[0] in PLACES ? location.hash.slice(2).split("/")[0] : "make");
-
-function paint(theme) {
-  const light = theme === "light" || (theme !== "dark" && matchMedia("(prefers-color-scheme: light)").matches);
-  document.documentElement.classList.toggle("light", light);
-  return light;
-}
 
 function Studio() {
   const studio = useStudio();
