@@ -54,7 +54,7 @@ def main() -> None:
     photo = torch.rand(1, 3, 512, 512, generator=torch.Generator().manual_seed(0))
     rows = []
     for count in (1, 2):
-        workers = Processes(Setup.of(engine.net, engine.dtype, 1), count)
+        workers = Processes(Setup.of([engine.net], engine.dtype, 1), count)
         try:
             with tempfile.TemporaryDirectory() as folder:
                 store = Planes(Path(folder) / "canvas")

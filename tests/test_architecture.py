@@ -31,7 +31,7 @@ _BELOW = {
     "learning": "api options render",
     "insight": "api objectives options render",
     "cli": "api attribution camera errors gradients kinds knowledge measure media nets objectives recipe render studio",
-    "cluster": "errors gradients nets",
+    "cluster": "errors gradients loops nets",
     "render": "cluster errors fractals gradients kinds knowledge loops media "
     "nets objectives recipe resampling rng training types",
     "knowledge": "canvas errors gradients loops media nets objectives recipe resampling rng types",

@@ -367,8 +367,8 @@ def job(
         preset: a preset of the kind, to which other settings add.
         look_in: folders in which a recipe's source and guides are looked for.
         fetch: whether a network that a recipe's file names may be downloaded.
-        workers: who computes the tiles of a large print: a number of processes, "auto", or the address of a Ray
-            cluster; None for this process.
+        workers: who does the parts of the work, such as the tiles of a large print or the batches of a sheet: a number
+            of processes, "auto", or the address of a Ray cluster; None for this process.
         settings: those of the kind's recipe; for a recipe, those to change.
 
     Raises:

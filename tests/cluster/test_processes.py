@@ -61,7 +61,7 @@ def test_with_workers_of_which_some_die_it_is_the_print_of_one_process(
 
 def test_a_tile_that_always_fails_is_one_error_and_the_others_are_done(engine: Engine) -> None:
     tiling = engine.tiling((48, 96))
-    setup = Setup.of(engine.net, engine.dtype, 1)
+    setup = Setup.of([engine.net], engine.dtype, 1)
     first, second = tiling.tiles[:2]
     crop = torch.rand(1, 3, 48, first.columns.crop_end - first.columns.crop_start)
     totals = tiling.sums(crop, first)
@@ -83,7 +83,7 @@ def test_a_tile_that_always_fails_is_one_error_and_the_others_are_done(engine: E
 
 
 def test_a_worker_that_differs_is_refused_by_name(engine: Engine) -> None:
-    own = facts(engine.net)
+    own = facts([engine.net])
     own.check(own, "worker 1")
     with pytest.raises(WorkerError, match="worker 2 cannot take part: its weights must be 0000, but is"):
         own.check(replace(own, weights="0000"), "worker 2")
@@ -98,5 +98,5 @@ def test_other_workers_are_refused(text: str) -> None:
 
 
 def test_small_work_takes_no_workers() -> None:
-    with pytest.raises(SettingError, match="workers are for prints of more than 24 megapixels"):
+    with pytest.raises(SettingError, match="workers cannot share this: a picture in memory is done by one process"):
         ph.job("dream", Noise(noise=(40, 48)), workers=1, **DREAM)

@@ -164,7 +164,7 @@ def test_tiles_that_end_their_worker_come_late_or_twice_or_never(tmp_path: Path)
     task = tiling.task(tile, crop, gradient=True, totals=tiling.sums(crop, tile))
     wanted = task.run(engine.net).gradient
     assert wanted is not None
-    workers = RayActors(Setup.of(engine.net, engine.dtype, 1), "auto")
+    workers = RayActors(Setup.of([engine.net], engine.dtype, 1), "auto")
     try:
         troubles = ["late", "", "killed", "", "poisoned", ""]
         asked = [

@@ -23,7 +23,7 @@ from phosphene.kinds import KINDS
     help="Look for the source and guides here too; may be given several times.",
 )
 @click.option("--fetch", is_flag=True, help="Download the network that the recipe names, if it is not here.")
-@options.workers
+@options.workers("the parts of the work: tiles of a large print, batches of a sheet")
 @options.settings(*KINDS, defaults=False)
 @output.options(still=True, film=True, sound=True)
 def again(

@@ -18,7 +18,7 @@ SIDE = 384
 @click.argument("photo", metavar="PHOTO", type=click.Path(path_type=Path))
 @click.option("--layer", metavar="TEXT", help="The layer; by default the one that dreams use.")
 @click.option("--inversion", is_flag=True, help="Do not exaggerate: draw what the layer keeps of the photo.")
-@options.workers
+@options.workers("the tiles of a print of more than 24 megapixels")
 @options.settings("imagine", without=("target", "method"))
 @output.options(still=True)
 def caricature(

@@ -13,7 +13,7 @@ from phosphene.cli.root import Command
 
 @click.command(cls=Command)
 @click.argument("words", metavar="TEXT...", nargs=-1)
-@options.workers
+@options.workers("the tiles of a print of more than 24 megapixels")
 @options.settings("imagine", "imagine-sound", without=("target",))
 @output.options(still=True, sound=True)
 def imagine(words: tuple[str, ...], preset: str | None, output: output.Destination, **settings: Any) -> None:

@@ -92,13 +92,13 @@ noise = click.option(
 """A decorator that adds `--noise`."""
 
 
-workers = click.option(
-    "--workers",
-    metavar="N|auto|ray://HOST:PORT",
-    help="Processes that do the tiles of a print of more than 24 megapixels and share the cores; auto: one for each "
-    "core; or a Ray cluster.",
-)
-"""A decorator that adds `--workers`."""
+def workers(what: str) -> Callable[[F], F]:
+    """Return a decorator that adds `--workers`, which do `what`."""
+    return click.option(
+        "--workers",
+        metavar="N|auto|ray://HOST:PORT",
+        help=f"Let this many processes do {what}; they share the cores. auto: one for each core; or a Ray cluster.",
+    )
 
 
 def settings(*kinds: str, without: tuple[str, ...] = (), defaults: bool = True) -> Callable[[F], F]:

@@ -12,6 +12,7 @@ from phosphene.cli.root import Command
 
 @click.command(cls=Command)
 @click.argument("targets", nargs=-1, required=True)
+@options.workers("batches of up to 16 pictures")
 @options.settings("sheet", "sheet-sound", without=("vary",))
 @click.option(
     "--vary",

@@ -1,4 +1,4 @@
-"""Who does the tiles of a print: this process, several of this machine, or a Ray cluster."""
+"""Who does the parts of a work: this process, several of this machine, or a Ray cluster."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING
 import torch
 
 from phosphene.errors import SettingError
-from phosphene.gradients.engine import Engine
+from phosphene.nets.base import Net
 
 if TYPE_CHECKING:
-    from phosphene.cluster.processes import Processes
-    from phosphene.cluster.ray_actors import RayActors
+    from phosphene.cluster.pool import Pool
+    from phosphene.cluster.worker import Setup
 
 RAY = "ray"
 
@@ -34,26 +34,23 @@ class Workers:
         return every if self.address is not None else max(1, every // self.count)
 
     @contextmanager
-    def at_work(self, engine: Engine) -> Iterator[Processes | RayActors]:
-        """Begin workers for an engine's network, and end them.
+    def at_work(self, *nets: Net, dtype: torch.dtype | None = None) -> Iterator[Pool]:
+        """Begin workers with networks, in a number format or as they are loaded, and end them.
 
         This process uses as many threads as each of them meanwhile, since that decides the last bits of sums.
         """
         from phosphene.cluster.worker import Setup
 
         before, threads = torch.get_num_threads(), self.threads
-        crew = self._crew(Setup.of(engine.net, engine.dtype, threads))
+        pool = self._pool(Setup.of(nets, dtype, threads))
         torch.set_num_threads(threads)
         try:
-            yield crew
+            yield pool
         finally:
             torch.set_num_threads(before)
-            crew.close()
+            pool.close()
 
-    def _crew(self, setup: object) -> Processes | RayActors:
-        from phosphene.cluster.worker import Setup
-
-        assert isinstance(setup, Setup)
+    def _pool(self, setup: Setup) -> Pool:
         if self.address is not None:
             from phosphene.cluster.ray_actors import RayActors
 
@@ -91,10 +88,10 @@ def read(text: str | int) -> Workers:
     return Workers(int(count))
 
 
-def check_use(workers: Workers | None, taken: bool) -> None:
-    """Raise `SettingError` for workers in work that takes none."""
-    if workers is not None and not taken:
-        raise SettingError("workers are for prints of more than 24 megapixels", setting="workers")
+def check_use(workers: Workers | None, undivided: str | None) -> None:
+    """Raise `SettingError` for workers in work that cannot be shared, for the reason `undivided`."""
+    if workers is not None and undivided is not None:
+        raise SettingError(f"workers cannot share this: {undivided}", setting="workers")
 
 
 def _cores() -> int:

@@ -1,4 +1,4 @@
-"""Workers that are processes of this machine. One that dies is replaced, and its tiles are done again."""
+"""Workers that are processes of this machine. One that ends is replaced, and its task is done again."""
 
 from __future__ import annotations
 
@@ -6,28 +6,31 @@ import multiprocessing
 import os
 import signal
 import threading
-from collections.abc import Callable
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from multiprocessing import connection
-from typing import Any
+from typing import NamedTuple
 
-from phosphene.cluster.worker import TRIES, Facts, Setup, Worker
+from phosphene.cluster.pool import Pool
+from phosphene.cluster.worker import Facts, Reply, Setup, Worker
 from phosphene.errors import WorkerError
-from phosphene.gradients.tiled import TileResult, TileTask
+from phosphene.loops.parts import Task
 
 _worker: Worker | None = None
 
 
-def _begin(setup: Setup) -> None:
-    """Set up a worker's process; it ends with the one that began it, and leaves Ctrl-C to that one."""
+def _begin(setup: Setup, line: connection.Connection) -> None:
+    """Set up a worker's process.
+
+    It leaves Ctrl-C to the process that began it, and ends with it, or when the other end of `line` is closed.
+    """
     global _worker
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     parent = multiprocessing.parent_process()
     assert parent is not None, "a worker has one"
 
     def follow() -> None:
-        connection.wait([parent.sentinel])
+        connection.wait([parent.sentinel, line])
         os._exit(1)
 
     threading.Thread(target=follow, daemon=True).start()
@@ -39,83 +42,87 @@ def _facts() -> Facts:
     return _worker.facts
 
 
-def _compute(task: TileTask) -> TileResult:
+def _compute(task: Task) -> Reply:
     assert _worker is not None, "it is set up first"
     return _worker.compute(task)
 
 
-class Processes:
-    """`count` workers on this machine, each of which takes every `count`-th tile.
+class _Hand(NamedTuple):
+    """A task in the hand of worker `number`, which is `pool`."""
+
+    number: int
+    pool: ProcessPoolExecutor
+    future: Future[Reply]
+
+
+class Processes(Pool):
+    """`count` workers on this machine.
 
     Raises:
-        WorkerError: if a worker cannot be set up, is not like this process, or a tile fails `TRIES` times.
+        WorkerError: if a worker cannot be set up, or is not like this process.
     """
 
     def __init__(self, setup: Setup, count: int) -> None:
-        self.ahead = 2 * count
         self._setup = setup
+        self._far, self._line = multiprocessing.Pipe(duplex=False)
         self._pools = [self._pool() for _ in range(count)]
-        self._turn = 0
+        self._hands: list[list[Future[Reply]]] = [[] for _ in range(count)]
         try:
             for index, asked in enumerate([pool.submit(_facts) for pool in self._pools]):
                 try:
                     asked.result().check(setup.wanted, f"worker {index + 1}")
                 except BrokenProcessPool:
                     raise WorkerError(
-                        f"worker {index + 1} cannot be set up with the network {setup.net!r}, which it loads by "
-                        "name; in Python, workers need a script that begins with if __name__ == '__main__'"
+                        f"worker {index + 1} cannot be set up with {', '.join(setup.nets)}, which it loads by name; in "
+                        "Python, workers need a script that begins with if __name__ == '__main__'"
                     ) from None
         except BaseException:
             self.close()
             raise
 
-    def begin(self, task: TileTask) -> Callable[[], TileResult]:
-        """Let a worker do a tile; what is returned waits for the result."""
-        index = self._turn % len(self._pools)
-        self._turn += 1
-        pool, future = self._submit(index, task)
+    @property
+    def count(self) -> int:
+        """How many workers there are."""
+        return len(self._pools)
 
-        def wait() -> TileResult:
-            nonlocal pool, future
-            for tried in range(1, TRIES + 1):
-                try:
-                    return future.result()
-                except BrokenProcessPool:
-                    problem = "the process ended"
-                    if self._pools[index] is pool:
-                        pool.shutdown(wait=False)
-                        self._pools[index] = self._pool()
-                except Exception as found:
-                    problem = str(found) or type(found).__name__
-                if tried < TRIES:
-                    pool, future = self._submit(index, task)
-            raise failed(task, problem)
+    def submit(self, task: Task) -> _Hand:
+        """Give a task to the worker with the fewest in hand."""
+        self._hands = [[each for each in hand if not each.done()] for hand in self._hands]
+        index = min(range(self.count), key=lambda index: len(self._hands[index]))
+        try:
+            future = self._pools[index].submit(_compute, task)
+        except BrokenProcessPool:  # it ended between two tasks
+            self._replace(index)
+            future = self._pools[index].submit(_compute, task)
+        self._hands[index].append(future)
+        return _Hand(index, self._pools[index], future)
 
-        return wait
+    def is_finished(self, handle: _Hand) -> bool:
+        """Return whether `outcome` returns at once."""
+        return handle.future.done()
+
+    def outcome(self, handle: _Hand) -> Reply:
+        """Wait for what has become of a task, also if its worker has ended."""
+        try:
+            return handle.future.result()
+        except BrokenProcessPool:
+            if self._pools[handle.number] is handle.pool:
+                self._replace(handle.number)
+            return Reply(problem="the process ended")
+        except Exception as found:  # its task or result cannot be sent
+            return Reply.failed(found)
 
     def close(self) -> None:
-        """End the workers."""
+        """End the workers, whatever they are doing."""
+        self._line.close()
         for pool in self._pools:
             pool.shutdown(wait=True, cancel_futures=True)
+        self._far.close()
+
+    def _replace(self, index: int) -> None:
+        self._pools[index].shutdown(wait=False)
+        self._pools[index] = self._pool()
 
     def _pool(self) -> ProcessPoolExecutor:
         spawning = multiprocessing.get_context("spawn")
-        return ProcessPoolExecutor(1, mp_context=spawning, initializer=_begin, initargs=(self._setup,))
-
-    def _submit(self, index: int, task: TileTask) -> tuple[ProcessPoolExecutor, Future[Any]]:
-        try:
-            pool = self._pools[index]
-            return pool, pool.submit(_compute, task)
-        except BrokenProcessPool:  # it ended between two tiles
-            self._pools[index].shutdown(wait=False)
-            self._pools[index] = self._pool()
-            return self._pools[index], self._pools[index].submit(_compute, task)
-
-
-def failed(task: TileTask, problem: str) -> WorkerError:
-    """Return the error for a tile that has been tried often enough."""
-    rows, columns = task.tile.rows, task.tile.columns
-    return WorkerError(
-        f"the tile at {columns.start},{rows.start} failed {TRIES} times ({problem}); what is done is kept, and the "
-        "same command continues"
-    )
+        return ProcessPoolExecutor(1, mp_context=spawning, initializer=_begin, initargs=(self._setup, self._far))

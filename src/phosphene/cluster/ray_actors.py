@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable
 from typing import Any
 
-from phosphene.cluster.processes import failed
-from phosphene.cluster.worker import TRIES, Setup, Worker
+from phosphene.cluster.pool import Pool
+from phosphene.cluster.worker import Reply, Setup, Worker
 from phosphene.errors import MissingExtraError, WorkerError
-from phosphene.gradients.tiled import TileResult, TileTask
+from phosphene.loops.parts import Task
 
 LOOK = 10.0
 """Seconds between looks for nodes that have joined."""
@@ -19,12 +18,12 @@ START = 120.0
 """Seconds that a first worker may take to be set up."""
 
 
-class RayActors:
-    """Workers on the cluster at `address`; each takes the next tile when it has none in hand but one.
+class RayActors(Pool):
+    """Workers on the cluster at `address`.
 
     Raises:
         MissingExtraError: without Ray.
-        WorkerError: if the cluster cannot be reached, a worker is not like this process, or a tile fails `TRIES` times.
+        WorkerError: if the cluster cannot be reached, or a worker is not like this process.
     """
 
     def __init__(self, setup: Setup, address: str) -> None:
@@ -49,45 +48,14 @@ class RayActors:
             raise WorkerError(f"no node of the Ray cluster has {setup.threads} free cores: give fewer --threads")
 
     @property
-    def ahead(self) -> int:
-        """How many tiles are in hand at a time."""
-        return 2 * len(self._actors)
-
-    def begin(self, task: TileTask) -> Callable[[], TileResult]:
-        """Let a worker do a tile; what is returned waits for the result."""
+    def count(self) -> int:
+        """How many workers there are."""
         self._join()
-        actor, reference = self._submit(task)
+        return max(1, len(self._actors))
 
-        def wait() -> TileResult:
-            nonlocal actor, reference
-            for tried in range(1, TRIES + 1):
-                try:
-                    result: TileResult = self._ray.get(reference)
-                except self._ray.exceptions.RayActorError:
-                    problem = "the worker ended"
-                    self._drop(actor)
-                except Exception as found:
-                    problem = str(getattr(found, "cause", None) or found).splitlines()[-1]
-                else:
-                    return result
-                finally:
-                    if actor in self._load:
-                        self._load[actor] -= 1
-                if tried < TRIES:
-                    actor, reference = self._submit(task)
-            raise failed(task, problem)
-
-        return wait
-
-    def close(self) -> None:
-        """End the workers; the cluster goes on."""
-        for actor in self._actors:
-            self._ray.kill(actor)
-        self._actors.clear()
-        if self._opened:
-            self._ray.shutdown()
-
-    def _submit(self, task: TileTask) -> tuple[Any, Any]:
+    def submit(self, task: Task) -> tuple[Any, Any]:
+        """Give a task to the worker with the fewest in hand."""
+        self._join()
         if not self._actors:
             self._looked = 0.0
             self._join(wait=START)
@@ -96,6 +64,33 @@ class RayActors:
         actor = min(self._actors, key=lambda each: self._load[each])
         self._load[actor] += 1
         return actor, actor.compute.remote(task)
+
+    def is_finished(self, handle: tuple[Any, Any]) -> bool:
+        """Return whether `outcome` returns at once."""
+        return bool(self._ray.wait([handle[1]], timeout=0, fetch_local=False)[0])
+
+    def outcome(self, handle: tuple[Any, Any]) -> Reply:
+        """Wait for what has become of a task, also if its worker has ended."""
+        actor, reference = handle
+        try:
+            outcome: Reply = self._ray.get(reference)
+            return outcome
+        except self._ray.exceptions.RayActorError:
+            self._drop(actor)
+            return Reply(problem="the worker ended")
+        except Exception as found:
+            return Reply(problem=str(getattr(found, "cause", None) or found).splitlines()[-1])
+        finally:
+            if actor in self._load:
+                self._load[actor] -= 1
+
+    def close(self) -> None:
+        """End the workers; the cluster goes on."""
+        for actor in self._actors:
+            self._ray.kill(actor)
+        self._actors.clear()
+        if self._opened:
+            self._ray.shutdown()
 
     def _drop(self, actor: Any) -> None:
         if actor in self._actors:

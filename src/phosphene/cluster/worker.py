@@ -1,8 +1,10 @@
-"""A worker: loads the network once, is compared with the process that asks, and then does a tile at a time."""
+"""A worker: loads its networks once, is compared with the process that asks, and then does a task at a time."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 
@@ -10,21 +12,22 @@ from phosphene import __version__, nets
 from phosphene.errors import WorkerError
 from phosphene.gradients import allocator
 from phosphene.gradients.engine import prepared
-from phosphene.gradients.tiled import TileResult, TileTask
+from phosphene.loops.parts import Task
 from phosphene.nets.base import Net
 
 TRIES = 3
-"""How often a tile is tried before the work ends with an error."""
+"""How often a task is tried before it is an error."""
 
 
 @dataclass(frozen=True)
 class Facts:
-    """What the bytes of a tile depend on besides the tile, which must be the same for all workers."""
+    """What the bytes of a result depend on besides the task, which must be the same for all workers."""
 
     phosphene: str
     torch: str
     processor: str
     weights: str
+    statistics: str
 
     def check(self, wanted: Facts, name: str) -> None:
         """Raise `WorkerError` that names what is different from what is wanted."""
@@ -36,36 +39,61 @@ class Facts:
 
 @dataclass(frozen=True)
 class Setup:
-    """What a worker is set up with: a network by name, its number format and device, and how many cores to use."""
+    """What a worker is set up with: networks by name, their number format and device, and how many cores to use.
 
-    net: str
-    dtype: torch.dtype
+    Without a number format networks are as they are loaded. `measured` says which have statistics measured here.
+    """
+
+    nets: tuple[str, ...]
+    measured: tuple[bool, ...]
+    dtype: torch.dtype | None
     device: str
     threads: int
     wanted: Facts
 
     @classmethod
-    def of(cls, net: Net, dtype: torch.dtype, threads: int) -> Setup:
-        """Return the setup of workers that do the same as this process with this network."""
-        device = next(net.parameters()).device
-        return cls(net.card.name, dtype, device.type, threads, facts(net))
+    def of(cls, nets: Sequence[Net], dtype: torch.dtype | None, threads: int) -> Setup:
+        """Return the setup of workers that do the same as this process with these networks."""
+        names, measured = zip(*((net.card.name, bool(net.card.measured)) for net in nets), strict=True)
+        return cls(names, measured, dtype, next(nets[0].parameters()).device.type, threads, facts(nets))
 
 
-def facts(net: Net) -> Facts:
-    """Return the facts of this process with a network."""
-    return Facts(__version__, torch.__version__, torch.backends.cpu.get_cpu_capability(), net.card.sha256)
+def facts(nets: Sequence[Net]) -> Facts:
+    """Return the facts of this process with some networks."""
+    processor = torch.backends.cpu.get_cpu_capability()
+    weights = ", ".join(net.card.sha256 for net in nets)
+    return Facts(
+        __version__, torch.__version__, processor, weights, ", ".join(net.card.measured or "its own" for net in nets)
+    )
+
+
+@dataclass(frozen=True)
+class Reply:
+    """What has become of a task: its result, or the problem that it ended with."""
+
+    result: Any = None
+    problem: str | None = None
+
+    @classmethod
+    def failed(cls, problem: Exception) -> Reply:
+        """Return the outcome of a task that ended with an exception, which may not pickle."""
+        return cls(problem=str(problem) or type(problem).__name__)
 
 
 class Worker:
-    """Loads the network of a setup, and computes tiles."""
+    """Loads the networks of a setup, and does tasks."""
 
     def __init__(self, setup: Setup) -> None:
         torch.set_num_threads(setup.threads)
         allocator.keep_memory()
-        net = nets.load(setup.net)
-        self.facts = facts(net)
-        self._net = prepared(net.to(setup.device), setup.dtype)
+        named = zip(setup.nets, setup.measured, strict=True)
+        loaded = [nets.load(name, measured=measured).to(setup.device) for name, measured in named]
+        self.facts = facts(loaded)
+        self._nets = loaded if setup.dtype is None else [prepared(net, setup.dtype) for net in loaded]
 
-    def compute(self, task: TileTask) -> TileResult:
-        """Return what a tile gives."""
-        return task.run(self._net)
+    def compute(self, task: Task) -> Reply:
+        """Return what a task gives."""
+        try:
+            return Reply(task.run(*self._nets))
+        except Exception as problem:
+            return Reply.failed(problem)

@@ -125,6 +125,11 @@ class TileTask:
     gradient: bool
     totals: Sequence[Tensor] | None = None
 
+    @property
+    def name(self) -> str:
+        """What errors call it."""
+        return f"the tile at {self.tile.columns.start},{self.tile.rows.start}"
+
     def run(self, net: Net) -> TileResult:
         """Return what the tile gives."""
         device = next(net.parameters()).device

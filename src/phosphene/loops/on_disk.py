@@ -32,7 +32,8 @@ from phosphene.gradients.tiles import Tile
 from phosphene.loops.arithmetic import Arithmetic
 from phosphene.loops.dream import canvas_for, margin_of
 from phosphene.loops.octaves import Surface
-from phosphene.loops.planes import Crew, Look, Shifted, Store, WithMargin, Write
+from phosphene.loops.parts import Crew
+from phosphene.loops.planes import Look, Shifted, Store, WithMargin, Write
 from phosphene.loops.step import State, number
 from phosphene.recipe.stills import DreamSettings
 from phosphene.resampling import Interval, Read, Span, resize_part

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
 import torch
 
-from phosphene.gradients.tiled import TileResult, TileTask
 from phosphene.gradients.tiles import Tile
 from phosphene.loops.step import State
 from phosphene.resampling import Span
@@ -48,18 +47,6 @@ class Store(Protocol):
 
     def last(self) -> State | None:
         """Return the last place that was committed."""
-
-
-@runtime_checkable
-class Crew(Protocol):
-    """Workers that compute tiles."""
-
-    @property
-    def ahead(self) -> int:
-        """How many tiles they should have in hand."""
-
-    def begin(self, task: TileTask) -> Callable[[], TileResult]:
-        """Begin a tile; what is returned waits for the result."""
 
 
 class Look(ABC):

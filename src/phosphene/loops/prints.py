@@ -23,7 +23,8 @@ from phosphene.loops.ascent import part
 from phosphene.loops.dream import PhotoBases, canvas_for, jitter_of
 from phosphene.loops.octaves import Bases, InMemory, Surface, octave_steps
 from phosphene.loops.on_disk import OnDisk
-from phosphene.loops.planes import Crew, Store
+from phosphene.loops.parts import Crew
+from phosphene.loops.planes import Store
 from phosphene.loops.step import State, Step, number
 from phosphene.recipe.stills import DreamSettings
 from phosphene.resampling import Interval, Read, Span, resize_part

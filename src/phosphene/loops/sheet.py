@@ -18,6 +18,7 @@ from phosphene.loops.arithmetic import Arithmetic
 from phosphene.loops.ascent import part
 from phosphene.loops.ensemble import Member
 from phosphene.loops.imagine import imagine_steps
+from phosphene.loops.parts import Crew, finished
 from phosphene.loops.several import Several
 from phosphene.loops.stages import is_anywhere, is_placed
 from phosphene.loops.step import State, Step, number
@@ -47,6 +48,7 @@ def sheet_steps(
     precision: str = "auto",
     natural: Tensor | None = None,
     variations: Sequence[tuple[ImagineSettings, Arithmetic]] | None = None,
+    crew: Crew | None = None,
     state: State | None = None,
 ) -> Iterator[Step]:
     """Imagine an image of each of `objectives` in `net`, step by step, row by row on one sheet.
@@ -66,9 +68,11 @@ def sheet_steps(
         size: (height, width) of each image.
         variations: of a contact sheet, the settings to use instead of `settings` and `arithmetic`: each objective is
             imagined with each of them, and those images stand side by side.
+        crew: workers that do batches, to the same bytes; None for this process.
 
     Raises:
         SettingError: for a number, size or precision out of range.
+        WorkerError: for a batch that fails every time, when the others are done.
     """
     check("objectives", list(objectives), len(objectives) >= 1, "one or more")
     check("gap", gap, gap >= 0, "0 or more pixels")
@@ -76,54 +80,133 @@ def sheet_steps(
     count = len(objectives) * len(several)
     columns = columns_for(count, size) if columns is None else columns
     check("columns", columns, columns >= 1, "1 or more")
-    alike = _batches(net, objectives)
-    # The nth batch of each variation begins with the same random numbers.
-    batches = [(variation, index) for variation in range(len(several)) for index in range(len(alike))]
     grid = Grid(count, size, columns, gap)
-    first, sheet, inner, before = 0, grid.blank(), None, 0
-    if state is not None:
-        first, sheet, inner = int(state["batch"]), state["sheet"], part(state, "inner.") or None
-    if first == len(batches):  # so that there is always a last image
-        scores = torch.full((1,), math.nan)
-        yield Step("sheet", 1, 1, 1.0, sheet, scores, {"batch": number(first), "sheet": sheet})
-    for number_of, (variation, index) in enumerate(batches):
-        batch, (own, at) = alike[index], several[variation]
-        if number_of >= first:
-            steps = imagine_steps(
-                net,
-                Each(tuple(objectives[each] for each in batch)),
-                own.model_copy(update={"diversity": 0.0}),
-                arithmetic=at.at("batch", index),
-                others=[Member(each, Each(tuple(theirs[i] for i in batch))) for each, theirs in others],
-                count=len(batch),
-                size=size,
-                precision=precision,
-                natural=natural,
-                state=inner,
+    # The nth batch of each variation begins with the same random numbers.
+    batches = [
+        Batch(
+            tuple(objectives[each] for each in batch),
+            own.model_copy(update={"diversity": 0.0}),
+            at.at("batch", index),
+            size,
+            precision,
+            natural,
+            tuple(each * len(several) + variation for each in batch),
+            tuple(tuple(theirs[each] for each in batch) for _, theirs in others),
+        )
+        for variation, (own, at) in enumerate(several)
+        for index, batch in enumerate(_batches(net, objectives))
+    ]
+    place = _Place(grid, batches, state)
+    if not place.left:  # so that there is always a last image
+        yield Step("sheet", 1, 1, 1.0, place.sheet, torch.full((1,), math.nan), place.state())
+    elif crew is not None:
+        yield from _with_workers(place, crew)
+    else:
+        nets = [net, *(other for other, _ in others)]
+        yield from _one_by_one(place, nets, {} if state is None else part(state, "inner."))
+
+
+def _one_by_one(place: _Place, nets: Sequence[Net], inner: State) -> Iterator[Step]:
+    for number_of in place.left:
+        before, batch = place.done_share, place.batches[number_of]
+        for step in batch.steps(*nets, state=inner or None):
+            place.put(number_of, resize(on_paper(step.image), batch.size, clamp=True), done=step.progress >= 1)
+            yield replace(
+                step,
+                stage=f"batch {number_of + 1} of {len(place.batches)}, {step.stage}",
+                image=place.sheet,
+                progress=before + len(batch.places) * step.progress / place.grid.count,
+                state=place.state({} if step.progress >= 1 else step.state),
             )
-            inner = None
-            places = [each * len(several) + variation for each in batch]
-            for step in steps:
-                sheet = grid.placed(sheet, places, resize(on_paper(step.image), size, clamp=True))
-                yield replace(
-                    step,
-                    stage=f"batch {number_of + 1} of {len(batches)}, {step.stage}",
-                    image=sheet,
-                    progress=(before + len(batch) * step.progress) / count,
-                    state=_state(number_of, step, sheet),
-                )
-        before += len(batch)
+        inner = {}
 
 
-def _state(batch: int, step: Step, sheet: Image) -> State:
-    """Return what the sheet resumes from: after the last step of a batch, the beginning of the next one."""
-    if step.progress >= 1:
-        return {"batch": number(batch + 1), "sheet": sheet}
-    return {
-        "batch": number(batch),
-        "sheet": sheet,
-        **{f"inner.{name}": tensor for name, tensor in step.state.items()},
-    }
+def _with_workers(place: _Place, crew: Crew) -> Iterator[Step]:
+    for number_of, (images, scores) in finished({each: place.batches[each] for each in place.left}, crew):
+        place.put(number_of, images, done=True)
+        many, done = len(place.batches), len(place.batches) - len(place.left)
+        yield Step("batches", done, many, place.done_share, place.sheet, scores, place.state())
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Images that are imagined at once, each after its own objective, in their places on the sheet.
+
+    `others` are the same objectives for each further network.
+    """
+
+    objectives: tuple[Objective, ...]
+    settings: ImagineSettings
+    arithmetic: Arithmetic
+    size: Size
+    precision: str
+    natural: Tensor | None
+    places: tuple[int, ...]
+    others: tuple[tuple[Objective, ...], ...]
+
+    @property
+    def name(self) -> str:
+        """What errors call it."""
+        return f"the batch of picture {self.places[0] + 1}"
+
+    def steps(self, net: Net, *others: Net, state: State | None = None) -> Iterator[Step]:
+        """Imagine the images, step by step."""
+        return imagine_steps(
+            net,
+            Each(self.objectives),
+            self.settings,
+            arithmetic=self.arithmetic,
+            others=[Member(other, Each(theirs)) for other, theirs in zip(others, self.others, strict=True)],
+            count=len(self.objectives),
+            size=self.size,
+            precision=self.precision,
+            natural=self.natural,
+            state=state,
+        )
+
+    def run(self, *nets: Net) -> tuple[Image, Scores]:
+        """Return the finished images as they are on the sheet, and the last scores."""
+        for step in self.steps(*nets):
+            last = step
+        return resize(on_paper(last.image), self.size, clamp=True), last.scores
+
+
+class _Place:
+    """How far a sheet has come: the sheet, and which batches are on it."""
+
+    def __init__(self, grid: Grid, batches: Sequence[Batch], state: State | None) -> None:
+        self.grid, self.batches, self.sheet = grid, batches, grid.blank()
+        self._done: set[int] = set()
+        if state is not None:
+            self.sheet = state["sheet"]
+            self._done = {*range(int(state["batch"])), *state.get("further", torch.zeros(0)).int().tolist()}
+
+    @property
+    def left(self) -> list[int]:
+        """The batches that are not done, in order."""
+        return [number_of for number_of in range(len(self.batches)) if number_of not in self._done]
+
+    @property
+    def done_share(self) -> float:
+        """The share of the images that is done."""
+        return sum(len(self.batches[each].places) for each in self._done) / self.grid.count
+
+    def put(self, number_of: int, images: Image, *, done: bool) -> None:
+        """Put the images of a batch on the sheet."""
+        self.sheet = self.grid.placed(self.sheet, self.batches[number_of].places, images)
+        if done:
+            self._done.add(number_of)
+
+    def state(self, inner: State | None = None) -> State:
+        """Return what the sheet resumes from: the first batch not done, how far it is, and those done after it."""
+        first = min(self.left, default=len(self.batches))
+        further = sorted(each for each in self._done if each > first)
+        return {
+            "batch": number(first),
+            "sheet": self.sheet,
+            **({"further": torch.tensor(further)} if further else {}),
+            **{f"inner.{name}": tensor for name, tensor in (inner or {}).items()},
+        }
 
 
 def on_paper(images: Tensor) -> Tensor:

@@ -5,17 +5,18 @@ from __future__ import annotations
 import torch
 
 from phosphene import __version__
+from phosphene.cluster.crew import Workers
 from phosphene.recipe import BaseRecipe
 
 
-def environment(device: torch.device) -> dict[str, object]:
-    """Return what must be the same for unfinished work to end with the same bytes."""
+def environment(device: torch.device, workers: Workers | None = None) -> dict[str, object]:
+    """Return what must be the same for unfinished work to end with the same bytes, whoever does it."""
     return {
         "phosphene": __version__,
         "torch": torch.__version__,
         "processor": torch.backends.cpu.get_cpu_capability() + (" AMX" if torch.cpu._is_amx_tile_supported() else ""),
         "device": str(device),
-        "threads": torch.get_num_threads(),
+        "threads": torch.get_num_threads() if workers is None else workers.threads,
     }
 
 

@@ -23,7 +23,7 @@ from typing import Any, ClassVar, Protocol, runtime_checkable
 from torch import Tensor
 
 from phosphene.cluster.crew import Workers, check_use
-from phosphene.errors import SettingError
+from phosphene.errors import SettingError, WorkerError
 from phosphene.kinds import KINDS, load
 from phosphene.loops.step import State, Step, pack, unpack
 from phosphene.nets.base import Net
@@ -76,7 +76,7 @@ class Given:
 
     `path` is the file that the recipe was read from, None for a recipe of the caller's own. `source` replaces the
     recipe's source: a path or a picture. `net` is the network itself, where the caller has it. `look_in` are folders in
-    which sources and guides are looked for. `fetch` allows downloads of networks. `workers` compute a print's tiles.
+    which sources and guides are looked for. `fetch` allows downloads of networks. `workers` do the work's parts.
     """
 
     path: Path | None = None
@@ -141,7 +141,8 @@ class Work(ABC):
     """Whether the result is written while it is made, because it is too large to be held."""
     has_film: ClassVar[bool] = False
     """Whether a film of the work can be written beside its result."""
-    takes_workers: ClassVar[bool] = False
+    undivided: str | None = "one process does all of it"
+    """Why workers cannot share the work; None if they can."""
     suffix: ClassVar[str | None] = None
     """How the name of a result ends that is given none; None for what the way in chooses."""
 
@@ -223,7 +224,7 @@ class Job:
         if net is not None:
             networks.check_sees(self.recipe, net)
         self._work = load(KINDS[self.recipe.kind].builder)(self.recipe, net, self.given)
-        check_use(self.given.workers, self._work.takes_workers)
+        check_use(self.given.workers, self._work.undivided)
         self.recipe = self._work.recipe
 
     def __iter__(self) -> Iterator[Event]:
@@ -337,7 +338,7 @@ class Job:
                     kept = time.monotonic()
                     pause = max(CHECKPOINT_SECONDS, (kept - began) / CHECKPOINT_SHARE)
                 yield event
-        except (KeyboardInterrupt, GeneratorExit):
+        except (KeyboardInterrupt, GeneratorExit, WorkerError):
             if self._last is not None:
                 output.checkpoint(self._last)
             raise

@@ -12,7 +12,8 @@ from typing import Any, ClassVar
 from phosphene.cluster.crew import Workers
 from phosphene.errors import OutputError, SettingError
 from phosphene.gradients.engine import Engine
-from phosphene.loops.planes import Crew, Store
+from phosphene.loops.parts import Crew
+from phosphene.loops.planes import Store
 from phosphene.loops.step import State, Step, pack
 from phosphene.media import planes
 from phosphene.media.image import Storage, check_large, check_writable, writing_planes
@@ -38,7 +39,7 @@ class PrintWork(Work):
     """
 
     streams: ClassVar[bool] = True
-    takes_workers: ClassVar[bool] = True
+    undivided = None
     suffix: ClassVar[str | None] = ".tif"
 
     def __init__(
@@ -68,7 +69,7 @@ class PrintWork(Work):
         if self._workers is None:
             yield from self._begin(state or None, self.store, None)
             return
-        with self._workers.at_work(self._engine) as crew:
+        with self._workers.at_work(self._engine.net, dtype=self._engine.dtype) as crew:
             yield from self._begin(state or None, self.store, crew)
 
     def look(self, step: Step) -> Image:
@@ -81,8 +82,7 @@ class PrintWork(Work):
 
     def environment(self) -> dict[str, object]:
         """Return what must be the same for unfinished work to end with the same bytes."""
-        threads = {} if self._workers is None else {"threads": self._workers.threads}
-        return {**environment(self.device), **threads}
+        return environment(self.device, self._workers)
 
     def paths(self, path: Path) -> list[Path]:
         """Return where the print will be."""

@@ -17,7 +17,8 @@ from phosphene.loops import prints, sheet, torus
 from phosphene.loops.arithmetic import Arithmetic
 from phosphene.loops.dream import PhotoBases, canvas_for, laid_on
 from phosphene.loops.octaves import Surface
-from phosphene.loops.planes import Crew, Store
+from phosphene.loops.parts import Crew
+from phosphene.loops.planes import Store
 from phosphene.loops.step import State, Step
 from phosphene.media import memory
 from phosphene.nets.base import Net

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from functools import partial
 
 from torch import Tensor
 
@@ -10,7 +11,6 @@ from phosphene.errors import SettingError
 from phosphene.gradients.precision import choose_dtype
 from phosphene.loops import imagine, sheet
 from phosphene.loops.arithmetic import Arithmetic
-from phosphene.loops.step import State, Step
 from phosphene.loops.version1 import arithmetic_for
 from phosphene.media import memory
 from phosphene.media.image.captions import captioned, captioned_size
@@ -21,6 +21,7 @@ from phosphene.recipe.variations import Variation, read_variations
 from phosphene.render import networks, prints, sources
 from phosphene.render.estimate import Load
 from phosphene.render.job import Given, Work
+from phosphene.render.shared import shared
 from phosphene.render.stills import StillWork, name_of, natural_of
 
 
@@ -53,21 +54,20 @@ def build_sheet(recipe: SheetRecipe, net: Net, given: Given) -> Work:
     )
     several = _several(recipe, varied)
 
-    def begin(state: State | None) -> Iterator[Step]:
-        return sheet.sheet_steps(
-            net,
-            objectives,
-            several[0][0],
-            arithmetic=several[0][1],
-            others=others,
-            columns=columns,
-            gap=recipe.gap,
-            size=size,
-            precision=recipe.precision,
-            natural=natural,
-            variations=several,
-            state=state,
-        )
+    begin = partial(
+        sheet.sheet_steps,
+        net,
+        objectives,
+        several[0][0],
+        arithmetic=several[0][1],
+        others=others,
+        columns=columns,
+        gap=recipe.gap,
+        size=size,
+        precision=recipe.precision,
+        natural=natural,
+        variations=several,
+    )
 
     grid = sheet.Grid(count, size, columns, recipe.gap)
     captions = _captions(recipe, pictured, varied)
@@ -84,8 +84,18 @@ def build_sheet(recipe: SheetRecipe, net: Net, given: Given) -> Work:
     load = Load.of(seen, {name for each in objectives for name in each.layers()}, dtype)
     whole = captioned_size(count, size, columns, recipe.gap, len(captions[0])) if captions else grid.whole
     device = next(net.parameters()).device
-    work = StillWork(recipe, load, whole, lambda: finished(grid.blank()), begin, finished, device)
+    steps, blank = shared(begin, [net, *nets], given.workers), lambda: finished(grid.blank())
+    work = StillWork(recipe, load, whole, blank, steps, finished, device, None, _undivided(recipe), given.workers)
     return work if recipe.print is None else prints.sheet_print(recipe, work, net, objectives, several[0][1])
+
+
+def _undivided(recipe: SheetRecipe) -> str | None:
+    """Return why workers cannot do a sheet's batches; None if they can."""
+    if recipe.print is not None:
+        return "the print of a sheet is done by one process"
+    if recipe.without is not None:
+        return "workers load networks by name, with all channels: leave out without"
+    return None
 
 
 def _pictured(recipe: SheetRecipe) -> tuple[str, ...]:

@@ -10,6 +10,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from phosphene.cluster.crew import Workers
 from phosphene.errors import SettingError
 from phosphene.gradients.engine import Engine
 from phosphene.gradients.precision import choose_dtype
@@ -46,7 +47,7 @@ class StillWork(Work):
     """The work of one or more pictures.
 
     `begin` does the work from a state; `finished` makes pictures of the final `size` of a step's, and `start` those
-    before the first step. A fourth channel of pictures is their alpha.
+    before the first step. A fourth channel of pictures is their alpha. `workers` are those that `begin` uses.
     """
 
     recipe: BaseRecipe
@@ -57,6 +58,8 @@ class StillWork(Work):
     finished: Callable[[Tensor], Tensor] = field(repr=False)
     device: torch.device
     alpha: Tensor | None = field(default=None, repr=False)
+    undivided: str | None = "a picture in memory is done by one process, one above 24 megapixels by workers"
+    workers: Workers | None = None
 
     def steps(self, state: State | None) -> Iterator[Step]:
         """Do the work, from the beginning or from where `state` was taken."""
@@ -105,7 +108,7 @@ class StillOutput(KeptOutput):
             depth = depth_of(format, each)
             check_writable(each, depth, size=work.size, recipe=text if format.with_recipe else None)
         atomic.check(work.paths(path)[0])
-        super().__init__(path, work.recipe, environment(work.device), fresh=fresh)
+        super().__init__(path, work.recipe, environment(work.device, work.workers), fresh=fresh)
 
     def finish(self, step: Step | None) -> None:
         """Write the pictures and remove the work folder."""
