@@ -21,7 +21,16 @@ from collections.abc import Iterable
 
 
 class PhospheneError(Exception):
-    """Base of all of phosphene's errors; its text is one line that a user can act on."""
+    """Base of all of phosphene's errors; its text is one line that a user can act on. They pickle."""
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return _again, (type(self), self.args, vars(self))
+
+
+def _again(kind: type[PhospheneError], args: tuple[object, ...], facts: dict[str, object]) -> PhospheneError:
+    error = kind.__new__(kind, *args)
+    vars(error).update(facts)
+    return error
 
 
 class ExpressionError(PhospheneError):

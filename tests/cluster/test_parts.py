@@ -2,65 +2,25 @@
 
 from __future__ import annotations
 
+import json
 import pickle
 from pathlib import Path
 from typing import Any
 
+import PIL.Image
 import pytest
+import torch
 
 import phosphene as ph
-from phosphene import nets
-from phosphene.cluster.crew import Workers
-from phosphene.cluster.pool import Pool
-from phosphene.cluster.worker import TRIES, Reply, Setup, Worker
-from phosphene.errors import WorkerError
-from phosphene.loops.parts import Task
-from tests.tinynet import tiny_net
+from phosphene.cluster.worker import TRIES
+from phosphene.errors import UnknownNameError, WorkerError
+from tests.cli.program import run
+from tests.cluster.in_process import Backwards
 
 
-class Backwards(Pool):
-    """Three workers in this process, of which the last one asked is finished first; parts of `poisoned` names fail."""
-
-    count = 3
-    poisoned: tuple[str, ...] = ()
-
-    def __init__(self, setup: Setup) -> None:
-        self.worker = Worker(setup)
-        self.waiting: list[bytes] = []
-        self.tried: list[str] = []
-
-    def submit(self, task: Task) -> bytes:
-        self.tried.append(task.name)
-        self.waiting.append(pickle.dumps(task))
-        return self.waiting[-1]
-
-    def is_finished(self, handle: bytes) -> bool:
-        return handle == self.waiting[-1]
-
-    def outcome(self, handle: bytes) -> Reply:
-        self.waiting.remove(handle)
-        task = pickle.loads(handle)
-        if any(name in task.name for name in self.poisoned):
-            return Reply(problem="poisoned")
-        return pickle.loads(pickle.dumps(self.worker.compute(task)))
-
-    def close(self) -> None:
-        assert not self.waiting
-
-
-@pytest.fixture
-def backwards(monkeypatch: pytest.MonkeyPatch) -> list[Backwards]:
-    """Let workers be in this process, and every network the tiny one; return the workers that have begun."""
-    begun: list[Backwards] = []
-
-    def pool(_: Workers, setup: Setup) -> Backwards:
-        begun.append(Backwards(setup))
-        return begun[-1]
-
-    monkeypatch.setattr(Workers, "_pool", pool)
-    monkeypatch.setattr(nets, "load", lambda *_, **__: tiny_net())
+@pytest.fixture(autouse=True)
+def _small_batches(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("phosphene.loops.sheet.BATCH", 2)
-    return begun
 
 
 SHEET: dict[str, Any] = {
@@ -99,3 +59,77 @@ def test_a_batch_that_always_fails_is_one_error_the_others_are_kept_and_one_proc
     assert {stage.split(",")[0] for stage in stages if stage.startswith("batch")} == {"batch 1 of 3"}
     assert (tmp_path / "two.png").read_bytes() == one
     assert not (tmp_path / "two.png.work").exists()
+
+
+def test_errors_keep_what_they_carry_on_their_way_back() -> None:
+    error = pickle.loads(pickle.dumps(UnknownNameError("layer", "mixed4C", ["mixed4c"])))
+    assert (type(error), str(error)) == (UnknownNameError, "no layer named 'mixed4C'; did you mean 'mixed4c'?")
+    assert error.nearest == ["mixed4c"]
+
+
+@pytest.fixture
+def photos(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder of three photos, and a file that is none."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "in").mkdir()
+    for index in range(3):
+        PIL.Image.effect_noise((40 + index, 32), 60).convert("RGB").save(tmp_path / "in" / f"p{index}.jpg")
+    (tmp_path / "in" / "bad.jpg").write_bytes(b"\xff\xd8\xff\xe0 not a photo")
+    return tmp_path
+
+
+QUICK = ("--net", "pocket", "--target", "low", "--octaves", "1", "--steps", "1")
+
+
+def test_photos_on_workers_are_those_of_one_process(photos: Path, backwards: list[Backwards]) -> None:
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        one = run("dream", "in", "-o", "one", *QUICK)
+        two = run("dream", "in", "-o", "two", "--workers", "1", *QUICK)
+    finally:
+        torch.set_num_threads(before)
+    assert (two.exit_code, two.stderr) == (1, one.stderr)
+    assert two.stdout == one.stdout.replace("one", "two")
+    assert sorted(backwards[0].tried) == ["in/bad.jpg", "in/p0.jpg", "in/p1.jpg", "in/p2.jpg"]
+    for path in (photos / "one").iterdir():
+        assert path.read_bytes() == (photos / "two" / path.name).read_bytes()
+    assert len(list((photos / "two").iterdir())) == 3
+    assert (
+        run("dream", "in", "-o", "two", "--workers", "1", *QUICK)
+        .stderr.splitlines()[-1]
+        .startswith("0 done; 3 there already")
+    )
+
+
+def test_a_photo_that_always_fails_is_told_and_the_others_are_done(
+    photos: Path, backwards: list[Backwards], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Backwards, "poisoned", ("p1",))
+    result = run("dream", "in", "-o", "out", "--workers", "1", "--json", *QUICK)
+    records = [json.loads(line) for line in result.stdout.splitlines()]
+    assert [record.get("path", record.get("source")) for record in records] == [
+        *("in/bad.jpg", "out/p0-dream.png", "in/p1.jpg", "out/p2-dream.png")
+    ]
+    assert records[2]["type"] == "WorkerError"
+    assert records[2]["error"].startswith("in/p1.jpg failed 3 times (poisoned)")
+    assert backwards[0].tried.count("in/p1.jpg") == TRIES
+
+
+def test_a_batch_on_workers_has_no_preview(photos: Path, backwards: list[Backwards]) -> None:
+    result = run("dream", "in", "-o", "out", "--workers", "1", "--preview", "now.png", *QUICK)
+    assert (result.exit_code, backwards) == (2, [])
+    assert "--preview is of one photo at a time" in result.stderr
+
+
+def test_photos_are_seen_on_workers_as_by_one_process(photos: Path, backwards: list[Backwards]) -> None:
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        one, two = run("see", "in", "--json"), run("see", "in", "--json", "--workers", "1")
+    finally:
+        torch.set_num_threads(before)
+    assert (two.exit_code, two.stdout, two.stderr) == (1, one.stdout, one.stderr)
+    assert len(backwards[0].tried) == 4
+    refused = run("see", "in/p0.jpg", "--workers", "1")
+    assert (refused.exit_code, "--workers do a photo each of several" in refused.stderr) == (2, True)

@@ -19,9 +19,11 @@ from phosphene.cluster.processes import Processes
 from phosphene.cluster.worker import Setup, facts
 from phosphene.errors import SettingError, WorkerError
 from phosphene.gradients.engine import Engine
+from phosphene.loops.parts import finished
 from phosphene.objectives.base import resolve
 from phosphene.objectives.expr import parse
 from phosphene.recipe import Noise
+from tests.cluster.in_process import Troubled
 
 DREAM: dict[str, Any] = {"target": "conv2", "net": "pocket", "octaves": 1, "steps": 2, "tile": 32}
 
@@ -59,27 +61,33 @@ def test_with_workers_of_which_some_die_it_is_the_print_of_one_process(
     assert not multiprocessing.active_children()
 
 
-def test_a_tile_that_always_fails_is_one_error_and_the_others_are_done(engine: Engine) -> None:
+def test_a_tile_that_ends_its_worker_is_done_again_and_one_that_always_fails_is_one_error(
+    engine: Engine, tmp_path: Path
+) -> None:
     tiling = engine.tiling((48, 96))
-    setup = Setup.of([engine.net], engine.dtype, 1)
-    first, second = tiling.tiles[:2]
-    crop = torch.rand(1, 3, 48, first.columns.crop_end - first.columns.crop_start)
-    totals = tiling.sums(crop, first)
-    task = tiling.task(first, crop, gradient=True, totals=totals)
-    workers = Processes(setup, 1)
+    tile = tiling.tiles[0]
+    crop = torch.rand(1, 3, 48, tile.columns.crop_end - tile.columns.crop_start)
+    task = tiling.task(tile, crop, gradient=True, totals=tiling.sums(crop, tile))
+    wanted = task.run(engine.net).gradient
+    assert wanted is not None
+    troubles = ["killed", "poisoned", "", ""]
+    tasks = [Troubled(**vars(task), trouble=each, note=tmp_path / f"{index}") for index, each in enumerate(troubles)]
+    found: dict[int, Any] = {}
+    workers = Processes(Setup.of([engine.net], engine.dtype, 1), 2)
+
+    def work() -> None:
+        for number, result in finished(tasks, workers):
+            found[number] = result.gradient
+
     try:
-        good = workers.begin(task)
-        poisoned = workers.begin(tiling.task(second, crop, gradient=True, totals=()))
-        last = workers.begin(task)
-        with pytest.raises(WorkerError, match=r"the tile at \d+,0 failed 3 times .* the same command continues"):
-            poisoned()
-        here = task.run(engine.net).gradient
-        for result in (good(), last()):
-            assert result.gradient is not None
-            assert here is not None
-            torch.testing.assert_close(result.gradient, here, atol=1e-6, rtol=1e-4)
+        with pytest.raises(WorkerError, match=r"the tile at 0,0 failed 3 times .*poisoned.* the same command "):
+            work()
     finally:
         workers.close()
+    assert set(found) == {0, 2, 3}
+    for gradient in found.values():
+        torch.testing.assert_close(gradient, wanted, atol=1e-6, rtol=1e-4)
+    assert not multiprocessing.active_children()
 
 
 def test_a_worker_that_differs_is_refused_by_name(engine: Engine) -> None:

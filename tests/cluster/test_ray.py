@@ -6,9 +6,7 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -21,11 +19,10 @@ from phosphene import nets
 from phosphene.cluster.worker import Setup
 from phosphene.errors import WorkerError
 from phosphene.gradients.engine import Engine
-from phosphene.gradients.tiled import TileResult, TileTask
-from phosphene.nets.base import Net
 from phosphene.objectives.base import resolve
 from phosphene.objectives.expr import parse
 from phosphene.recipe import Noise
+from tests.cluster.in_process import Troubled
 
 pytest.importorskip("ray")
 pytestmark = [
@@ -130,26 +127,6 @@ def test_the_asking_process_is_killed_and_the_same_command_continues(tmp_path: P
     progress = list(printed(tmp_path / "print.png", "ray"))
     assert progress[1] > 0.3  # the first tells what is about to be done
     assert (tmp_path / "one.png").read_bytes() == (tmp_path / "print.png").read_bytes()
-
-
-@dataclass(frozen=True)
-class Troubled(TileTask):
-    """A tile whose worker is killed, or sleeps, when it is first asked for; `note` tells that it was."""
-
-    trouble: str = ""
-    note: Path = Path()
-
-    def run(self, net: Net) -> TileResult:
-        """Return what the tile gives."""
-        first = not self.note.exists()
-        self.note.touch()
-        if self.trouble == "killed" and first:
-            os.kill(os.getpid(), signal.SIGKILL)
-        elif self.trouble == "late" and first:
-            time.sleep(5)
-        elif self.trouble == "poisoned":
-            raise ValueError("this tile is poisoned")
-        return super().run(net)
 
 
 @pytest.mark.usefixtures("cluster")

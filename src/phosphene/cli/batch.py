@@ -12,11 +12,13 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from phosphene.cli import options
-from phosphene.cli.root import describe_error, printable, says_json
+from phosphene.cli.output import check_apart
+from phosphene.cli.root import describe_error, keep_on_interrupt, printable, says_json
 from phosphene.errors import ImageError, OutputError, PhospheneError
 
 if TYPE_CHECKING:
     from phosphene.cli.output import Destination
+    from phosphene.render.job import Job
 
 SOUND = ".flac"
 PICTURES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".avif", ".gif"})
@@ -77,10 +79,13 @@ def place(photos: list[Path], folder: Path, name: str, suffix: str) -> dict[Path
     return places
 
 
-def run(kind: str, photos: list[Path], output: Destination, suffix: str, **settings: Any) -> None:
+def run(
+    kind: str, photos: list[Path], output: Destination, suffix: str, *, workers: str | None = None, **settings: Any
+) -> None:
     """Do the work of `kind` on each photo, loading the network once, and print each result and a summary.
 
-    Exits 1 if a photo failed. Results that are there already are skipped, unless --force replaces them.
+    Exits 1 if a photo failed. Results that are there already are skipped, unless --force replaces them. Workers do a
+    photo each, or the parts of one photo after another where its work has parts.
     """
     from phosphene.cli.follow import follow
     from phosphene.gradients.allocator import keep_memory
@@ -94,6 +99,13 @@ def run(kind: str, photos: list[Path], output: Destination, suffix: str, **setti
     wanted = {photo: path for photo, path in places.items() if output.force or not path.exists()}
     skipped, done = len(places) - len(wanted), 0
     failed: list[Path] = []
+    if workers is not None and wanted:
+        first = _first(kind, wanted, given)
+        if first is not None and first.work.undivided is not None:
+            done, failed = _shared(kind, wanted, output, given, first, workers)
+            summarise(done, skipped, failed)
+            return
+        given["workers"] = workers
     for index, (photo, path) in enumerate(wanted.items()):
         try:
             job = open_job(kind, photo, **given)
@@ -104,6 +116,56 @@ def run(kind: str, photos: list[Path], output: Destination, suffix: str, **setti
             failed.append(photo)
             describe_error(problem, photo)
     summarise(done, skipped, failed)
+
+
+def _first(kind: str, wanted: dict[Path, Path], given: dict[str, Any]) -> Job | None:
+    """Return the job of the first photo that one can be prepared for; None if there is none."""
+    from phosphene.cli.follow import prepare
+    from phosphene.render.request import open_job
+
+    for photo in wanted:
+        try:
+            job = open_job(kind, photo, **given)
+            prepare(job)
+        except PhospheneError:  # which is told when its turn has come
+            continue
+        return job
+    return None
+
+
+def _shared(
+    kind: str, wanted: dict[Path, Path], output: Destination, given: dict[str, Any], first: Job, workers: str
+) -> tuple[int, list[Path]]:
+    """Let workers do a photo each, and print results in the order of the photos; return how many, and which failed."""
+    from phosphene.cli import follow
+    from phosphene.render.job import Event, Format
+    from phosphene.render.several import JobTask, several
+
+    if output.preview is not None:
+        raise click.UsageError("--preview is of one photo at a time: leave out --workers.")
+    assert first.net is not None, "it is prepared"
+    format, photos = Format(**output.format), list(wanted)
+    for photo, path in wanted.items():
+        check_apart(path, photo)
+    tasks = [JobTask(Path.cwd(), kind, photo, given, path, format, output.fresh) for photo, path in wanted.items()]
+    follow.expect(first, len(wanted), yes=output.yes)
+    failed: list[Path] = []
+    keep_on_interrupt()
+    try:
+        with follow.progress() as show:
+            for index, (photo, made) in enumerate(zip(photos, several(tasks, first.net, workers), strict=True)):
+                show(Event("photos", index + 1, len(photos), (index + 1) / len(photos)))
+                if isinstance(made, PhospheneError):
+                    failed.append(photo)
+                    describe_error(made, photo)
+                    continue
+                made.check()
+                for text in made.notes:
+                    follow.note(Event("continuing", note=text))
+                follow.tell(made.paths, made.recipe, made.seconds)
+    except KeyboardInterrupt:
+        follow.stopped()
+    return len(photos) - len(failed), failed
 
 
 def summarise(done: int, skipped: int, failed: list[Path]) -> None:

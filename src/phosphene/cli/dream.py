@@ -13,7 +13,7 @@ from phosphene.cli.root import Command
 
 @click.command(cls=Command)
 @click.argument("photos", metavar="[PHOTO]...", nargs=-1, type=options.PATH)
-@options.workers("the tiles of a print of more than 24 megapixels")
+@options.workers("a photo each of several, or the tiles of a print of more than 24 megapixels")
 @options.noise
 @options.settings("dream", "dream-sound")
 @output.options(still=True, sound=True)

@@ -6,7 +6,7 @@ import json
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -17,7 +17,7 @@ from phosphene.cli.output import STDOUT, Destination
 from phosphene.cli.root import INTERRUPTED, is_quiet, keep_on_interrupt, printable, says_json
 from phosphene.errors import PhospheneError, SettingError
 from phosphene.media.image import write_image
-from phosphene.recipe import dumps
+from phosphene.recipe import BaseRecipe, dumps
 from phosphene.render.job import Event, Format, Job
 
 PREVIEW_EVERY = 1.0
@@ -61,36 +61,52 @@ def follow(
                 out.write(path.read_bytes())
         return
     began = time.monotonic()
-    for each in _make(job, output, stem, source, alike, on_event):
+    paths = _make(job, output, stem, source, alike, on_event)
+    tell(paths, job.recipe, time.monotonic() - began)
+
+
+def tell(paths: Iterable[Path], recipe: BaseRecipe, seconds: float) -> None:
+    """Print where results are, or with --json also their recipe and how long they took."""
+    for each in paths:
         if says_json():
             record = {
                 "path": str(each),
-                "recipe": json.loads(dumps(job.recipe)),
-                "seed": job.recipe.model_dump().get("seed"),
-                "seconds": round(time.monotonic() - began, 2),
+                "recipe": json.loads(dumps(recipe)),
+                "seed": recipe.model_dump().get("seed"),
+                "seconds": round(seconds, 2),
             }
             click.echo(json.dumps(record, ensure_ascii=False))
         else:
             click.echo(printable(str(each)))
 
 
+def prepare(job: Job) -> None:
+    """Prepare a job, showing downloads."""
+    with progress() as show:
+        for event in job.prepare():
+            show(event)
+
+
+def note(event: Event) -> None:
+    """Print what an event notes, if it does."""
+    if event.note is not None and not is_quiet():
+        click.echo(printable(event.note), err=True)
+
+
 def _make(
     job: Job, output: Destination, stem: str, source: Path | None, alike: int, on_event: OnEvent | None
 ) -> list[Path]:
     """Do the work, and return the files that were written."""
-    with _progress() as show:
-        for event in job.prepare():
-            show(event)
-        path = output.place(job, stem, source)
+    prepare(job)
+    path = output.place(job, stem, source)
     if alike and not path.with_name(f"{path.name}.work").is_dir():  # what is continued has been agreed to
-        _expect(job, alike, yes=output.yes)
-    with _progress() as show:
+        expect(job, alike, yes=output.yes)
+    with progress() as show:
         keep = _previews(output.preview)
         try:
             for event in job.writing(path, Format(**output.format), fresh=output.fresh):
                 keep_on_interrupt()
-                if event.note is not None and not is_quiet():
-                    click.echo(printable(event.note), err=True)
+                note(event)
                 show(event)
                 keep(event)
                 if on_event is not None:
@@ -100,11 +116,12 @@ def _make(
         else:
             interrupted = False
     if interrupted:
-        _stopped(job, path)
+        partial = job.write_partial(path)
+        stopped(f"; the result so far is in {', '.join(map(str, partial))}" if partial else "")
     return output.all_paths(job, path)
 
 
-def _expect(job: Job, alike: int, *, yes: bool) -> None:
+def expect(job: Job, alike: int, *, yes: bool) -> None:
     """Say how long the work will take; raise `SettingError` if it takes very long and nobody says yes."""
     expected = job.expected_seconds()
     if expected is None or expected * alike <= TELL:
@@ -120,9 +137,8 @@ def _expect(job: Job, alike: int, *, yes: bool) -> None:
         raise click.Abort
 
 
-def _stopped(job: Job, path: Path) -> None:
-    partial = job.write_partial(path)
-    written = f"; the result so far is in {', '.join(map(str, partial))}" if partial else ""
+def stopped(written: str = "") -> None:
+    """Say what Ctrl-C leaves, and what is `written` besides; exit."""
     click.echo(f"stopped; what is done is kept, and the same command continues{written}", err=True)
     click.get_current_context().exit(INTERRUPTED)
 
@@ -149,7 +165,7 @@ def _previews(path: Path | None) -> Callable[[Event], None]:
 
 
 @contextmanager
-def _progress() -> Iterator[Callable[[Event], None]]:
+def progress() -> Iterator[Callable[[Event], None]]:
     """Return a function that shows an event on stderr: in a bar on a terminal, or as a line now and then."""
     if is_quiet():
         yield lambda event: None

@@ -55,9 +55,9 @@ class Destination:
         """
         if self.preview is not None:
             _check_picture(self.preview)
-            _check_apart(self.preview, source)
+            check_apart(self.preview, source)
         if self.film is not None:
-            _check_apart(self.film, source)
+            check_apart(self.film, source)
             if self.film.exists() and not self.force:
                 raise taken(self.film)
         if self.path is None:
@@ -71,7 +71,7 @@ class Destination:
             raise OutputError("only a single picture can be written to stdout: give -o a name", path=STDOUT)
         for given in (self.path, *self.also):
             for each in job.work.paths(given):
-                _check_apart(each, source)
+                check_apart(each, source)
                 there = each.is_file() or any((each / name).is_file() for name in ("picture.dzi", "index.html"))
                 if there and not self.force:
                     raise taken(each)
@@ -222,7 +222,8 @@ def _added(*, still: bool, film: bool, page: bool) -> list[Callable[[F], F]]:
     return added
 
 
-def _check_apart(path: Path, source: Path | None) -> None:
+def check_apart(path: Path, source: Path | None) -> None:
+    """Raise `OutputError` if a result would replace its source."""
     if source is not None and path.exists() and source.exists() and path.samefile(source):
         raise OutputError(
             f"{path} is the source itself, without which the result could not be made again: write to another file",

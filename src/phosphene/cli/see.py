@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -49,6 +50,7 @@ GROUPED = 1.5
     help="Replace these channels, layers or places of layers by what they are for the photo OTHER, and tell which "
     "labels that changes.",
 )
+@options.workers("a photo each of several")
 @json_option
 def see(
     photos: tuple[Path, ...],
@@ -60,6 +62,7 @@ def see(
     layer: str | None,
     without: str | None,
     patch: str | None,
+    workers: str | None,
     as_json: bool,
 ) -> None:
     """Tell what a network believes it sees in PHOTO.
@@ -87,6 +90,8 @@ def see(
     several = batch.expand(photos)
     fetch(net)
     if not batch.is_batch(photos, several):
+        if workers is not None:
+            raise click.UsageError("--workers do a photo each of several, but there is one.")
         wanted.check()
         sight = wanted.see(photos[0])
         if as_json:
@@ -100,22 +105,22 @@ def see(
     grouped = {} if groups is None else batch.place(several, groups, "groups", ".png")
     records: list[dict[str, object]] = []
     failed: list[Path] = []
-    for index, photo in enumerate(several):
-        own = replace(wanted, heatmap=heatmaps.get(photo), groups=grouped.get(photo))
-        try:
-            own.check()
-            sight = own.see(photo)
-        except PhospheneError as problem:
+    tasks = [
+        SeeTask(Path.cwd(), photo, replace(wanted, heatmap=heatmaps.get(photo), groups=grouped.get(photo)))
+        for photo in several
+    ]
+    for index, (photo, seen) in enumerate(zip(several, _all_seen(tasks, net, workers), strict=True)):
+        if isinstance(seen, PhospheneError):
             failed.append(photo)
             if as_json:
-                records.append({"photo": str(photo), "error": str(problem)})
+                records.append({"photo": str(photo), "error": str(seen)})
             else:
-                describe_error(problem)
+                describe_error(seen)
             continue
-        records.append({"photo": str(photo), **_record(sight)})
+        records.append({"photo": str(photo), **_record(seen)})
         if not as_json:
             click.echo(f"{chr(10) if index else ''}{printable(str(photo))}")
-            _print(sight)
+            _print(seen)
     if as_json:
         click.echo(json.dumps(records, indent=2, ensure_ascii=False))
     if failed:
@@ -146,8 +151,8 @@ class _Wanted:
         for each in self.written():
             check_writable(each)
 
-    def see(self, photo: Path) -> Seen:
-        """Return what is seen in the photo, after writing the pictures."""
+    def see(self, photo: Path, net: Net | None = None) -> Seen:
+        """Return what is seen in the photo, after writing the pictures; `net` is the network, if it is loaded."""
         from phosphene import attribution
         from phosphene.attribution.view import network
         from phosphene.media.image import as_photograph, write_image
@@ -155,7 +160,7 @@ class _Wanted:
         from phosphene.objectives.ablation import read_channels
 
         picture = as_photograph(options.from_stdin() if photo == options.STDIN else photo)
-        whole = network(self.net)
+        whole = network(self.net if net is None else net)
         net = whole if self.without is None else Ablated(whole, read_channels(self.without))
         sight = attribution.see(picture, net=net, count=self.count)
         if self.heatmap is not None:
@@ -178,6 +183,44 @@ class _Wanted:
         seen = view(within_reach(image, net), net.card, GROUPED)
         found = groups(seen, net, layer=self.layer, count=self.count)
         write_image(path, groups_picture(image, found))
+
+
+@dataclass(frozen=True)
+class SeeTask:
+    """Seeing one photo of several, in a folder that its path is relative to."""
+
+    folder: Path
+    photo: Path
+    wanted: _Wanted
+
+    @property
+    def name(self) -> str:
+        """What errors call it."""
+        return str(self.photo)
+
+    def run(self, net: Net) -> Seen:
+        """Return what is seen, after writing the pictures."""
+        from phosphene.render.several import enter
+
+        enter(self.folder)
+        self.wanted.check()
+        return self.wanted.see(self.photo, net)
+
+
+def _all_seen(tasks: list[SeeTask], net: str, workers: str | None) -> Iterator[Seen | PhospheneError]:
+    """Yield what is seen in each photo, or what is wrong with it."""
+    from phosphene.attribution.view import network
+    from phosphene.render.several import several
+
+    loaded = network(net)
+    if workers is not None:
+        yield from several(tasks, loaded, workers)
+        return
+    for task in tasks:
+        try:
+            yield task.run(loaded)
+        except PhospheneError as problem:
+            yield problem
 
 
 class Seen(NamedTuple):

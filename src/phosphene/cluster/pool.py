@@ -50,30 +50,32 @@ class Tried:
     def __init__(self, pool: Pool, task: Task) -> None:
         self._pool, self._task, self._tries = pool, task, 1
         self._handle = pool.submit(task)
-        self._outcome: Reply | None = None
+        self._reply: Reply | None = None
 
     def ready(self) -> bool:
         """Return whether a call returns, or raises, at once."""
-        while self._outcome is None and self._pool.is_finished(self._handle):
+        while self._reply is None and self._pool.is_finished(self._handle):
             self._look()
-        return self._outcome is not None
+        return self._reply is not None
 
     def __call__(self) -> Any:
-        """Wait for the result; raise `WorkerError` for a task that fails every time."""
-        while self._outcome is None:
+        """Wait for the result; raise the task's `PhospheneError`, or `WorkerError` if it fails every time."""
+        while self._reply is None:
             self._look()
-        if self._outcome.problem is not None:
+        if self._reply.problem is not None:
             raise WorkerError(
-                f"{self._task.name} failed {TRIES} times ({self._outcome.problem}); what is done is kept, and the same "
+                f"{self._task.name} failed {TRIES} times ({self._reply.problem}); what is done is kept, and the same "
                 "command continues"
             )
-        return self._outcome.result
+        if self._reply.mistake is not None:
+            raise self._reply.mistake
+        return self._reply.result
 
     def _look(self) -> None:
         """Wait for what has become of the task; try again if it has failed."""
-        outcome = self._pool.outcome(self._handle)
-        if outcome.problem is None or self._tries == TRIES:
-            self._outcome = outcome
+        reply = self._pool.outcome(self._handle)
+        if reply.problem is None or self._tries == TRIES:
+            self._reply = reply
         else:
             self._tries += 1
             self._handle = self._pool.submit(self._task)

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 
 from phosphene import __version__, nets
-from phosphene.errors import WorkerError
+from phosphene.errors import PhospheneError, WorkerError
 from phosphene.gradients import allocator
 from phosphene.gradients.engine import prepared
 from phosphene.loops.parts import Task
@@ -69,10 +69,11 @@ def facts(nets: Sequence[Net]) -> Facts:
 
 @dataclass(frozen=True)
 class Reply:
-    """What has become of a task: its result, or the problem that it ended with."""
+    """What has become of a task: its result, a problem, or a mistake of the user's, which no other try mends."""
 
     result: Any = None
     problem: str | None = None
+    mistake: PhospheneError | None = None
 
     @classmethod
     def failed(cls, problem: Exception) -> Reply:
@@ -95,5 +96,7 @@ class Worker:
         """Return what a task gives."""
         try:
             return Reply(task.run(*self._nets))
+        except PhospheneError as mistake:
+            return Reply(mistake=mistake)
         except Exception as problem:
             return Reply.failed(problem)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Protocol, runtime_checkable
 
-from phosphene.errors import WorkerError
+from phosphene.errors import PhospheneError
 
 PAUSE = 0.01
 """Seconds between looks for finished parts."""
@@ -36,7 +36,7 @@ class Asked(Protocol):
         ...
 
     def __call__(self) -> Any:
-        """Wait for the result; raise `WorkerError` for a task that fails every time."""
+        """Wait for the result; raise the task's `PhospheneError`, or `WorkerError` if it fails every time."""
         ...
 
 
@@ -59,33 +59,36 @@ class Crew(Protocol):
         ...
 
 
-def finished(tasks: Mapping[int, Task], crew: Crew) -> Iterator[tuple[int, Any]]:
-    """Let workers do tasks; yield the number and the result of each, in the order in which they come.
+def ready(tasks: Sequence[Task], crew: Crew) -> Iterator[tuple[int, Asked]]:
+    """Let workers do tasks; yield the number of each, and what returns its result, in the order in which they come.
 
     Each worker has one in hand, so that one that ends its worker harms no other.
+    """
+    begun, asked = 0, dict[int, Asked]()
+    while begun < len(tasks) or asked:
+        while begun < len(tasks) and len(asked) < crew.count:
+            asked[begun] = crew.begin(tasks[begun])
+            begun += 1
+        found = [number for number, each in asked.items() if each.ready()]
+        for number in found:
+            yield number, asked.pop(number)
+        if not found:
+            time.sleep(PAUSE)
+
+
+def finished(tasks: Sequence[Task], crew: Crew) -> Iterator[tuple[int, Any]]:
+    """Let workers do tasks; yield the number and the result of each, in the order in which they come.
 
     Raises:
-        WorkerError: for the first task that failed every time, when all others are done.
+        PhospheneError: for the first task that failed, when all others are done.
     """
-    waiting, asked = iter(tasks.items()), dict[int, Asked]()
-    problem: WorkerError | None = None
-    more = True
-    while more or asked:
-        while more and len(asked) < crew.count:
-            number, task = next(waiting, (0, None))
-            if task is None:
-                more = False
-            else:
-                asked[number] = crew.begin(task)
-        ready = [number for number, each in asked.items() if each.ready()]
-        for number in ready:
-            try:
-                result = asked.pop(number)()
-            except WorkerError as found:
-                problem = problem or found
-                continue
+    problem: PhospheneError | None = None
+    for number, asked in ready(tasks, crew):
+        try:
+            result = asked()
+        except PhospheneError as found:
+            problem = problem or found
+        else:
             yield number, result
-        if not ready:
-            time.sleep(PAUSE)
     if problem is not None:
         raise problem

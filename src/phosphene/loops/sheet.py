@@ -122,8 +122,9 @@ def _one_by_one(place: _Place, nets: Sequence[Net], inner: State) -> Iterator[St
 
 
 def _with_workers(place: _Place, crew: Crew) -> Iterator[Step]:
-    for number_of, (images, scores) in finished({each: place.batches[each] for each in place.left}, crew):
-        place.put(number_of, images, done=True)
+    left = place.left
+    for index, (images, scores) in finished([place.batches[each] for each in left], crew):
+        place.put(left[index], images, done=True)
         many, done = len(place.batches), len(place.batches) - len(place.left)
         yield Step("batches", done, many, place.done_share, place.sheet, scores, place.state())
 
