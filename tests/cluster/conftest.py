@@ -7,6 +7,7 @@ import pytest
 from phosphene import nets
 from phosphene.cluster.crew import Workers
 from phosphene.cluster.worker import Setup
+from phosphene.render import estimate
 from tests.cluster.in_process import Backwards
 from tests.tinynet import tiny_net
 
@@ -21,5 +22,6 @@ def backwards(monkeypatch: pytest.MonkeyPatch) -> list[Backwards]:
         return begun[-1]
 
     monkeypatch.setattr(Workers, "_pool", pool)
+    monkeypatch.setattr(estimate, "seconds", lambda net, load: 0.0)
     monkeypatch.setattr(nets, "load", lambda *_, **__: tiny_net())
     return begun

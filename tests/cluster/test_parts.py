@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import pickle
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,8 @@ from tests.cluster.in_process import Backwards
 
 @pytest.fixture(autouse=True)
 def _small_batches(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("phosphene.loops.sheet.BATCH", 2)
+    for module, size in (("loops.sheet", 2), ("knowledge.icons", 2), ("knowledge.microscope", 4)):
+        monkeypatch.setattr(f"phosphene.{module}.BATCH", size)
 
 
 SHEET: dict[str, Any] = {
@@ -61,6 +63,56 @@ def test_a_batch_that_always_fails_is_one_error_the_others_are_kept_and_one_proc
     assert not (tmp_path / "two.png.work").exists()
 
 
+def contents(folder: Path) -> dict[str, bytes]:
+    return {str(each.relative_to(folder)): each.read_bytes() for each in folder.rglob("*") if each.is_file()}
+
+
+@pytest.fixture
+def one_thread() -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+ICONS: dict[str, Any] = {"net": "pocket", "steps": 1, "size": 32, "precision": "float32"}
+
+
+@pytest.mark.usefixtures("one_thread")
+def test_a_microscope_on_workers_of_which_a_batch_fails_is_that_of_one_process(
+    tmp_path: Path, backwards: list[Backwards], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    microscope = {"layers": "low,middle", **ICONS}
+    ph.job("microscope", **microscope).save(tmp_path / "one", on_event=lambda _: None)
+    monkeypatch.setattr(Backwards, "poisoned", ("low:4",))
+    with pytest.raises(WorkerError, match=r"the batch of the icon of low:4 failed 3 times"):
+        ph.job("microscope", workers=1, **microscope).save(tmp_path / "two", on_event=lambda _: None)
+    assert len(backwards[0].tried) == 4 + TRIES
+    monkeypatch.setattr(Backwards, "poisoned", ())
+    ph.job("microscope", workers=1, **microscope).save(tmp_path / "two", on_event=lambda _: None)
+    assert backwards[1].tried == ["the batch of the icon of low:4"]
+    assert contents(tmp_path / "one") == contents(tmp_path / "two")
+
+
+@pytest.mark.usefixtures("one_thread")
+def test_an_atlas_on_workers_of_which_a_batch_fails_is_that_of_one_process(
+    tmp_path: Path, backwards: list[Backwards], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("phosphene.knowledge.atlas.STEPS", 20)
+    (tmp_path / "photos").mkdir()
+    for index in range(16):
+        PIL.Image.effect_noise((24, 24), 10 * index + 1).convert("RGB").save(tmp_path / "photos" / f"{index}.png")
+    atlas = {"source": tmp_path / "photos", "layer": "middle", "columns": 3, "least": 1, **ICONS}
+    ph.job("atlas", **atlas).save(tmp_path / "one", on_event=lambda _: None)
+    monkeypatch.setattr(Backwards, "poisoned", ("cell 0",))
+    with pytest.raises(WorkerError, match=r"the batch of the icon of direction\(cell 0, middle\) failed 3 times"):
+        ph.job("atlas", workers=1, **atlas).save(tmp_path / "two", on_event=lambda event: event.preview())
+    stages = []
+    ph.job("atlas", **atlas).save(tmp_path / "two", on_event=lambda event: stages.append(event.stage))
+    assert {stage.split(" of ")[0] for stage in stages if stage.startswith("icons")} == {"icons 1 to 2"}
+    assert contents(tmp_path / "one") == contents(tmp_path / "two")
+
+
 def test_errors_keep_what_they_carry_on_their_way_back() -> None:
     error = pickle.loads(pickle.dumps(UnknownNameError("layer", "mixed4C", ["mixed4c"])))
     assert (type(error), str(error)) == (UnknownNameError, "no layer named 'mixed4C'; did you mean 'mixed4c'?")
@@ -81,14 +133,10 @@ def photos(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 QUICK = ("--net", "pocket", "--target", "low", "--octaves", "1", "--steps", "1")
 
 
+@pytest.mark.usefixtures("one_thread")
 def test_photos_on_workers_are_those_of_one_process(photos: Path, backwards: list[Backwards]) -> None:
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        one = run("dream", "in", "-o", "one", *QUICK)
-        two = run("dream", "in", "-o", "two", "--workers", "1", *QUICK)
-    finally:
-        torch.set_num_threads(before)
+    one = run("dream", "in", "-o", "one", *QUICK)
+    two = run("dream", "in", "-o", "two", "--workers", "1", *QUICK)
     assert (two.exit_code, two.stderr) == (1, one.stderr)
     assert two.stdout == one.stdout.replace("one", "two")
     assert sorted(backwards[0].tried) == ["in/bad.jpg", "in/p0.jpg", "in/p1.jpg", "in/p2.jpg"]
@@ -122,14 +170,27 @@ def test_a_batch_on_workers_has_no_preview(photos: Path, backwards: list[Backwar
     assert "--preview is of one photo at a time" in result.stderr
 
 
+@pytest.mark.usefixtures("one_thread")
 def test_photos_are_seen_on_workers_as_by_one_process(photos: Path, backwards: list[Backwards]) -> None:
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        one, two = run("see", "in", "--json"), run("see", "in", "--json", "--workers", "1")
-    finally:
-        torch.set_num_threads(before)
+    one, two = run("see", "in", "--json"), run("see", "in", "--json", "--workers", "1")
     assert (two.exit_code, two.stdout, two.stderr) == (1, one.stdout, one.stderr)
     assert len(backwards[0].tried) == 4
     refused = run("see", "in/p0.jpg", "--workers", "1")
     assert (refused.exit_code, "--workers do a photo each of several" in refused.stderr) == (2, True)
+
+
+@pytest.mark.usefixtures("backwards")
+@pytest.mark.parametrize(
+    ("command", "why"),
+    [
+        ("zoom --noise 40x32 --seconds 0.1 --target low", "a film is one chain, in which each frame begins with"),
+        ("morph low:1 low:2", "what a morph shows is imagined all together"),
+        ("imagine low:1", "a picture in memory is done by one process, one above 24 megapixels by workers"),
+        ("sheet low:1 low:2 --print 60x60px", "the print of a sheet is done by one process"),
+    ],
+    ids=lambda text: text.split()[0],
+)
+def test_what_cannot_be_shared_says_why(command: str, why: str) -> None:
+    result = run(*command.split(), "--net", "pocket", "--workers", "1")
+    assert (result.exit_code, result.stderr.count("\n")) == (1, 1)
+    assert result.stderr.startswith(f"Error: workers cannot share this: {why}")

@@ -17,6 +17,7 @@ from phosphene.cli.root import Command
 @click.option(
     "--from", "photos", type=options.PATH, required=True, metavar="FOLDER", help="The pictures: a folder, or a CSV."
 )
+@options.workers("batches of 16 icons")
 @options.settings("atlas", without=("net", "layer"))
 @output.options(page=True)
 def atlas(net: str, layer: str, photos: Path, output: output.Destination, **settings: Any) -> None:

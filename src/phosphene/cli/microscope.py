@@ -14,6 +14,7 @@ from phosphene.cli.root import Command
 @click.command(cls=Command)
 @click.argument("net")
 @click.option("--from", "photos", type=options.PATH, metavar="FOLDER", help="Photos to show: a folder, or a CSV.")
+@options.workers("batches of 16 icons")
 @options.settings("microscope", without=("net", "dataset"))
 @output.options(page=True)
 def microscope(net: str, photos: Path | None, output: output.Destination, **settings: Any) -> None:

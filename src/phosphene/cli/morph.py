@@ -12,6 +12,7 @@ from phosphene.cli.root import Command
 
 @click.command(cls=Command)
 @click.argument("ideas", nargs=-1, required=True)
+@options.no_workers
 @options.settings("morph", "morph-sound")
 @output.options(film=True, sound=True)
 def morph(ideas: tuple[str, ...], output: output.Destination, **settings: Any) -> None:

@@ -101,6 +101,10 @@ def workers(what: str) -> Callable[[F], F]:
     )
 
 
+no_workers = click.option("--workers", hidden=True)
+"""A decorator that adds `--workers` to work that cannot be shared, to say why."""
+
+
 def settings(*kinds: str, without: tuple[str, ...] = (), defaults: bool = True) -> Callable[[F], F]:
     """Return a decorator that adds an option for every setting of these kinds, and `--preset` where a kind has some.
 

@@ -17,10 +17,11 @@ from torch import Tensor
 from phosphene.errors import MissingExtraError, SettingError
 from phosphene.knowledge import tsne
 from phosphene.knowledge.cells import Cell, cells_of, unit_square, whitened
-from phosphene.knowledge.icons import icon_steps
+from phosphene.knowledge.icons import icon_steps, icons_in_place
 from phosphene.knowledge.sampling import Sample, Sampler, complaint, read_batches
 from phosphene.loops.arithmetic import Arithmetic
 from phosphene.loops.ascent import part
+from phosphene.loops.parts import Crew
 from phosphene.loops.step import State, Step, number
 from phosphene.media.dataset.collection import Collection, Skipped
 from phosphene.media.image.lettering import line, line_height
@@ -59,7 +60,7 @@ the first cell that has that."""
 
 @dataclass(frozen=True)
 class Atlas:
-    """An atlas, as far as it has come: `icons` are those of the first cells, `n 3 size size`."""
+    """An atlas, as far as it has come: `icons` are those of the first cells, `n 3 size size`, black where not drawn."""
 
     layer: str
     columns: int
@@ -121,8 +122,11 @@ class AtlasLoop:
         self.layer = net.card.layer(recipe.layer).name
         self.arithmetic = Arithmetic(recipe.seed)
 
-    def steps(self, state: State | None = None) -> Iterator[Step]:
-        """Do the work step by step, from the beginning or from where `state` was taken, to the same bytes."""
+    def steps(self, state: State | None = None, crew: Crew | None = None) -> Iterator[Step]:
+        """Do the work step by step, from the beginning or from where `state` was taken, to the same bytes.
+
+        A crew draws the icons.
+        """
         state = state or {}
         sample = Sample.from_state(part(state, "sample.")) if "sample.seen" in state else None
         if sample is None or sample.seen < len(self.collection):
@@ -134,7 +138,7 @@ class AtlasLoop:
             for step in self._lay_out(sample, part(state, "tsne.")):
                 yield step
                 state = step.state
-        yield from self._draw(sample, state["layout"], part(state, "icons.") or None)
+        yield from self._draw(sample, state["layout"], part(state, "icons.") or None, crew)
 
     def atlas(self, step: Step) -> Atlas | None:
         """Return the atlas as it is after `step`; None before it has cells."""
@@ -143,7 +147,7 @@ class AtlasLoop:
         sample = Sample.from_state(part(step.state, "sample."))
         cells = self._cells(sample, step.state["layout"])
         size = self.recipe.size
-        icons = step.state.get("icons.icons", torch.zeros(0, 3, size, size))
+        icons = icons_in_place(part(step.state, "icons."), size)
         names = tuple(names[0] for names in self.net.card.labels)
         count = len(sample.pictures)
         return Atlas(self.layer, self.recipe.columns, size, names, count, sample.unreadable, tuple(cells), icons)
@@ -208,7 +212,7 @@ class AtlasLoop:
         assert not isinstance(least, str), "the recipe is resolved"
         return cells_of(layout, sample, self.recipe.columns, least)
 
-    def _draw(self, sample: Sample, layout: Tensor, state: State | None) -> Iterator[Step]:
+    def _draw(self, sample: Sample, layout: Tensor, state: State | None, crew: Crew | None) -> Iterator[Step]:
         cells = self._cells(sample, layout)
         if not cells:
             raise SettingError(
@@ -229,6 +233,7 @@ class AtlasLoop:
             arithmetic=self.arithmetic,
             size=self.recipe.size,
             dtype=self.dtype,
+            crew=crew,
             state=state,
         )
         kept = _prefixed("sample.", sample.state())

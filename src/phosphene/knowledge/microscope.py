@@ -16,10 +16,11 @@ from jaxtyping import Float
 from torch import Tensor
 
 from phosphene.knowledge.atlas import SETTINGS
-from phosphene.knowledge.icons import icon_steps
+from phosphene.knowledge.icons import IconBatch
 from phosphene.knowledge.sampling import read_batches
 from phosphene.loops.arithmetic import Arithmetic
 from phosphene.loops.ascent import part
+from phosphene.loops.parts import Crew, done_in, done_state, finished
 from phosphene.loops.sheet import BATCH
 from phosphene.loops.step import State, Step, number
 from phosphene.media.dataset.collection import Collection
@@ -64,14 +65,17 @@ class MicroscopeLoop:
         self.arithmetic = Arithmetic(recipe.seed)
         self.units = [(layer, i) for layer in layers for i in range(net.card.layer(layer).channels)]
 
-    def steps(self, state: State | None = None) -> Iterator[Step]:
-        """Do the work step by step, from the beginning or from where `state` was taken, to the same bytes."""
+    def steps(self, state: State | None = None, crew: Crew | None = None) -> Iterator[Step]:
+        """Do the work step by step, from the beginning or from where `state` was taken, to the same bytes.
+
+        A crew draws the icons.
+        """
         state = state or self._begin()
         if self.collection is not None and int(state["seen"]) < len(self.collection):
             for step in self._look(self.collection, state):
                 state = step.state
                 yield step
-        yield from self._draw(state)
+        yield from self._draw(state, crew)
 
     def site(self, state: State) -> Iterator[tuple[str, list[Unit]]]:
         """Yield each layer with its units, after the last step."""
@@ -132,43 +136,60 @@ class MicroscopeLoop:
         state[f"sum.{index}"] = state[f"sum.{index}"] + mean.sum(dim=0)
         state[f"products.{index}"] = state[f"products.{index}"] + mean.T @ mean
 
-    def _draw(self, state: State) -> Iterator[Step]:
-        settings = SETTINGS.model_copy(update={"steps": self.recipe.steps, "views": self.recipe.views})
-        kept = {name: each for name, each in state.items() if not name.startswith("icon.")}
-        begin = READING if self.collection is not None else 0.0
-        inner = part(state, "icon.") or None
+    def _draw(self, state: State, crew: Crew | None) -> Iterator[Step]:
+        kept = {name: each for name, each in state.items() if name.partition(".")[0] not in _OF_ICONS}
         batches = self._batches()
-        done = sum(len(batch) for batch in batches[: int(state.get("batch", torch.tensor(0)))])
-        for index in range(int(state.get("batch", torch.tensor(0))), len(batches)):
-            batch = batches[index]
-            channels = [resolve(Channel(layer, channel), self.net.card) for layer, channel in batch]
-            steps = icon_steps(
-                self.net,
-                channels,
-                settings,
-                arithmetic=self.arithmetic.at(*batch[0]),
-                size=self.recipe.size,
-                dtype=self.dtype,
-                state=inner,
-            )
-            for step in steps:
-                now = {**kept, "batch": number(index), **{f"icon.{name}": each for name, each in step.state.items()}}
-                if step.progress >= 1:
-                    kept = {**kept, **_added(kept, step.image)}
-                    now = {**kept, "batch": number(index + 1)}
-                share = (done + len(batch) * step.progress) / len(self.units)
-                stage = f"{batch[0][0]}, channels {batch[0][1]} to {batch[-1][1]}"
-                yield replace(step, stage=stage, progress=begin + (1 - begin) * share, state=now)
-            inner, done = None, done + len(batch)
-        if int(state.get("batch", torch.tensor(0))) == len(batches):
+        drawn = _drawn_in(state, batches)
+        left = [index for index in range(len(batches)) if index not in drawn]
+        if not left:
             yield Step("icons", 1, 1, 1.0, torch.zeros(1, 3, 1, 1), torch.zeros(1), state)
+        elif crew is None:
+            yield from self._one_by_one(batches, drawn, kept, part(state, "icon.inner."))
+        else:
+            for index, (icons, scores) in finished([batches[each] for each in left], crew):
+                drawn[left[index]] = [jpeg(icon[None]) for icon in icons]
+                count = sum(map(len, drawn.values()))
+                now = {**kept, **_packed(drawn)}
+                yield Step("icons", count, len(self.units), self._share(count), icons, scores, now)
 
-    def _batches(self) -> list[list[tuple[str, int]]]:
-        """Split the units into batches, each of one layer."""
-        found = []
+    def _one_by_one(
+        self, batches: list[IconBatch], drawn: dict[int, list[bytes]], kept: State, inner: State
+    ) -> Iterator[Step]:
+        for index in [each for each in range(len(batches)) if each not in drawn]:
+            batch, before, now = batches[index], sum(map(len, drawn.values())), {**kept, **_packed(drawn)}
+            count, (layer, channel) = len(batch.objectives), self.units[batch.first]
+            for step in batch.steps(self.net, inner or None):
+                icons, state = torch.zeros(0, 3, batch.size, batch.size), step.state
+                if step.progress >= 1:
+                    icons, state = batch.finished(step), {}
+                    drawn[index] = [jpeg(icon[None]) for icon in icons]
+                    now = {**kept, **_packed(drawn)}
+                yield replace(
+                    step,
+                    stage=f"{layer}, channels {channel} to {channel + count - 1}",
+                    image=icons,
+                    progress=self._share(before + count * step.progress),
+                    state={**now, **{f"icon.inner.{name}": each for name, each in state.items()}},
+                )
+            inner = {}
+
+    def _share(self, count: float) -> float:
+        """Return how far the work has come with this many icons."""
+        begin = READING if self.collection is not None else 0.0
+        return begin + (1 - begin) * count / len(self.units)
+
+    def _batches(self) -> list[IconBatch]:
+        """Return the batches in which icons are drawn, each of one layer."""
+        settings = SETTINGS.model_copy(update={"steps": self.recipe.steps, "views": self.recipe.views})
+        found, at = [], 0
         for layer in self.layers:
-            own = [each for each in self.units if each[0] == layer]
-            found += [own[first : first + BATCH] for first in range(0, len(own), BATCH)]
+            channels = self.net.card.layer(layer).channels
+            for first in range(0, channels, BATCH):
+                several = range(first, min(first + BATCH, channels))
+                objectives = tuple(resolve(Channel(layer, channel), self.net.card) for channel in several)
+                own = self.arithmetic.at(layer, first).at("icons", 0)
+                found.append(IconBatch(at + first, objectives, settings, own, self.recipe.size, self.dtype))
+            at += channels
         return found
 
     def _photos(self, state: State, index: int, channel: int) -> tuple[tuple[int, float, float, float], ...]:
@@ -256,10 +277,20 @@ def icons_of(state: State) -> list[bytes]:
     return found
 
 
-def _added(state: State, icons: Image) -> dict[str, Tensor]:
-    files = [np.frombuffer(jpeg(icon[None]), np.uint8) for icon in icons]
-    lengths = torch.tensor([len(each) for each in files])
-    return {
-        "jpeg": torch.cat((state["jpeg"], torch.from_numpy(np.concatenate(files)))),
-        "lengths": torch.cat((state["lengths"], lengths)),
-    }
+_OF_ICONS = ("batch", "done", "jpeg", "lengths", "icon")
+"""Of names in a state, up to a dot, those that tell about icons."""
+
+
+def _drawn_in(state: State, batches: Sequence[IconBatch]) -> dict[int, list[bytes]]:
+    """Return the icons of each batch that is done, as JPEG files."""
+    files = iter(icons_of(state))
+    done = done_in(state) if "batch" in state else []
+    return {index: [next(files) for _ in batches[index].objectives] for index in done}
+
+
+def _packed(drawn: dict[int, list[bytes]]) -> State:
+    """Return a state that tells which batches are done, and their icons."""
+    files = [file for _, icons in sorted(drawn.items()) for file in icons]
+    data = np.frombuffer(b"".join(files), np.uint8).copy()
+    lengths = torch.tensor([len(each) for each in files], dtype=torch.int64)
+    return {**done_state(drawn), "jpeg": torch.from_numpy(data), "lengths": lengths}

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import Any, Protocol, runtime_checkable
 
+import torch
+
 from phosphene.errors import PhospheneError
+from phosphene.loops.step import State, number
 
 PAUSE = 0.01
 """Seconds between looks for finished parts."""
@@ -69,9 +72,9 @@ def ready(tasks: Sequence[Task], crew: Crew) -> Iterator[tuple[int, Asked]]:
         while begun < len(tasks) and len(asked) < crew.count:
             asked[begun] = crew.begin(tasks[begun])
             begun += 1
-        found = [number for number, each in asked.items() if each.ready()]
-        for number in found:
-            yield number, asked.pop(number)
+        found = [index for index, each in asked.items() if each.ready()]
+        for index in found:
+            yield index, asked.pop(index)
         if not found:
             time.sleep(PAUSE)
 
@@ -83,12 +86,25 @@ def finished(tasks: Sequence[Task], crew: Crew) -> Iterator[tuple[int, Any]]:
         PhospheneError: for the first task that failed, when all others are done.
     """
     problem: PhospheneError | None = None
-    for number, asked in ready(tasks, crew):
+    for index, asked in ready(tasks, crew):
         try:
             result = asked()
         except PhospheneError as found:
             problem = problem or found
         else:
-            yield number, result
+            yield index, result
     if problem is not None:
         raise problem
+
+
+def done_state(done: Collection[int]) -> State:
+    """Return what tells which parts are done: the first that is not, and all of them if some come after it."""
+    first = 0
+    while first in done:
+        first += 1
+    return {"batch": number(first), **({"done": torch.tensor(sorted(done))} if len(done) > first else {})}
+
+
+def done_in(state: State) -> list[int]:
+    """Return the numbers of the parts that are done, from what `done_state` returned, in order."""
+    return state["done"].tolist() if "done" in state else list(range(int(state["batch"])))

@@ -18,10 +18,10 @@ from phosphene.loops.arithmetic import Arithmetic
 from phosphene.loops.ascent import part
 from phosphene.loops.ensemble import Member
 from phosphene.loops.imagine import imagine_steps
-from phosphene.loops.parts import Crew, finished
+from phosphene.loops.parts import Crew, done_in, done_state, finished
 from phosphene.loops.several import Several
 from phosphene.loops.stages import is_anywhere, is_placed
-from phosphene.loops.step import State, Step, number
+from phosphene.loops.step import State, Step
 from phosphene.nets.base import Net
 from phosphene.objectives.base import Objective
 from phosphene.recipe.stills import ImagineSettings
@@ -180,7 +180,7 @@ class _Place:
         self._done: set[int] = set()
         if state is not None:
             self.sheet = state["sheet"]
-            self._done = {*range(int(state["batch"])), *state.get("further", torch.zeros(0)).int().tolist()}
+            self._done = set(done_in(state))
 
     @property
     def left(self) -> list[int]:
@@ -199,13 +199,10 @@ class _Place:
             self._done.add(number_of)
 
     def state(self, inner: State | None = None) -> State:
-        """Return what the sheet resumes from: the first batch not done, how far it is, and those done after it."""
-        first = min(self.left, default=len(self.batches))
-        further = sorted(each for each in self._done if each > first)
+        """Return what the sheet resumes from, `inner` of the first batch that is not done."""
         return {
-            "batch": number(first),
+            **done_state(self._done),
             "sheet": self.sheet,
-            **({"further": torch.tensor(further)} if further else {}),
             **{f"inner.{name}": tensor for name, tensor in (inner or {}).items()},
         }
 

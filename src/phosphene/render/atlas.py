@@ -16,11 +16,11 @@ from phosphene.nets.base import Net
 from phosphene.recipe import AtlasRecipe, BaseRecipe, resolved
 from phosphene.render import networks
 from phosphene.render.job import Given, Work
-from phosphene.render.pages import PageWork
+from phosphene.render.pages import SharedPageWork
 from phosphene.training import data
 
 
-class AtlasWork(PageWork[AtlasLoop]):
+class AtlasWork(SharedPageWork[AtlasLoop]):
     """The work of an atlas."""
 
     def fill(self, folder: Path, step: Step, recipe: BaseRecipe) -> None:
@@ -87,4 +87,4 @@ def build_atlas(recipe: AtlasRecipe, net: Net, given: Given) -> Work:
         least=max(1, round(count / recipe.columns**2 / 10)) if recipe.least == "auto" else recipe.least,
         perplexity=(tsne.perplexity_for(min(count, LANDMARKS)) if recipe.perplexity == "auto" else recipe.perplexity),
     )
-    return AtlasWork(recipe, AtlasLoop(net, collection, recipe, dtype))
+    return AtlasWork(recipe, AtlasLoop(net, collection, recipe, dtype), given.workers)

@@ -63,6 +63,7 @@ class FilmWork(Work):
     device: torch.device
     time_base: Fraction | None = None
     sound: Sound | None = field(default=None, repr=False)
+    undivided: str | None = "a film is one chain, in which each frame begins with the one before it"
 
     def steps(self, state: State | None) -> Iterator[Step]:
         """Do the work, from the beginning or from where `state` was taken."""
@@ -225,7 +226,8 @@ def build_morph(recipe: MorphRecipe, net: Net, given: Given) -> FilmWork:
     load = Load.of(morph.pixels_seen(nets, ideas, recipe, look, size=size), _layers(ideas), dtype)
     frames, fps = morph.frame_count(recipe, len(ideas)), Fraction(recipe.fps)
     heard = None if track is None else track.sound(float(frames / fps))
-    return FilmWork(recipe, load, size, fps, frames, begin, device, sound=heard)
+    together = "what a morph shows is imagined all together"
+    return FilmWork(recipe, load, size, fps, frames, begin, device, sound=heard, undivided=together)
 
 
 def build_video(recipe: VideoRecipe, net: Net, given: Given) -> FilmWork:

@@ -15,13 +15,13 @@ from phosphene.nets.base import Net
 from phosphene.recipe import BaseRecipe, MicroscopeRecipe, resolved
 from phosphene.render import networks
 from phosphene.render.job import Given, Work
-from phosphene.render.pages import PageWork
+from phosphene.render.pages import SharedPageWork
 from phosphene.training import data
 
 MAIN = "main"
 
 
-class MicroscopeWork(PageWork[MicroscopeLoop]):
+class MicroscopeWork(SharedPageWork[MicroscopeLoop]):
     """The work of a microscope."""
 
     def fill(self, folder: Path, step: Step, recipe: BaseRecipe) -> None:
@@ -95,4 +95,6 @@ def build_microscope(recipe: MicroscopeRecipe, net: Net, given: Given) -> Work:
         layers=",".join(dict.fromkeys(layers)),
         precision=str(dtype).removeprefix("torch."),
     )
-    return MicroscopeWork(recipe, MicroscopeLoop(net, list(dict.fromkeys(layers)), collection, recipe, dtype))
+    return MicroscopeWork(
+        recipe, MicroscopeLoop(net, list(dict.fromkeys(layers)), collection, recipe, dtype), given.workers
+    )

@@ -9,6 +9,8 @@ from os import PathLike
 from pathlib import Path
 from typing import Any, Generic, Protocol, TypeVar, runtime_checkable
 
+from phosphene.cluster.crew import Workers
+from phosphene.loops.parts import Crew
 from phosphene.loops.step import State, Step
 from phosphene.media import site
 from phosphene.nets.base import Net
@@ -16,6 +18,7 @@ from phosphene.recipe import BaseRecipe, dumps, relative_to
 from phosphene.render.environment import environment
 from phosphene.render.job import Format, Work
 from phosphene.render.kept_output import KeptOutput
+from phosphene.render.shared import shared
 from phosphene.types import Image
 
 
@@ -34,7 +37,17 @@ class PageLoop(Protocol):
         ...
 
 
+@runtime_checkable
+class SharedLoop(PageLoop, Protocol):
+    """A loop of which workers can do parts."""
+
+    def steps(self, state: State | None = None, crew: Crew | None = None) -> Iterator[Step]:
+        """Do the work, from the beginning or from where `state` was taken."""
+        ...
+
+
 L = TypeVar("L", bound=PageLoop)
+S = TypeVar("S", bound=SharedLoop)
 
 
 class PageWork(Work, Generic[L]):
@@ -42,6 +55,7 @@ class PageWork(Work, Generic[L]):
 
     streams = True
     suffix = ""
+    workers: Workers | None = None
 
     def __init__(self, recipe: BaseRecipe, loop: L) -> None:
         self.recipe, self.loop, self.load = recipe, loop, None
@@ -73,6 +87,20 @@ class PageWork(Work, Generic[L]):
         return PageOutput(self, path, format, fresh=fresh)
 
 
+class SharedPageWork(PageWork[S]):
+    """The work of one page whose parts workers can do."""
+
+    undivided = None
+
+    def __init__(self, recipe: BaseRecipe, loop: S, workers: Workers | None) -> None:
+        super().__init__(recipe, loop)
+        self.workers = workers
+
+    def steps(self, state: State | None) -> Iterator[Step]:
+        """Do the work, from the beginning or from where `state` was taken."""
+        return shared(self.loop.steps, [self.loop.net], self.workers)(state)
+
+
 @dataclass(frozen=True, eq=False)
 class Page:
     """A finished page; `save` writes its folder."""
@@ -93,7 +121,7 @@ class PageOutput(KeptOutput):
         format.refuse("quality", "codec", "crf", "profile", "also", kind="pages")
         site.check(path)
         self._work, self._path = work, path
-        super().__init__(path, work.recipe, environment(work.device), fresh=fresh)
+        super().__init__(path, work.recipe, environment(work.device, work.workers), fresh=fresh)
 
     def finish(self, step: Step | None) -> None:
         """Write the page and remove the work folder."""
