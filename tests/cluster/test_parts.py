@@ -5,16 +5,19 @@ from __future__ import annotations
 import json
 import pickle
 from collections.abc import Iterator
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
 import PIL.Image
 import pytest
 import torch
+from skimage import data
 
 import phosphene as ph
 from phosphene.cluster.worker import TRIES
 from phosphene.errors import UnknownNameError, WorkerError
+from phosphene.media.video.film import Film, FilmSettings
 from tests.cli.program import run
 from tests.cluster.in_process import Backwards
 
@@ -111,6 +114,38 @@ def test_an_atlas_on_workers_of_which_a_batch_fails_is_that_of_one_process(
     ph.job("atlas", **atlas).save(tmp_path / "two", on_event=lambda event: stages.append(event.stage))
     assert {stage.split(" of ")[0] for stage in stages if stage.startswith("icons")} == {"icons 1 to 2"}
     assert contents(tmp_path / "one") == contents(tmp_path / "two")
+
+
+VIDEO: dict[str, Any] = {"net": "pocket", "target": "0s: low; 0.3s: high", "octaves": 1, "steps": 1, "first_steps": 2}
+
+
+@pytest.fixture
+def clip(tmp_path: Path) -> Path:
+    """A clip of three scenes, of 5, 3 and 4 frames."""
+    photos = [torch.from_numpy(each).permute(2, 0, 1)[None] / 255 for each in (data.astronaut(), data.chelsea())]
+    with Film(tmp_path / "clip.mkv", FilmSettings((36, 64), Fraction(25), codec="ffv1")) as film:
+        for which, frames in ((0, 5), (1, 3), (0, 4)):
+            for index in range(frames):
+                film.write(photos[which][:, :, 40 + index : 184 + index, 60 : 60 + 256][:, :, ::4, ::4])
+        film.finish()
+    return tmp_path / "clip.mkv"
+
+
+@pytest.mark.usefixtures("one_thread")
+def test_scenes_of_a_clip_on_workers_are_those_of_one_process_also_after_a_stop(
+    tmp_path: Path, clip: Path, backwards: list[Backwards], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("phosphene.loops.scenes.AT_ONCE", 2)
+    for path in ("one.mkv", "two.mkv"):
+        workers = None if path == "one.mkv" else 1
+        ph.job("video", clip, workers=workers, **VIDEO).save(tmp_path / path, on_event=lambda _: None)
+    assert sorted(int(each.split()[-1]) for each in backwards[0].tried) == [1, 3, 5, 6, 8, 9, 11]
+    assert (tmp_path / "one.mkv").read_bytes() == (tmp_path / "two.mkv").read_bytes()
+    for workers, stop in ((1, 4), (None, 7), (1, 12)):
+        for number, _ in enumerate(ph.job("video", clip, workers=workers, **VIDEO).writing(tmp_path / "three.mkv"), 1):
+            if number == stop:
+                break
+    assert (tmp_path / "one.mkv").read_bytes() == (tmp_path / "three.mkv").read_bytes()
 
 
 def test_errors_keep_what_they_carry_on_their_way_back() -> None:

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import PIL.Image
 import psutil
 import pytest
 import torch
@@ -158,3 +159,29 @@ def test_tiles_that_end_their_worker_come_late_or_twice_or_never(tmp_path: Path)
             assert torch.equal(gradient, wanted)
     finally:
         workers.close()
+
+
+@pytest.mark.usefixtures("cluster")
+def test_a_worker_ends_during_a_sheet_and_photos_are_done_where_they_are(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from tests.cli.program import run
+
+    monkeypatch.setattr("phosphene.loops.sheet.BATCH", 1)
+    monkeypatch.chdir(tmp_path)
+    sheet: dict[str, Any] = {"targets": ("conv2:0..5",), "net": "pocket", "size": 32, "steps": 4}
+    ph.job("sheet", **sheet).save(tmp_path / "one.png", on_event=lambda _: None)
+    for number, _ in enumerate(ph.job("sheet", workers="ray", **sheet).writing(tmp_path / "two.png")):
+        if number == 1:
+            os.kill(actors()[0].pid, signal.SIGKILL)
+    assert (tmp_path / "one.png").read_bytes() == (tmp_path / "two.png").read_bytes()
+    (tmp_path / "in").mkdir()
+    for index in range(3):
+        PIL.Image.effect_noise((40 + index, 32), 60).convert("RGB").save(tmp_path / "in" / f"p{index}.jpg")
+    quick = ("--net", "pocket", "--target", "conv2", "--octaves", "1", "--steps", "1")
+    one, two = (
+        run("dream", "in", "-o", name, *quick, *more) for name, more in (("1", ()), ("2", ("--workers", "ray")))
+    )
+    assert (one.exit_code, two.exit_code, two.stderr) == (0, 0, one.stderr)
+    for path in (tmp_path / "1").iterdir():
+        assert path.read_bytes() == (tmp_path / "2" / path.name).read_bytes()

@@ -13,7 +13,7 @@ from phosphene.cli.root import Command
 
 @click.command(cls=Command)
 @click.argument("clip", type=options.PATH)
-@options.no_workers
+@options.workers("scenes, from one cut to the next")
 @options.settings("video")
 @output.options(film=True)
 def video(clip: Path, output: output.Destination, **settings: Any) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import pickle
 import signal
 import threading
 from concurrent.futures import Future, ProcessPoolExecutor
@@ -42,9 +43,10 @@ def _facts() -> Facts:
     return _worker.facts
 
 
-def _compute(task: Task) -> Reply:
+def _compute(task: bytes) -> bytes:
+    """Do a task, as bytes to bytes: otherwise torch shares the memory of each tensor, which takes a file descriptor."""
     assert _worker is not None, "it is set up first"
-    return _worker.compute(task)
+    return pickle.dumps(_worker.compute(pickle.loads(task)))
 
 
 class _Hand(NamedTuple):
@@ -52,7 +54,7 @@ class _Hand(NamedTuple):
 
     number: int
     pool: ProcessPoolExecutor
-    future: Future[Reply]
+    future: Future[bytes]
 
 
 class Processes(Pool):
@@ -66,7 +68,7 @@ class Processes(Pool):
         self._setup = setup
         self._far, self._line = multiprocessing.Pipe(duplex=False)
         self._pools = [self._pool() for _ in range(count)]
-        self._hands: list[list[Future[Reply]]] = [[] for _ in range(count)]
+        self._hands: list[list[Future[bytes]]] = [[] for _ in range(count)]
         try:
             for index, asked in enumerate([pool.submit(_facts) for pool in self._pools]):
                 try:
@@ -89,11 +91,12 @@ class Processes(Pool):
         """Give a task to the worker with the fewest in hand."""
         self._hands = [[each for each in hand if not each.done()] for hand in self._hands]
         index = min(range(self.count), key=lambda index: len(self._hands[index]))
+        data = pickle.dumps(task)
         try:
-            future = self._pools[index].submit(_compute, task)
+            future = self._pools[index].submit(_compute, data)
         except BrokenProcessPool:  # it ended between two tasks
             self._replace(index)
-            future = self._pools[index].submit(_compute, task)
+            future = self._pools[index].submit(_compute, data)
         self._hands[index].append(future)
         return _Hand(index, self._pools[index], future)
 
@@ -104,12 +107,13 @@ class Processes(Pool):
     def outcome(self, handle: _Hand) -> Reply:
         """Wait for what has become of a task, also if its worker has ended."""
         try:
-            return handle.future.result()
+            reply: Reply = pickle.loads(handle.future.result())
+            return reply
         except BrokenProcessPool:
             if self._pools[handle.number] is handle.pool:
                 self._replace(handle.number)
             return Reply(problem="the process ended")
-        except Exception as found:  # its task or result cannot be sent
+        except Exception as found:  # its result cannot be sent
             return Reply.failed(found)
 
     def close(self) -> None:

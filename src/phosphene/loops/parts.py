@@ -62,6 +62,11 @@ class Crew(Protocol):
         ...
 
 
+def pause() -> None:
+    """Wait a moment for parts that are not finished."""
+    time.sleep(PAUSE)
+
+
 def ready(tasks: Sequence[Task], crew: Crew) -> Iterator[tuple[int, Asked]]:
     """Let workers do tasks; yield the number of each, and what returns its result, in the order in which they come.
 
@@ -76,7 +81,7 @@ def ready(tasks: Sequence[Task], crew: Crew) -> Iterator[tuple[int, Asked]]:
         for index in found:
             yield index, asked.pop(index)
         if not found:
-            time.sleep(PAUSE)
+            pause()
 
 
 def finished(tasks: Sequence[Task], crew: Crew) -> Iterator[tuple[int, Any]]:

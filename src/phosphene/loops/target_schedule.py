@@ -26,14 +26,19 @@ class TargetSchedule:
 
     def __init__(self, engine: Engine, keys: Keys[Objective], weights: Track | None = None) -> None:
         self._engine = engine
-        self._keys = keys
-        self._weights = weights
+        self.keys = keys
+        self.weights = weights
         self._units = [1.0] * len(keys.values)
+
+    @property
+    def engine(self) -> Engine:
+        """The engine for the objective that was asked for last."""
+        return self._engine
 
     def measure(self, image: Image) -> Tensor:
         """Measure each objective's gradient on `image` and use it; return the lengths, which a state keeps."""
         lengths = []
-        for objective in self._keys.values if len(self._keys.values) > 1 else ():
+        for objective in self.keys.values if len(self.keys.values) > 1 else ():
             _, gradient = _towards(self._engine, objective)(image)
             lengths.append(gradient.abs().mean())
         measured = torch.stack(lengths) if lengths else torch.ones(1)
@@ -46,10 +51,10 @@ class TargetSchedule:
 
     def at(self, time: float) -> Engine:
         """Return the engine for the objective at this time in seconds."""
-        weights = self._keys.weights(time) if self._weights is None else at(self._weights, time)
+        weights = self.keys.weights(time) if self.weights is None else at(self.weights, time)
         blend = [
             objective if len(self._units) == 1 else weight * unit * objective
-            for weight, unit, objective in zip(weights, self._units, self._keys.values, strict=True)
+            for weight, unit, objective in zip(weights, self._units, self.keys.values, strict=True)
             if weight
         ]
         self._engine = _towards(self._engine, sum(blend[1:], start=blend[0]))

@@ -113,6 +113,7 @@ def video_steps(
     size: Size,
     arithmetic: Arithmetic,
     frames: int | None = None,
+    lengths: Tensor | None = None,
     state: State | None = None,
     flow_side: int = FLOW_SIDE,
 ) -> Iterator[Step]:
@@ -125,6 +126,7 @@ def video_steps(
         size: (height, width) of the film.
         arithmetic: the RNGs, which also hold the seed.
         frames: how many there will be, if that is known.
+        lengths: those of the objectives' gradients; None to measure them on the first frame.
         state: a step's `state`, to continue after it, to the same bytes.
         flow_side: the longest side in pixels at which motion is found; less is faster.
 
@@ -135,10 +137,11 @@ def video_steps(
     scene = None if state is None else _Scene.of(state)
     track = read_track(settings.intensity)
     for source in clip:
-        given = resize(source.image, size).clamp(0, 1)
-        if settings.symmetry is not None:
-            given = symmetrise(given, settings.symmetry)
-        lengths = schedule.measure(given) if scene is None else scene.lengths
+        given = given_of(source, size, settings)
+        if scene is not None:
+            lengths = scene.lengths
+        elif lengths is None:
+            lengths = schedule.measure(given)
         schedule.use(lengths)
         now = luminance(given, flow_side)
         carried = None if scene is None else _carried(scene, now, settings, size)
@@ -161,6 +164,12 @@ def video_steps(
             state=scene.state(),
             frame=Frame(source.index, float(source.time), source.pts, source.duration),
         )
+
+
+def given_of(source: InputFrame, size: Size, settings: VideoSettings) -> Image:
+    """Return what is dreamt on: the frame in the film's size, made symmetric if that is asked for."""
+    given = resize(source.image, size).clamp(0, 1)
+    return given if settings.symmetry is None else symmetrise(given, settings.symmetry)
 
 
 @dataclass(frozen=True)

@@ -11,10 +11,12 @@ from typing import Any, ClassVar, TypeVar
 
 import torch
 
+from phosphene.cluster.crew import Workers
 from phosphene.errors import SettingError
 from phosphene.gradients.engine import Engine
 from phosphene.gradients.precision import choose_dtype
-from phosphene.loops import morph, video, zoom
+from phosphene.loops import morph, scenes, video, zoom
+from phosphene.loops.parts import Crew
 from phosphene.loops.step import State, Step, pack
 from phosphene.loops.target_schedule import TargetSchedule
 from phosphene.loops.version1 import arithmetic_for
@@ -33,6 +35,7 @@ from phosphene.render.environment import about, environment
 from phosphene.render.estimate import Load
 from phosphene.render.job import Format, Given, Job, Output, Work
 from phosphene.render.notebook import LONGEST_SIDE as LONGEST_SIDE_SHOWN
+from phosphene.render.shared import shared
 from phosphene.render.soundtrack import Soundtrack, open_soundtrack
 from phosphene.render.stills import chosen_for, in_colour, name_of
 from phosphene.types import Image, Size
@@ -63,6 +66,7 @@ class FilmWork(Work):
     device: torch.device
     time_base: Fraction | None = None
     sound: Sound | None = field(default=None, repr=False)
+    workers: Workers | None = None
     undivided: str | None = "a film is one chain, in which each frame begins with the one before it"
 
     def steps(self, state: State | None) -> Iterator[Step]:
@@ -127,7 +131,7 @@ class FilmOutput(Output):
             settings,
             recipe=dumps(there) if format.with_recipe else None,
             identity=dumps(work.recipe),
-            environment=environment(work.device),
+            environment=environment(work.device, work.workers),
             about=about(work.recipe),
             fresh=fresh,
         )
@@ -248,16 +252,14 @@ def build_video(recipe: VideoRecipe, net: Net, given: Given) -> FilmWork:
     weights = _weights(recipe)
     arithmetic = arithmetic_for(recipe.version, recipe.seed)
 
-    def begin(state: State | None) -> Iterator[Step]:
-        return video.video_steps(
-            TargetSchedule(engine, keys, weights),
-            section.frames(skip=0 if state is None else int(state["index"])),
-            recipe,
-            size=size,
-            frames=section.frame_count,
-            arithmetic=arithmetic,
-            state=state,
-        )
+    def begin(*, state: State | None, crew: Crew | None) -> Iterator[Step]:
+        schedule = TargetSchedule(engine, keys, weights)
+        shown = section.frames(skip=0 if state is None else int(state["index"]))
+        known: Any = {"size": size, "frames": section.frame_count, "arithmetic": arithmetic, "state": state}
+        if crew is None:
+            return video.video_steps(schedule, shown, recipe, **known)
+        how: Any = {"precision": recipe.precision, "tile": recipe.tile}
+        return scenes.video_in_scenes(schedule, shown, recipe, crew=crew, **known, **how)
 
     frames = section.frame_count
     length = None if frames is None else float(frames / section.rate)
@@ -268,10 +270,12 @@ def build_video(recipe: VideoRecipe, net: Net, given: Given) -> FilmWork:
         size,
         section.rate,
         frames,
-        begin,
+        shared(begin, [engine.net], given.workers, engine.dtype),
         engine.device,
         time_base=section.clip.time_base,
         sound=section.sound if track is None or own else track.sound(length),
+        undivided=None,
+        workers=given.workers,
     )
 
 
