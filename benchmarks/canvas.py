@@ -33,6 +33,7 @@ def measure(net: str, text: str, cpu: bool) -> str:
     taken = ours.seconds(lambda: engine(image), 1 if cpu else 3, time.process_time if cpu else time.perf_counter)
     way = engine.traversal((height, width))
     how = f"tiles of {way.own}" if way.own else "whole"
+    how += f", {way.middle} between halves" if way.middle else ""
     memory = ours.peak_mib() - resting
     return f"{text:>10} {megapixels:6.2f} {taken:8.2f} {taken / megapixels:9.3f} {memory:9.0f}  {how}"
 

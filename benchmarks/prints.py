@@ -1,6 +1,6 @@
 """Seconds and memory of a step of a dream's canvas on the disk, beside one in memory.
 
-    .venv/bin/python benchmarks/prints.py [--megapixels 4 24] [--disk-only] [--folder FOLDER]
+    .venv/bin/python benchmarks/prints.py [--megapixels 4 24] [--target mixed4c] [--disk-only] [--folder FOLDER]
 
 Both are a step of the last octave of a dream, in the number format that this machine chooses, with the same network and
 target; each in a process of its own. The first step of each is left out. Processor time (user and system) is told too,
@@ -41,7 +41,7 @@ class Peak(threading.Thread):
             time.sleep(0.05)
 
 
-def measure(way: str, megapixels: float, steps: int, folder: str) -> dict[str, float]:
+def measure(way: str, megapixels: float, target: str, steps: int, folder: str) -> dict[str, float]:
     """Take steps one way, in this process."""
     import torch
 
@@ -60,7 +60,7 @@ def measure(way: str, megapixels: float, steps: int, folder: str) -> dict[str, f
 
     keep_memory()
     net = nets.load("pocket")
-    engine = Engine(net, resolve(parse("mixed4c"), net.card))
+    engine = Engine(net, resolve(parse(target), net.card))
     settings = DreamSettings(octaves=1)
     side = round(math.sqrt(megapixels * 1e6))
     photo = torch.rand(1, 3, 512, 512, generator=torch.Generator().manual_seed(0))
@@ -102,13 +102,14 @@ def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--megapixels", type=float, nargs="+", default=[4, 24])
+    parser.add_argument("--target", default="mixed4c")
     parser.add_argument("--steps", type=int, default=2)
     parser.add_argument("--disk-only", action="store_true")
     parser.add_argument("--folder", default=None, help="where the canvas is; by default a temporary folder")
     parser.add_argument("--one", nargs=2, metavar=("WAY", "MEGAPIXELS"), help=argparse.SUPPRESS)
     asked = parser.parse_args()
     if asked.one:
-        print(json.dumps(measure(asked.one[0], float(asked.one[1]), asked.steps, asked.folder)))
+        print(json.dumps(measure(asked.one[0], float(asked.one[1]), asked.target, asked.steps, asked.folder)))
         return
     columns = ("megapixels", "way", "begin s", "s/step", "cpu s/step", "cpu s/megapixel", "peak MiB")
     print(" ".join(f"{name:>{max(8, len(name))}}" for name in columns))
@@ -116,7 +117,7 @@ def main() -> None:
         for way in ("disk",) if asked.disk_only else ("memory", "disk"):
             with tempfile.TemporaryDirectory(dir=asked.folder) as folder:
                 command = [sys.executable, __file__, "--one", way, str(megapixels)]
-                command += ["--steps", str(asked.steps), "--folder", folder]
+                command += ["--target", asked.target, "--steps", str(asked.steps), "--folder", folder]
                 answer = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
             found = json.loads(answer.stdout)
             print(

@@ -13,6 +13,7 @@ import math
 from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import cached_property, lru_cache
 from typing import Literal
 
@@ -24,8 +25,9 @@ from phosphene.errors import SettingError
 from phosphene.gradients import allocator, tiled
 from phosphene.gradients import precision as precisions
 from phosphene.gradients.footprint import Footprint, footprint
+from phosphene.gradients.halves import Halves, Middle
 from phosphene.gradients.memory_plan import MemoryPlan, Traversal
-from phosphene.gradients.tiles import Tile, cut
+from phosphene.gradients.tiles import cut
 from phosphene.nets.base import Net
 from phosphene.nets.receptive import Field
 from phosphene.objectives.base import Objective
@@ -36,6 +38,16 @@ MEASURED_SIDE = 128
 
 MOST_BYTES = 24_000
 """More bytes per pixel than any network holds: where a canvas is within the budget even so, nothing is measured."""
+
+
+WASTE = 1.5
+"""How much more than they own tiles may see; beyond, a network that can be split is done in two halves."""
+
+MIDDLE_STRIDE = 8
+"""Least stride of the layer between the two halves."""
+
+MIDDLE_SHARE = 0.25
+"""Largest share of the budget for that layer on the whole canvas, and its gradient."""
 
 
 class Engine:
@@ -112,7 +124,12 @@ class Engine:
         way = Traversal(0) if any(pad) else self.traversal((height, width), len(image))
         canvas = image.to(self.device)
         with self._memory.step(image.shape, way.slack) as watch:
-            scores, gradient = self._tiled(canvas, way, watch) if way.own else self._whole(canvas, pad, watch)
+            if way.middle is not None:
+                scores, gradient = self._halves(way, canvas)(canvas, self._scale(canvas), watch)
+            elif way.own:
+                scores, gradient = self._tiled(canvas, way, watch)
+            else:
+                scores, gradient = self._whole(canvas, pad, watch)
         if weight is not None:
             gradient.mul_(weight.to(gradient))
         return scores.to(image.device), gradient.to(image.device)
@@ -122,15 +139,25 @@ class Engine:
         other = copy.copy(self)
         other.objective = objective
         other.layers = sorted(objective.layers())
+        other.__dict__.pop("_split", None)
         if other.layers != self.layers:
-            for known in ("_spatial_layers", "_least_side", "_footprint"):
-                other.__dict__.pop(known, None)
-            other._memory = allocator.Keeper()
-            other._shapes = lru_cache(maxsize=64)(other._probe_shapes)
+            other._forget()
         return other
+
+    def _forget(self) -> None:
+        """Forget the facts about the network, when it or the layers have changed."""
+        for known in ("_spatial_layers", "_least_side", "_footprint", "_split"):
+            self.__dict__.pop(known, None)
+        self._memory = allocator.Keeper()
+        self._shapes = lru_cache(maxsize=64)(self._probe_shapes)
 
     def traversal(self, size: Size, count: int = 1) -> Traversal:
         """Return how a batch of `count` canvases of `size` is gone through within the memory budget."""
+        way = self._direct(size, count)
+        return (self._in_halves(size, count) or way) if self._is_wasteful(way) else way
+
+    def _direct(self, size: Size, count: int = 1) -> Traversal:
+        """Return how they are gone through with all of the network at once."""
         field = self._field()
         if field is None:
             return Traversal(0)
@@ -139,6 +166,25 @@ class Engine:
         return self.plan.traversal(
             size, count, field, self._footprint, tile=self.tile, halo=self.halo, linear=self._linear
         )
+
+    def _is_wasteful(self, way: Traversal) -> bool:
+        """Return whether tiles would see much more than they own."""
+        field = self._field()
+        if self.tile != "auto" or self.halo is not None or not way.own or field is None:
+            return False
+        return ((way.own + field.before + field.after) / way.own) ** 2 > WASTE
+
+    def _in_halves(self, size: Size, count: int) -> Traversal | None:
+        """Return how they are gone through in two halves of the network; None where that is impossible."""
+        if self._split is None:
+            return None
+        middle, _ = self._split
+        held = middle.held(size, count)
+        if held > self.plan.budget * MIDDLE_SHARE:
+            return None
+        plan = replace(self.plan, budget=self.plan.budget - held)
+        way = plan.traversal(size, count, middle.field, middle.footprint, linear=True)
+        return Traversal(way.own or max(size), slack=plan.budget * plan.tight_slack, middle=middle.layer)
 
     def _whole(self, image: Image, pad: tuple[int, int, int, int], watch: allocator.Watch) -> tuple[Scores, Image]:
         leaf = image.detach().requires_grad_()
@@ -157,21 +203,44 @@ class Engine:
         if way.keep:
             for tile in tiles:
                 with allocator.apart(watch):
-                    kept.append(tiled.forward(self.net, terms, _crop(image, tile), tile))
+                    kept.append(tiled.forward(self.net, terms, tile.crop(image), tile))
             sums = tiled.reduce_sums(each.sums for each in kept)
             directions = tiled.directions_of(self.net, terms, sums)
         elif self._linear:
             directions = [torch.tensor(term.coefficient) for term in terms]
         else:
-            sums = tiled.reduce_sums(tiled.tile_sums(self.net, terms, _crop(image, tile), tile) for tile in tiles)
+            sums = tiled.reduce_sums(tiled.tile_sums(self.net, terms, tile.crop(image), tile) for tile in tiles)
             directions = tiled.directions_of(self.net, terms, sums)
         gradient = torch.zeros_like(image)
         parts = []
         for tile in tiles:
-            run = kept.popleft() if way.keep else tiled.forward(self.net, terms, _crop(image, tile), tile)
+            run = kept.popleft() if way.keep else tiled.forward(self.net, terms, tile.crop(image), tile)
             parts.append([part.detach() for part in run.sums])
-            _crop(gradient, tile).add_(run.backward(directions, self._scale(image)))
+            tile.crop(gradient).add_(run.backward(directions, self._scale(image)))
         return tiled.score_of(self.net, terms, tiled.reduce_sums(parts)), gradient
+
+    def _halves(self, way: Traversal, image: Image) -> Halves:
+        """Return what goes through a batch like `image` in two halves of the network."""
+        assert self._split is not None, "only a network that can be split is done in halves"
+        middle, rest = self._split
+        size = (image.shape[-2], image.shape[-1])
+        rest = copy.copy(rest)
+        rest.plan = replace(self.plan, budget=self.plan.budget - middle.held(size, len(image)))
+        return Halves(self.net, middle, list(cut(size, way.own, middle.field)), rest)
+
+    @cached_property
+    def _split(self) -> tuple[Middle, Engine] | None:
+        """A layer halfway through the network, and an engine for the rest; None for a network that is not split."""
+        found = self.net.split({*self.layers, *self._spatial_layers}, MIDDLE_STRIDE)
+        if found is None:
+            return None
+        layer, (name, net) = self.net.card.layer(found[0]), found
+        assert layer.receptive is not None, "a network is split at a layer with positions"
+        needed = footprint(self.net, [name], max(MEASURED_SIDE, self._least_side))
+        rest = copy.copy(self)
+        rest.net = net
+        rest._forget()
+        return Middle(name, layer.channels, layer.receptive, needed), rest
 
     def tiling(self, size: Size) -> tiled.Tiling:
         """Return how a canvas of `size` that is not in memory is gone through in tiles, one picture at a time.
@@ -187,7 +256,7 @@ class Engine:
                 setting="target",
                 value=str(self.objective),
             )
-        way = self.traversal(size)
+        way = self._direct(size)
         tiles = list(cut(size, way.own or max(size), field, self.halo))
         scale = float(math.prod(size) * self.net.card.input.channels) if self.dtype == torch.float16 else 1.0
         return tiled.Tiling(self.net, self.terms(size), tiles, self._linear, scale, self.device)
@@ -298,8 +367,3 @@ def prepared(net: Net, dtype: torch.dtype) -> Net:
 
 def _is_channels_last(weight: Tensor) -> bool:
     return weight.dim() != 4 or weight.is_contiguous(memory_format=torch.channels_last)
-
-
-def _crop(image: Tensor, tile: Tile) -> Tensor:
-    rows, columns = tile.rows, tile.columns
-    return image[:, :, rows.crop_start : rows.crop_end, columns.crop_start : columns.crop_end]

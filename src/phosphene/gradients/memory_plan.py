@@ -15,12 +15,14 @@ class Traversal:
     """How a canvas is gone through: in tiles that own `own` x `own` pixels each, or whole if `own` is 0.
 
     With `keep`, what the backward pass needs is kept of all tiles at once, so that each is run forward only once.
-    `slack` is how many bytes of free memory may accumulate meanwhile before they are given back to the system.
+    `slack` is how many bytes of free memory may accumulate meanwhile before they are given back to the system. With
+    `middle`, the tiles are those of the first half of the network, up to that layer (see `halves`).
     """
 
     own: int
     keep: bool = False
     slack: float = math.inf
+    middle: str | None = None
 
 
 @dataclass(frozen=True)

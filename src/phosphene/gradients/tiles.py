@@ -12,6 +12,8 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from torch import Tensor
+
 from phosphene.nets.receptive import Field
 from phosphene.types import Region, Size
 
@@ -42,6 +44,11 @@ class Tile:
 
     rows: Span
     columns: Span
+
+    def crop(self, image: Tensor) -> Tensor:
+        """Return the part of the canvas that the tile sees."""
+        rows, columns = self.rows, self.columns
+        return image[:, :, rows.crop_start : rows.crop_end, columns.crop_start : columns.crop_end]
 
     def region(self, stride: int, total: Size) -> tuple[slice, slice, Region]:
         """Return where the positions that the tile owns are in the crop's activation, and in the whole layer's."""

@@ -62,6 +62,14 @@ class Net(nn.Module, ABC):
         """Return the modules one of which gives `layer`, under its own name; none where it is not a module's output."""
         return []
 
+    def split(self, layers: Collection[str], stride: int) -> tuple[str, Net] | None:
+        """Return a layer halfway, and the network from it to `layers`; None where the network cannot be split.
+
+        The layer is the first of at least `stride` that all of `layers` depend on the image through. The second network
+        takes that layer's activation as its image, and shares the weights.
+        """
+        return None
+
     @abstractmethod
     def forward(self, image: Image, layers: Collection[str]) -> dict[str, Tensor]:
         """Return the activations of `layers`, each `n c h w`, or `n c` without positions, in the weights' dtype.

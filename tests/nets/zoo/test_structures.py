@@ -239,3 +239,32 @@ def test_tables_refuse_what_cannot_be() -> None:
     with pytest.raises(AssertionError, match="in order"):
         table.add("b", ReLU(3), "later")
     assert table.channels(INPUT) == 3
+
+
+@pytest.mark.parametrize("name", ["googlenet", "inception5h", "resnet50", "inception-v3"])
+def test_the_two_halves_of_a_network_are_the_whole(name: str) -> None:
+    structure = STRUCTURES[name]()
+    net = net_of(structure)
+    layers = [structure.default_target, str(net.card.classes)]
+    found = net.split(layers, 8)
+    assert found is not None
+    middle, rest = found
+    receptive = net.card.layer(middle).receptive
+    assert receptive is not None
+    assert receptive.stride >= 8
+    image = torch.rand(1, 3, 107, 96)
+    whole = net(image, layers)
+    halves = rest(net(image, [middle])[middle].clone(), layers)
+    for layer in layers:
+        torch.testing.assert_close(halves[layer], whole[layer], rtol=1e-4, atol=1e-5)
+    deep, seen = net.card.layer(layers[0]).receptive, rest.card.layer(layers[0]).receptive
+    assert deep is not None
+    assert seen is not None
+    assert deep.stride == seen.stride * receptive.stride
+    assert deep.size == receptive.size + (seen.size - 1) * receptive.stride
+
+
+def test_a_network_is_not_split_behind_what_is_asked_for() -> None:
+    net = net_of(inception5h.structure())
+    assert net.split(["conv2d0", "mixed4c"], 8) is None
+    assert net.split(["conv2d2"], 8) is None

@@ -7,8 +7,9 @@ needs follow from the table.
 from __future__ import annotations
 
 import copy
+import math
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
 import torch
@@ -162,6 +163,49 @@ class GraphNet(Net):
             for name in move.done_with:
                 del values[name]
         return {name: values[step] for name, step in wanted.items()}
+
+    def split(self, layers: Collection[str], stride: int) -> tuple[str, Net] | None:
+        wanted = {self.card.layer(name).name for name in layers}
+        plan = self._plan(frozenset(wanted))
+        last_use = {source: place for place, move in enumerate(plan) for source in move.inputs}
+        furthest = last_use[INPUT]
+        for place, move in enumerate(plan[:-1]):
+            alone = furthest <= place  # nothing before this step is needed after it
+            furthest = max(furthest, last_use.get(move.name, 0))
+            if move.name in wanted:
+                return None
+            receptive = self.card.layer(move.name).receptive
+            if receptive is None:
+                return None
+            if alone and receptive.stride >= stride:
+                return move.name, self._after(move.name, wanted)
+        return None
+
+    def _after(self, start: str, wanted: Collection[str]) -> GraphNet:
+        """Return the steps from `start` to `wanted` as a network whose image is what `start` gives."""
+        before = set(needed(self._inputs, [start]))
+        table = Table(given=self.card.layer(start).channels)
+        for name in needed(self._inputs, wanted):
+            if name not in before:
+                table.add(
+                    name, self.operation(name), *(INPUT if each == start else each for each in self._inputs[name])
+                )
+        for name, fusion in self._fusions.items():
+            if name in table.steps:
+                source = INPUT if fusion.source == start else fusion.source
+                table.fusions[name] = replace(fusion, source=source)
+        cards = table.layer_cards()
+        layers = {alias: cards[layer.name] for alias, layer in self.card.layers.items() if layer.name in cards}
+        channels, seen = table.given, self.card.layer(start).receptive
+        assert seen is not None, "a network is split at a layer with positions"
+        spec = InputSpec(
+            channels=channels,
+            mean=(0.0,) * channels,
+            std=(1.0,) * channels,
+            axes=self.card.input.axes,
+            size=math.ceil(self.card.input.size / seen.stride),
+        )
+        return GraphNet(replace(self.card, input=spec, layers=layers), table)
 
     def converted(self: G, dtype: torch.dtype) -> G:
         copied = copy.deepcopy(self)
