@@ -182,6 +182,6 @@ def test_a_worker_ends_during_a_sheet_and_photos_are_done_where_they_are(
     one, two = (
         run("dream", "in", "-o", name, *quick, *more) for name, more in (("1", ()), ("2", ("--workers", "ray")))
     )
-    assert (one.exit_code, two.exit_code, two.stderr) == (0, 0, one.stderr)
+    assert (one.exit_code, two.exit_code) == (0, 0)
     for path in (tmp_path / "1").iterdir():
         assert path.read_bytes() == (tmp_path / "2" / path.name).read_bytes()
