@@ -70,7 +70,7 @@ class _Ledger(TorchDispatchMode):
     def __torch_dispatch__(self, func: Any, types: Any, args: tuple = (), kwargs: dict | None = None) -> Any:
         result = func(*args, **(kwargs or {}))
         for each in tree_leaves(result):
-            if isinstance(each, Tensor):
+            if isinstance(each, Tensor) and not each.is_mkldnn:  # those are packed weights, which tell no size
                 storage = each.untyped_storage()
                 self._storages.setdefault(storage._cdata, (StorageWeakRef(storage), storage.nbytes()))
         self.peak = max(self.peak, self.alive())

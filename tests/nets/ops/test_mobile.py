@@ -131,3 +131,16 @@ def test_pictures_of_many_sizes_leave_little_behind() -> None:
         x = torch.randn(1, 16, side, side).contiguous(memory_format=torch.channels_last)
         torch.testing.assert_close(mobile.convolve(x, weight, bias), F.conv2d(x, weight, bias), rtol=1e-4, atol=1e-4)
     assert len(derived._known[weight]) <= derived.MOST
+
+
+def test_what_is_used_again_is_kept_longest() -> None:
+    weight, made = torch.zeros(1), []
+
+    def make() -> Tensor:
+        made.append(0)
+        return torch.zeros(1)
+
+    for size in range(3 * derived.MOST):
+        derived.derived(weight, "always", make)
+        derived.derived(weight, size, lambda: torch.zeros(1))
+    assert len(made) == 1

@@ -10,7 +10,7 @@ from torch.utils.weak import WeakTensorKeyDictionary
 State = tuple[object, ...]
 
 MOST = 8
-"""The most tensors that are kept for one weight; the oldest go first."""
+"""The most tensors that are kept for one weight; those that were not used for longest go first."""
 
 
 def derived(weight: Tensor, kind: Hashable, make: Callable[[], Tensor]) -> Tensor:
@@ -18,11 +18,12 @@ def derived(weight: Tensor, kind: Hashable, make: Callable[[], Tensor]) -> Tenso
     known = _known.setdefault(weight, {})
     # Module.to replaces the data of a parameter without counting up its version.
     state = (weight._version, weight.dtype, weight.device, weight.data_ptr())
-    found = known.get(kind)
+    found = known.pop(kind, None)
     if found is None or found[0] != state:
-        found = known[kind] = (state, make().detach())
-        while len(known) > MOST:
-            known.pop(next(iter(known)), None)
+        found = (state, make().detach())
+    known[kind] = found
+    while len(known) > MOST:
+        known.pop(next(iter(known)), None)
     return found[1]
 
 
