@@ -18,7 +18,10 @@ import phosphene as ph
 from phosphene import nets
 from phosphene.errors import ImageError, OutputError, PhospheneError, SettingError, WeightsError
 from phosphene.media.dataset import bundled
+from phosphene.nets.learnt import facts_of
+from phosphene.nets.zoo.graph import GraphNet
 from phosphene.recipe import Dataset
+from phosphene.training import classifier as classifier_module
 from tests.cli.program import run
 from tests.training.datasets import QUICK, stripes
 
@@ -53,7 +56,6 @@ def test_a_folder_becomes_a_network_that_tells_its_classes_apart_and_dreams(tmp_
 
 
 def test_the_file_has_a_data_card(tmp_path: Path) -> None:
-    from phosphene.nets.learnt import facts_of
 
     data = stripes(tmp_path / "data", colour=True)
     (data / "lying" / "bad.png").write_bytes(b"\x89PNG\r\n\x1a\nnothing")
@@ -150,6 +152,43 @@ def test_progress_tells_of_losses_and_accuracies(tmp_path: Path) -> None:
     shown = events[-1].preview()
     assert shown is not None
     assert shown.shape[:2] == (1, 3)
+
+
+def test_training_stops_early_and_the_file_has_the_best_network_that_was_tested(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from phosphene.training.classifier import Classifier
+
+    weights, accuracies = [], [0.5, 0.9, 0.9, 0.8, 0.7]
+
+    def tested(classifier: Classifier, *_: object) -> float:
+        weights.append(torch.cat([each.flatten() for each in classifier.finished(best=False).tensors().values()]))
+        return accuracies[len(weights) - 1]
+
+    monkeypatch.setattr(Classifier, "_accuracy", tested)
+    monkeypatch.setattr(classifier_module, "SETTLED", 0.0)
+    events = list(job := quick(stripes(tmp_path / "data"), epochs=20, attack=0.0, patience=3))
+    assert len(weights) == 5  # the second is the best, and three more are no better
+    assert events[-1].step < (events[-1].steps or 0)
+    assert events[-1].progress == pytest.approx(1)
+    job.result().save(tmp_path / "net.pt2")
+    net = nets.load(str(tmp_path / "net.pt2"))
+    assert isinstance(net, GraphNet)
+    kept = torch.cat([each.flatten() for each in net.tensors().values()])
+    assert [torch.equal(kept, each) for each in weights] == [False, True, False, False, False]
+    assert facts_of(tmp_path / "net.pt2")["tests"]["held-out accuracy"] == 0.9
+
+
+def test_tests_in_a_training_are_under_the_same_attack(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    lengths = []
+
+    def attacked(net: object, images: torch.Tensor, labels: object, length: float) -> torch.Tensor:
+        lengths.append(length)
+        return images
+
+    monkeypatch.setattr(classifier_module, "attacked", attacked)
+    list(quick(stripes(tmp_path / "data"), attack=0.9, attack_from=0.5))
+    assert lengths == [0.9, 0.9]
 
 
 def test_without_attacks_it_learns_too_and_says_so(tmp_path: Path) -> None:
@@ -269,7 +308,6 @@ def test_digits_from_nothing_are_recognised_by_the_network_and_by_their_neighbou
     assert run("learn", "--digits", "-o", tmp_path / "digits.pt2").exit_code == 0
     assert time.process_time() - began < 120  # of all cores together
     net = nets.load(str(tmp_path / "digits.pt2"))
-    from phosphene.nets.learnt import facts_of
 
     assert facts_of(tmp_path / "digits.pt2")["tests"]["held-out accuracy"] > 0.95
     assert run("sheet", "--net", tmp_path / "digits.pt2", "all", "--columns", 10, "--gap", 0, "--size", 48,

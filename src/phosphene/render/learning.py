@@ -129,8 +129,8 @@ class Learnt:
 
     @property
     def metrics(self) -> dict[str, float]:
-        """The share of held-out pictures that were named right in the last test, and of those under attack."""
-        return dict(self.classifier.test)
+        """The share of held-out pictures that the network named right in its test, and of those under attack."""
+        return dict(self.classifier.tests)
 
     def to_bytes(self, folder: Path) -> bytes:
         """Return the file of the network, for a place in `folder`."""
@@ -138,7 +138,7 @@ class Learnt:
         assert isinstance(net, GraphNet), "it is one"
         facts = {
             "data": self.work.data_card(self.classifier.pictures),
-            "tests": {**self.metrics, "attack": self.classifier.length(), "batches": self.classifier.batch},
+            "tests": {**self.metrics, "attack": self.classifier.tested_length(), "batches": self.classifier.batch},
             "recipe": json.loads(dumps(relative_to(self.work.recipe, folder))),
         }
         return learnt.to_bytes(net.cpu(), table=self.work.structure.table, facts=facts)

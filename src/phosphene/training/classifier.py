@@ -112,7 +112,8 @@ class Classifier:
         self.right = {"plain": 0.0, "attacked": 0.0}
         self.test: dict[str, float] = {}
         self.best: dict[str, Tensor] = {}
-        self.best_score, self.since = -1.0, 0
+        self.best_test: dict[str, float] = {}
+        self.since = 0
 
     def side(self, batch: int) -> int:
         """Return the side of a batch's pictures: smaller in the first half, if they are to grow."""
@@ -154,6 +155,10 @@ class Classifier:
         done = (self.batch - self.plan.before_attack) / max(1, self.plan.batches - self.plan.before_attack)
         return float(self.recipe.attack) * (1 / 3 + 2 / 3 * min(1.0, max(0.0, done)))
 
+    def tested_length(self) -> float:
+        """Return the length of the attack that held-out pictures are tested under: the final one, where it is known."""
+        return self.attack if self.recipe.attack == "auto" else float(self.recipe.attack)
+
     def _follow(self, right: list[float]) -> None:
         """Take in how often the network was right, and let an automatic attack grow or shrink."""
         for name, share in (("plain", right[0]), ("attacked", right[-1])):
@@ -189,13 +194,12 @@ class Classifier:
         found = {"held-out accuracy": self._accuracy(net, held[:: max(1, len(held) // TESTED)][:TESTED], 0.0)}
         if self.plan.replays > 1:
             some = held[:: max(1, len(held) // TESTED_UNDER_ATTACK)][:TESTED_UNDER_ATTACK]
-            found["robust accuracy"] = self._accuracy(net, some, self.length())
+            found["robust accuracy"] = self._accuracy(net, some, self.tested_length())
         self.test = found
         if self.batch >= SETTLED * self.plan.batches:
-            score = sum(found.values())
             self.since += 1
-            if score > self.best_score:
-                self.best_score, self.since = score, 0
+            if not self.best_test or sum(found.values()) > sum(self.best_test.values()):
+                self.best_test, self.since = found, 0
                 self.best = {name: each.clone() for name, each in self.mean.state_dict().items()}
         return found
 
@@ -211,6 +215,11 @@ class Classifier:
                 scores = net(images, [self._classes])[self._classes]
             right += int((scores.argmax(dim=1) == labels).sum())
         return right / max(len(which), 1)
+
+    @property
+    def tests(self) -> dict[str, float]:
+        """The test of the network that `finished` returns."""
+        return self.best_test or self.test
 
     @property
     def exhausted(self) -> bool:
@@ -231,10 +240,10 @@ class Classifier:
         found |= {f"best.{name}": each for name, each in self.best.items()}
         for index, kept in self._optimizer.state_dict()["state"].items():
             found |= {f"adam.{index}.{key}": each.clone() for key, each in kept.items()}
-        for key in ("batch", "updates", "attack", "best_score", "since"):
+        for key in ("batch", "updates", "attack", "since"):
             found[key] = number(getattr(self, key))
-        found |= {f"right.{name}": number(each) for name, each in self.right.items()}
-        found |= {f"test.{name}": number(each) for name, each in self.test.items()}
+        for key in ("right", "test", "best_test"):
+            found |= {f"{key}.{name}": number(each) for name, each in getattr(self, key).items()}
         return found
 
     def resume(self, state: State) -> None:
@@ -251,9 +260,9 @@ class Classifier:
             kept.setdefault(int(index), {})[key] = same
         self._optimizer.load_state_dict({**self._optimizer.state_dict(), "state": kept})
         self.batch, self.updates, self.since = (int(state[key]) for key in ("batch", "updates", "since"))
-        self.attack, self.best_score = float(state["attack"]), float(state["best_score"])
-        self.right = {name: float(each) for name, each in part(state, "right.").items()}
-        self.test = {name: float(each) for name, each in part(state, "test.").items()}
+        self.attack = float(state["attack"])
+        for key in ("right", "test", "best_test"):
+            setattr(self, key, {name: float(each) for name, each in part(state, f"{key}.").items()})
 
 
 def _optimizer(net: GraphNet, decay: float) -> torch.optim.Optimizer:

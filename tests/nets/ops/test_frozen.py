@@ -145,3 +145,25 @@ def test_one_byte_is_kept_for_each_response() -> None:
     with torch.autograd.graph.saved_tensors_hooks(lambda t: kept.append(t.nbytes) or t, lambda t: t):
         frozen.convolve(x, torch.randn(32, 16, 3, 3), torch.zeros(32), 1, 1, relu=True)
     assert sum(kept) == 32 * 16 * 9 * 4 + 32 * 64 * 64
+
+
+def test_the_first_convolution_of_a_network_that_learns() -> None:
+    for channels, relu in ((1, False), (3, True)):
+        x = torch.rand(2, channels, 13, 12, dtype=torch.float64).contiguous(memory_format=torch.channels_last)
+        weight = torch.randn(5, channels, 6, 6, dtype=torch.float64, requires_grad=True)
+        results = []
+        for convolve in (frozen.convolve, _convolved):
+            leaf = x.clone().requires_grad_()
+            y = convolve(leaf, weight, None, 2, 2, relu=relu)
+            results.append((y.detach(), *torch.autograd.grad(y.square().sum(), (leaf, weight))))
+        torch.testing.assert_close(*results)
+        leaf, weight = x.float().requires_grad_(), weight.detach().float().requires_grad_()
+        with torch.autocast("cpu", torch.bfloat16):
+            y = frozen.convolve(leaf, weight, None, 2, 2)
+        found = torch.autograd.grad(y.float().sum(), (leaf, weight))
+        assert [each.dtype for each in found] == [torch.float32] * 2
+
+
+def _convolved(x: Tensor, weight: Tensor, bias: None, stride: int, padding: int, *, relu: bool) -> Tensor:
+    y = F.conv2d(x, weight, bias, stride, padding)
+    return F.relu(y) if relu else y

@@ -26,6 +26,9 @@ MAX_PIXELS = 2**28
 """The most pixels of a picture that is read, 268 million: prints of 200 megapixels and the largest WebP
 (16383 x 16383) pass; what claims more is a bomb, or needs more than 3 GB before a single step is taken."""
 
+FITS = 2**20
+"""Pixels that any memory has room for: asking the system how much it has takes a fifth of a small picture's time."""
+
 # libjpeg only warns about a scan whose data end early or make no sense, and fills the rest with grey.
 _LOST = ("premature end", "bad Huffman code", "bad arithmetic code", "found marker")
 
@@ -56,6 +59,8 @@ def check_size(size: Size, path: Path) -> None:
             "scale it down first",
             path=path,
         )
+    if height * width <= FITS:
+        return
     try:
         memory.check(size)
     except SettingError as problem:

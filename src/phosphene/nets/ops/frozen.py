@@ -39,7 +39,11 @@ def convolve(
     padding = (padding, padding) if isinstance(padding, int) else padding
     if _towards_input_only(x, weight, bias):
         return _Convolution.apply(x, weight, bias, stride, padding, relu)
-    y = F.conv2d(x, weight, bias, stride, padding)
+    learns = torch.is_grad_enabled() and x.requires_grad and weight.requires_grad
+    if learns and bias is None and weight.shape[1] <= COLOURS:
+        y = _FirstConvolution.apply(x, weight, stride, padding)
+    else:
+        y = F.conv2d(x, weight, bias, stride, padding)
     return F.relu_(y) if relu else y
 
 
@@ -123,6 +127,25 @@ class _Convolution(torch.autograd.Function):
                 [True, False, False],
             )  # fmt: skip
         return found, None, None, None, None, None
+
+
+class _FirstConvolution(torch.autograd.Function):
+    """The convolution of a few channels in training, towards both its input, as attacks want it, and its weight."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, weight: Tensor, stride: int, padding: Pair) -> Tensor:
+        ctx.save_for_backward(x, weight)
+        ctx.stride, ctx.padding = stride, padding
+        return F.conv2d(x, weight, None, stride, padding)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
+        x, weight = (each.to(gradient.dtype) for each in ctx.saved_tensors)  # autocast gives 16 bits here
+        _, found, _ = torch.ops.aten.convolution_backward(
+            gradient, x, weight, None, [ctx.stride] * 2, ctx.padding, [1, 1], False, [0, 0], 1, [False, True, False]
+        )
+        back = towards_colours(gradient, weight, x.shape, ctx.stride, ctx.padding)
+        return back.to(ctx.saved_tensors[0].dtype), found.to(ctx.saved_tensors[1].dtype), None, None
 
 
 def masked(x: Tensor, mask: Tensor, into: Tensor | None = None) -> Tensor:
