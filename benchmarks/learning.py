@@ -1,17 +1,22 @@
 """How fast a network learns, beside a plain loop: float32, no channels-last, each picture decoded when it is needed.
 
     .venv/bin/python benchmarks/learning.py
+    .venv/bin/python benchmarks/learning.py --threads 1 --width 48
 
-Both train the same network on the same pictures with the same looks at each batch, in turns, so that other work
-slows both. The plain loop reads files with Pillow and resizes them one by one, as most training scripts do.
+Both train the same network on the same photographs (480 x 360 pixels, JPEG, about as large as ImageNet's) with the same
+looks at each batch. Each has a process of its own, as it would have, and they take turns, batch by batch, so that other
+work slows both. The plain loop reads files with Pillow, turns and resizes them one by one, as most training scripts do.
 """
 
 from __future__ import annotations
 
 import argparse
+import multiprocessing
 import statistics
 import tempfile
 import time
+from collections.abc import Callable
+from multiprocessing.connection import Connection
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +25,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from phosphene.gradients.allocator import keep_memory
+from phosphene.gradients import allocator
 from phosphene.gradients.precision import choose_dtype
 from phosphene.media.dataset.folder import open_dataset
 from phosphene.media.dataset.store import fill
@@ -29,18 +34,21 @@ from phosphene.recipe import Dataset, LearnRecipe
 from phosphene.training import pictures
 from phosphene.training.attack import moved
 from phosphene.training.classifier import Classifier
-from phosphene.training.drawn import shapes
 
 BATCH, SIDE, LOOKS, LENGTH = 64, 64, 3, 1.0
 
 
 def written(folder: Path) -> Path:
-    """Write 512 drawn shapes of 160 pixels as JPEG files."""
-    drawn = shapes(count=64, side=160)
-    for index, (pixels, target) in enumerate(zip(drawn.pixels, drawn.targets, strict=True)):
-        place = folder / drawn.classes[target]
-        place.mkdir(exist_ok=True)
-        PIL.Image.fromarray(pixels).save(place / f"{index}.jpg")
+    """Write 512 parts of scikit-learn's two photographs as JPEG files, a class for each photograph."""
+    from sklearn.datasets import load_sample_images
+
+    rng = np.random.default_rng(0)
+    for name, photograph in zip(("flower", "temple"), load_sample_images().images, strict=True):
+        (folder / name).mkdir()
+        for index in range(256):
+            top, left = rng.integers(0, [photograph.shape[0] - 360, photograph.shape[1] - 480])
+            part = photograph[top : top + 360, left : left + 480]
+            PIL.Image.fromarray(part).save(folder / name / f"{index}.jpg", quality=90)
     return folder
 
 
@@ -100,27 +108,57 @@ def ours(folder: Path, width: int) -> Classifier:
     return Classifier(net, seen, recipe, pictures.Views((0.85, 1.0), 8.0, 0.1, True), dtype)
 
 
+def child(pipe: Connection, name: str, folder: Path, width: int, threads: int) -> None:
+    """Take a step whenever the pipe says so, and answer how long it took: seconds, and seconds of processor."""
+    torch.set_num_threads(threads)
+    step: Callable[[], object]
+    if name == "plain":
+        step = Plain(folder, width).step
+    else:
+        allocator.keep_memory()
+        memory, trained = allocator.Keeper(), ours(folder, width)
+
+        def step() -> None:
+            with memory.step(torch.Size([BATCH])):
+                trained.learn()
+
+    while pipe.recv():
+        began = time.perf_counter(), time.process_time()
+        step()
+        pipe.send((time.perf_counter() - began[0], time.process_time() - began[1]))
+
+
 def main() -> None:
     """Print the seconds for a batch in both ways, and their ratio."""
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--batches", type=int, default=6)
-    parser.add_argument("--width", type=int, default=48)
+    parser = argparse.ArgumentParser(description="Compare the time of training steps with those of a plain loop.")
+    parser.add_argument("--batches", type=int, default=8)
+    parser.add_argument("--width", type=int, default=32)
+    parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     given = parser.parse_args()
-    keep_memory()
+    spawn = multiprocessing.get_context("spawn")
+    spent: dict[str, list[tuple[float, float]]] = {"plain": [], "phosphene": []}
     with tempfile.TemporaryDirectory() as folder:
-        plain, fast = Plain(written(Path(folder)), given.width), ours(Path(folder), given.width)
-        spent: dict[str, list[tuple[float, float]]] = {"plain": [], "phosphene": []}
-        for number in range(given.batches + 1):
-            for name, step in (("plain", plain.step), ("phosphene", fast.learn)):
-                began = time.perf_counter(), time.process_time()
-                step()
-                if number:  # the first warms up
-                    spent[name].append((time.perf_counter() - began[0], time.process_time() - began[1]))
-        fast.batches.close()
-    print(f"{BATCH} pictures of {SIDE} x {SIDE}, {LOOKS} looks")
+        written(Path(folder))
+        pipes, processes = {}, []
+        for name in spent:
+            pipes[name], other = spawn.Pipe()
+            processes.append(
+                spawn.Process(target=child, args=(other, name, Path(folder), given.width, given.threads), daemon=True)
+            )
+            processes[-1].start()
+        for number in range(given.batches + 2):
+            for name, pipe in pipes.items():
+                pipe.send(True)
+                if number > 1:  # the first two warm up
+                    spent[name].append(pipe.recv())
+                else:
+                    pipe.recv()
+        for process in processes:
+            process.terminate()
+    print(f"{BATCH} pictures of {SIDE} x {SIDE}, {LOOKS} looks, width {given.width}, {given.threads} threads")
     for what, index in (("seconds", 0), ("seconds of processor", 1)):
-        one, other = (statistics.median(each[index] for each in spent[name]) for name in ("plain", "phosphene"))
-        print(f"{what}: plain {one:.2f}, phosphene {other:.2f}: {one / other:.1f} times as fast")
+        before, after = (statistics.median(each[index] for each in spent[name]) for name in ("plain", "phosphene"))
+        print(f"{what}: plain {before:.2f}, phosphene {after:.2f}: {before / after:.1f} times as fast")
 
 
 if __name__ == "__main__":

@@ -191,6 +191,20 @@ def test_tests_in_a_training_are_under_the_same_attack(tmp_path: Path, monkeypat
     assert lengths == [0.9, 0.9]
 
 
+def test_an_attack_grows_only_while_the_network_learns(tmp_path: Path) -> None:
+    noise = np.random.default_rng(0).integers(0, 255, (24, 12, 12)).astype(np.uint8)
+    for index, pixels in enumerate(noise):
+        folder = tmp_path / "noise" / str(index % 2)
+        folder.mkdir(parents=True, exist_ok=True)
+        PIL.Image.fromarray(pixels).save(folder / f"{index}.png")
+    lengths = {}
+    for data in (tmp_path / "noise", stripes(tmp_path / "stripes")):
+        events = quick(data, epochs=8, attack_from=0)
+        lengths[data.name] = [event.metrics["attack"] for event in events if "attack" in event.metrics]
+    assert lengths["noise"][-1] < lengths["noise"][0]
+    assert lengths["stripes"][-1] > min(lengths["stripes"])
+
+
 def test_without_attacks_it_learns_too_and_says_so(tmp_path: Path) -> None:
     events = list(quick(stripes(tmp_path / "data"), attack=0.0))
     assert "attack" not in events[-1].metrics

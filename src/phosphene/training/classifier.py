@@ -44,12 +44,17 @@ MEAN_OF = 0.995
 
 FASTEST_MEAN = 10
 
-GROWTH, WEAKEST, STRONGEST = 1.04, 0.08, 0.5
-"""An automatic attack's growth with each batch, its first length and its last, as shares of the median distance between
-a picture and the nearest one of another class: at half of it, no network could be right."""
+GROWTH = 1.04
+"""An automatic attack's growth with each batch, or its loss."""
 
-KEEPS_UP = 0.7
-"""An automatic attack grows while the network is right under it this often, relative to pictures as they are."""
+WEAKEST, FIRST, STRONGEST = 0.004, 0.05, 0.5
+"""An automatic attack's least length, its first and its greatest, as shares of the median distance between a picture
+and the nearest one of another class: at half of it, no network could be right. The distance tells little where classes
+differ by less than pictures do, as shapes in any colour do; there it shrinks."""
+
+KEEPS_UP, LEARNT = 0.7, 0.2
+"""An automatic attack grows while the network is right under it this often, relative to its best on pictures as they
+are, both counted from chance; but not before that best is this far from chance, on the way to perfect."""
 
 SETTLED = 0.7
 """Share of the training after which an automatic attack stays as it is, and training may stop early."""
@@ -106,10 +111,11 @@ class Classifier:
         self._classes = str(net.card.classes)
         near = nearest_other_class(pictures) if recipe.attack == "auto" else 0.0
         self._limits = (WEAKEST * near, STRONGEST * near)
+        self._chance = 1 / len(net.card.labels)
         self.batch = 0
         self.updates = 0
-        self.attack = self._limits[0]
-        self.right = {"plain": 0.0, "attacked": 0.0}
+        self.attack = FIRST * near
+        self.right = {"plain": 0.0, "attacked": 0.0, "best": 0.0}
         self.test: dict[str, float] = {}
         self.best: dict[str, Tensor] = {}
         self.best_test: dict[str, float] = {}
@@ -163,8 +169,10 @@ class Classifier:
         """Take in how often the network was right, and let an automatic attack grow or shrink."""
         for name, share in (("plain", right[0]), ("attacked", right[-1])):
             self.right[name] += (share - self.right[name]) * (1 if self.batch == 0 else 0.1)
+        self.right["best"] = max(self.right["best"], self.right["plain"])
         if len(right) > 1 and self.batch < SETTLED * self.plan.batches:
-            keeps_up = self.right["attacked"] >= KEEPS_UP * self.right["plain"]
+            best, attacked = (max(0.0, self.right[name] - self._chance) for name in ("best", "attacked"))
+            keeps_up = attacked >= KEEPS_UP * best and best >= LEARNT * (1 - self._chance)
             low, high = self._limits
             self.attack = min(high, max(low, self.attack * (GROWTH if keeps_up else 1 / GROWTH)))
 

@@ -12,9 +12,12 @@ import numpy as np
 from phosphene.errors import ImageError
 from phosphene.media.dataset.collection import ArrayCollection
 
-SIDE = 32
+SIDE = 24
 COUNT = 300
 """Pictures of each class."""
+
+TURN = 25
+"""The greatest rotation of shapes, in degrees: at any angle they would be imagined at several at once."""
 
 FINE = 4
 """Shapes are drawn this many times as large and averaged down, for smooth edges."""
@@ -79,7 +82,7 @@ def shapes(count: int = COUNT, side: int = SIDE, seed: int = 0) -> ArrayCollecti
     """Return `count` pictures of each of eight shapes, in colour on colour.
 
     >>> shapes(count=2).pixels.shape, shapes(count=2).classes[:3]
-    ((16, 32, 32, 3), ('arrow', 'crescent', 'cross'))
+    ((16, 24, 24, 3), ('arrow', 'crescent', 'cross'))
     """
     rng = np.random.default_rng(seed)
     names = tuple(sorted(SHAPES))
@@ -93,7 +96,7 @@ def _drawn(outline: Points, side: int, rng: np.random.Generator) -> np.ndarray:
     import PIL.ImageDraw
 
     ground, ink = _two_colours(rng)
-    turn, radius = rng.uniform(0, 2 * math.pi), rng.uniform(0.28, 0.42) * side
+    turn, radius = math.radians(rng.uniform(-TURN, TURN)), rng.uniform(0.28, 0.42) * side
     x, y = side / 2 + rng.uniform(-1, 1, 2) * (side * 0.46 - radius) * 0.8
     fine = PIL.Image.new("RGB", (side * FINE, side * FINE), ground)
     cosine, sine = math.cos(turn) * radius * FINE, math.sin(turn) * radius * FINE
