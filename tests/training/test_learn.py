@@ -21,6 +21,7 @@ from phosphene.media.dataset import bundled
 from phosphene.nets.learnt import facts_of
 from phosphene.nets.zoo.graph import GraphNet
 from phosphene.recipe import Dataset
+from phosphene.recipe.presets import preset_settings
 from phosphene.training import classifier as classifier_module
 from tests.cli.program import run
 from tests.training.datasets import QUICK, stripes
@@ -259,6 +260,18 @@ def test_a_network_is_trained_further_on_other_classes(tmp_path: Path) -> None:
     first, second = (nets.load(str(tmp_path / f"{name}.pt2")) for name in ("first", "second"))
     assert [names[0] for names in second.card.labels] == ["again", "flat", "standing"]
     assert second.card.layers.keys() == first.card.layers.keys()
+
+
+def test_the_preset_pocket_grows_pictures_and_attacks_in_the_last_third(tmp_path: Path) -> None:
+    few = {"side": 24, "epochs": 6, "batch": 16, "precision": "float32"}
+    data = stripes(tmp_path / "data", colour=True)
+    job = ph.job("learn", data, **preset_settings("learn", "pocket", few))  # type: ignore[arg-type]
+    events = [event for event in job if event.metrics]
+    sides = [image.shape[3] // 4 for event in events if (image := event.preview()) is not None]
+    assert sides == [16, 16, 16, 24, 24, 24]
+    lengths = [event.metrics.get("attack", 0.0) for event in events]
+    assert lengths == pytest.approx([0, 0, 0, 0, 0.6, 0.9])
+    assert {"mixed3a", "mixed4d", "mixed5b"} <= job.result().net.card.layers.keys()
 
 
 def test_lite_is_trained_further(tmp_path: Path) -> None:
