@@ -55,7 +55,7 @@ def tiles(asked: argparse.Namespace, engine: Any, pool: Any, folder: Path) -> It
 
 
 def sheet(asked: argparse.Namespace, engine: Any, pool: Any, folder: Path) -> Iterator[object]:
-    """Four batches of eight channels."""
+    """Four batches of four channels."""
     from phosphene.loops.arithmetic import Arithmetic
     from phosphene.loops.parts import finished
     from phosphene.loops.sheet import Batch
@@ -65,18 +65,18 @@ def sheet(asked: argparse.Namespace, engine: Any, pool: Any, folder: Path) -> It
     from phosphene.recipe.stills import ImagineSettings
 
     few = {name: default_of(SheetRecipe, name) for name in ("sketches", "views")}
-    settings = ImagineSettings(**few, steps=24)
-    channels = [resolve(Channel("mixed4c", i), engine.net.card) for i in range(32)]
+    settings = ImagineSettings(**few, steps=16)
+    channels = [resolve(Channel("mixed4c", i), engine.net.card) for i in range(16)]
     batches = [
-        Batch(tuple(channels[i : i + 8]), settings, Arithmetic(i), (96, 96), "auto", None, tuple(range(i, i + 8)), ())
-        for i in range(0, 32, 8)
+        Batch(tuple(channels[i : i + 4]), settings, Arithmetic(i), (96, 96), "auto", None, tuple(range(i, i + 4)), ())
+        for i in range(0, 16, 4)
     ]
     yield None
     yield from finished(batches, pool)
 
 
 def photos(asked: argparse.Namespace, engine: Any, pool: Any, folder: Path) -> Iterator[object]:
-    """Twenty photos of 256 pixels, each a dream of five steps in two octaves."""
+    """Eight photos of 256 pixels, each a dream of five steps in two octaves."""
     import torch
 
     from phosphene.loops.parts import finished
@@ -86,7 +86,7 @@ def photos(asked: argparse.Namespace, engine: Any, pool: Any, folder: Path) -> I
 
     settings = {"target": asked.target, "octaves": 2, "steps": 5}
     tasks = []
-    for i in range(20):
+    for i in range(8):
         write_image(folder / f"{i}.png", torch.rand(1, 3, 192, 256, generator=torch.Generator().manual_seed(i)))
         place = folder / f"{i}-dream.png"
         tasks.append(JobTask(folder, "dream", folder / f"{i}.png", settings, place, Format(), fresh=True))
@@ -95,7 +95,7 @@ def photos(asked: argparse.Namespace, engine: Any, pool: Any, folder: Path) -> I
 
 
 def film(asked: argparse.Namespace, engine: Any, pool: Any, folder: Path) -> Iterator[object]:
-    """Four scenes of eight frames of 256 x 144, panned."""
+    """Four scenes of four frames of 256 x 144, panned."""
     import torch
     from torch.nn import functional as F
 
@@ -109,8 +109,8 @@ def film(asked: argparse.Namespace, engine: Any, pool: Any, folder: Path) -> Ite
     for which in range(4):
         coarse = torch.rand(1, 3, 18, 32, generator=torch.Generator().manual_seed(which))
         wide = F.interpolate(coarse, (160, 272), mode="bicubic").clamp(0, 1)
-        for t in range(8):
-            index, image = 8 * which + t, wide[:, :, t : t + 144, t : t + 256]
+        for t in range(4):
+            index, image = 4 * which + t, wide[:, :, t : t + 144, t : t + 256]
             clip.append(SimpleNamespace(index=index, pts=index, duration=1, time=Fraction(index, 25), image=image))
     schedule = TargetSchedule(engine, Keys((0.0,), (engine.objective,)))
     yield None

@@ -67,6 +67,7 @@ def cluster(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     monkeypatch.setenv("RAY_ADDRESS", made.address)
     try:
         made.workers = [made.add_node(num_cpus=1) for _ in range(2)]
+        made.wait_for_nodes()
         yield made
     finally:
         began = psutil.Process().children(recursive=True)
