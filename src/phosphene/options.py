@@ -399,6 +399,9 @@ class LearnOptions(TypedDict, total=False):
     machine (rbm), or two of these, one on top of the other (stack)."""
     start: str | Net | float | None
     """A network to train further, on new classes: pocket, lite, or a file that learn has written."""
+    lessons: Literal["labels", "itself"]
+    """What pictures teach: their labels, or, to a network that is trained further, what it said itself before
+    (itself): under attack it must say the same, and it keeps its classes."""
     side: int | Literal["auto"]
     """Side in pixels that pictures are scaled to; auto for what suits those of the dataset."""
     width: int | Literal["auto"]
@@ -785,6 +788,7 @@ class AnyOptions(CommonOptions, total=False):
     reach: float
     settled: float
     model: Literal["auto", "residual", "inception", "rbm", "stack"]
+    lessons: Literal["labels", "itself"]
     epochs: int | Literal["auto"]
     batch: int
     weight_decay: float

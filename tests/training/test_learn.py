@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import signal
 import subprocess
 import sys
@@ -23,6 +24,8 @@ from phosphene.nets.zoo.graph import GraphNet
 from phosphene.recipe import Dataset
 from phosphene.recipe.presets import preset_settings
 from phosphene.training import classifier as classifier_module
+from phosphene.training.attack import attacked
+from phosphene.training.teacher import Teacher, observed
 from tests.cli.program import run
 from tests.training.datasets import QUICK, stripes
 
@@ -284,6 +287,29 @@ def test_lite_is_trained_further(tmp_path: Path) -> None:
     program = torch.export.load(path).module()
     seen = program(net.card.normalise(image))
     assert torch.allclose(seen, net(image, ["logits"])["logits"], atol=1e-4)
+
+
+def test_a_network_is_its_own_teacher_and_keeps_its_classes(tmp_path: Path) -> None:
+    quick(stripes(tmp_path / "data"), epochs=6).save(tmp_path / "first.pt2")
+    shutil.rmtree(tmp_path / "data" / "standing")
+    changes = {"start": str(tmp_path / "first.pt2"), "side": 24, "attack": 2.0, "rate": 2e-3, "epochs": 40}
+    settings = preset_settings("learn", "lite", {**QUICK, **changes})
+    job = ph.job("learn", tmp_path / "data", **settings)  # type: ignore[arg-type]
+    *_, _ = job
+    first, second = nets.load(str(tmp_path / "first.pt2")), job.result().net
+    assert second.card.labels == first.card.labels
+    assert isinstance(first, GraphNet)
+    assert isinstance(second, GraphNet)
+    pixels = [np.array(PIL.Image.open(each)) for each in sorted((tmp_path / "data" / "lying").iterdir())]
+    images = F.interpolate(torch.from_numpy(np.stack(pixels))[:, None] / 255, size=(24, 24), mode="bilinear")
+    lesson = Teacher(first, torch.float32)(images)
+    losses = [float(lesson.loss(*observed(net, attacked(net, images, lesson.labels, 2.0)))) for net in (first, second)]
+    assert losses[1] < 0.8 * losses[0]
+    heads = [net.tensors()["logits.weight"] for net in (first, second)]
+    assert torch.equal(*heads)
+    assert not torch.equal(*(net.tensors()["conv1.weight"] for net in (first, second)))
+    with pytest.raises(SettingError, match="must be named: --from NET"):
+        quick(tmp_path / "data", lessons="itself")
 
 
 def test_what_describes_no_network_is_refused(tmp_path: Path) -> None:

@@ -43,6 +43,11 @@ class LearnRecipe(BaseRecipe):
     start: Annotated[NetUsed | None, BeforeValidator(_named), meant("the name of a net, or a file", "NET")] = Field(
         None, description="A network to train further, on new classes: pocket, lite, or a file that learn has written."
     )
+    lessons: Literal["labels", "itself"] = Field(
+        "labels",
+        description="What pictures teach: their labels, or, to a network that is trained further, what it said itself "
+        "before (itself): under attack it must say the same, and it keeps its classes.",
+    )
     side: Annotated[int, Field(ge=8, le=512)] | Auto = Field(
         "auto", description="Side in pixels that pictures are scaled to; auto for what suits those of the dataset."
     )

@@ -76,6 +76,24 @@ PRESETS: dict[str, dict[str, Preset]] = {
                 "rate": 2e-3,
             },
         ),
+        "lite": Preset(
+            "as the bundled network lite was made from lite-clean: without labels, to say under attacks that "
+            "grow to 1 what it says without.",
+            {
+                "start": "lite-clean",
+                "lessons": "itself",
+                "side": 144,
+                "batch": 48,
+                "epochs": 4,
+                "zoom": (0.5, 1.0),
+                "rotate": 0.0,
+                "mirror": "yes",
+                "attack": 1.0,
+                "attack_from": 0.0,
+                "rate": 2e-4,
+                "weight_decay": 1e-5,
+            },
+        ),
     },
     "zoom": {
         "2015": Preset(

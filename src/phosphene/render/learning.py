@@ -77,7 +77,7 @@ class LearnWork(DatasetWork):
             mean=mean,
             std=std,
             title=f"trained on {len(self.collection.classes)} classes of {Path(self.collection.source).name}",
-            labels=tuple((each,) for each in self.collection.classes),
+            labels=self._labels(),
             source="phosphene learn",
             licence=self.recipe.licence or self.collection.licence or "unknown",
             mirrored=mirrored,
@@ -92,6 +92,12 @@ class LearnWork(DatasetWork):
         assert isinstance(self.recipe.side, int), "the recipe is resolved"
         net.card = replace(card, input=replace(card.input, size=self.recipe.side))
         return net
+
+    def _labels(self) -> tuple[tuple[str, ...], ...]:
+        """Return the names of the network's classes."""
+        if self.start is not None and self.recipe.lessons == "itself":
+            return self.start.card.labels
+        return tuple((each,) for each in self.collection.classes)
 
     def result(self, step: Step | None) -> Learnt:
         """Return the network as it is after `step`."""
@@ -156,7 +162,10 @@ def build_learn(recipe: LearnRecipe, net: Net | None, given: Given) -> DatasetWo
     collection, source = data.find(recipe.source, given.source, given.path, given.look_in)
     if recipe.model in ("rbm", "stack"):
         return boltzmann.build(recipe, collection, source)
-    check_learnable(collection)
+    itself = recipe.lessons == "itself"
+    if itself and recipe.start is None:
+        raise SettingError("a network that is its own teacher must be named: --from NET (start=)", setting="lessons")
+    check_learnable(collection, classes=not itself)
     start = None if recipe.start is None else data.load_start(recipe.start, given)
     sizes = plan.look_at(collection)
     side = recipe.side
@@ -174,4 +183,5 @@ def build_learn(recipe: LearnRecipe, net: Net | None, given: Given) -> DatasetWo
         precision=str(choose_dtype(recipe.precision, choose_device(recipe.device))).removeprefix("torch."),
     )
     channels = (1 if sizes.grey else 3) if start is None else start.card.input.channels
-    return LearnWork(recipe, collection, plan.structure_for(recipe, len(collection.classes), channels, start), start)
+    classes = len(start.card.labels) if start is not None and itself else len(collection.classes)
+    return LearnWork(recipe, collection, plan.structure_for(recipe, classes, channels, start), start)

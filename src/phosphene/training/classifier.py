@@ -25,9 +25,11 @@ from phosphene.loops.step import Frame, State, Step, number
 from phosphene.nets.ops.batch_norm import fold_batch_norm
 from phosphene.nets.zoo.graph import GraphNet
 from phosphene.recipe.learning import LearnRecipe
+from phosphene.rng import fold_in
 from phosphene.training.attack import attacked, moved
 from phosphene.training.live import LiveState
 from phosphene.training.pictures import Batches, TrainingPictures, Views, nearest_other_class
+from phosphene.training.teacher import Lesson, Teacher, observed
 
 RATE, RATE_FURTHER = 4e-3, 5e-4
 """Learning rates for a new network, and for one that is trained further."""
@@ -98,7 +100,10 @@ class Classifier:
     def __init__(
         self, net: GraphNet, pictures: TrainingPictures, recipe: LearnRecipe, views: Views, dtype: torch.dtype
     ) -> None:
+        self.teacher = Teacher(net, dtype) if recipe.lessons == "itself" else None
         self.net = net.train().requires_grad_(True).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        if self.teacher is not None:  # so that classes remain what they are
+            self.net.operation(str(net.card.classes)).requires_grad_(False)
         self.mean = copy.deepcopy(self.net).eval().requires_grad_(False)
         self.pictures, self.recipe, self.dtype = pictures, recipe, dtype
         self.device = next(net.parameters()).device
@@ -132,14 +137,14 @@ class Classifier:
         following = self.side(self.batch + 1) if self.batch + 1 < self.plan.batches else None
         images, labels = self.batches(self.batch, self.side(self.batch), following)
         looks = self.plan.looks(self.batch)
-        change = torch.zeros_like(images)
+        lesson = None if self.teacher is None else self.teacher(images)
+        labels = labels if lesson is None else lesson.labels
+        change = torch.zeros_like(images) if lesson is None else self._nudge(images)
         losses, right = [], []
         for look in range(looks):
-            seen = (images + change).clamp(0, 1) if look else images.detach()
+            seen = (images + change).clamp(0, 1).detach()
             seen.requires_grad_(look + 1 < looks)
-            with torch.autocast(self.device.type, self.dtype, enabled=self.dtype != torch.float32):
-                scores = self.net(seen, [self._classes])[self._classes].float()
-            loss = F.cross_entropy(scores, labels, label_smoothing=SMOOTHING)
+            loss, scores = self._loss(seen, labels, lesson)
             loss.backward()
             self._update()
             if seen.grad is not None:
@@ -153,6 +158,20 @@ class Classifier:
             metrics |= {"attacked loss": losses[-1], "attacked accuracy": self.right["attacked"]}
             metrics["attack"] = self.length()
         return (images + change).clamp(0, 1).detach(), metrics
+
+    def _loss(self, seen: Tensor, labels: Tensor, lesson: Lesson | None) -> tuple[Tensor, Tensor]:
+        """Return the loss for pictures, and the class scores."""
+        with torch.autocast(self.device.type, self.dtype, enabled=self.dtype != torch.float32):
+            scores, features = observed(self.net, seen)
+        if lesson is None:
+            return F.cross_entropy(scores, labels, label_smoothing=SMOOTHING), scores
+        return lesson.loss(scores, features), scores
+
+    def _nudge(self, images: Tensor) -> Tensor:
+        """Return a random beginning of an attack: a network that still says what its teacher says has no gradient."""
+        generator = torch.Generator().manual_seed(fold_in(self.recipe.seed, "nudge", self.batch))
+        noise = torch.randn(images.shape, generator=generator).to(images)
+        return moved(torch.zeros_like(images), noise, self.length() / 2)
 
     def length(self) -> float:
         """Return the length of the attack at the next batch."""
@@ -217,6 +236,8 @@ class Classifier:
             some = which[start : start + AT_ONCE]
             images = self.pictures.take(some).to(self.device, memory_format=torch.channels_last)
             labels = self.pictures.labels[some].to(self.device)
+            if self.teacher is not None:
+                labels = self.teacher(images).labels
             if length > 0:
                 images = attacked(net, images, labels, length)
             with torch.no_grad():
@@ -275,8 +296,9 @@ class Classifier:
 
 def _optimizer(net: GraphNet, decay: float) -> torch.optim.Optimizer:
     """Return AdamW, which draws weights towards zero but not the shifts and gains of channels."""
-    weights = [each for each in net.parameters() if each.dim() > 1]
-    others = [each for each in net.parameters() if each.dim() <= 1]
+    learning = [each for each in net.parameters() if each.requires_grad]
+    weights = [each for each in learning if each.dim() > 1]
+    others = [each for each in learning if each.dim() <= 1]
     groups = [{"params": weights, "weight_decay": decay}, {"params": others, "weight_decay": 0.0}]
     return torch.optim.AdamW(groups, lr=1.0, betas=(0.9, 0.98), fused=True)
 
