@@ -43,13 +43,16 @@ class Backwards(Pool):
         reply: Reply = pickle.loads(pickle.dumps(self.worker.compute(task)))
         return reply
 
+    def give_up(self, handle: bytes) -> None:
+        self.waiting.remove(handle)
+
     def close(self) -> None:
         self.waiting.clear()
 
 
 @dataclass(frozen=True)
 class Troubled(TileTask):
-    """A tile whose worker is killed, or sleeps, when it is first asked for; `note` tells that it was."""
+    """A tile whose worker is killed, stopped, or sleeps, when it is first asked for; `note` tells that it was."""
 
     trouble: str = ""
     note: Path = Path()
@@ -60,6 +63,8 @@ class Troubled(TileTask):
         self.note.touch()
         if self.trouble == "killed" and first:
             os.kill(os.getpid(), signal.SIGKILL)
+        elif self.trouble == "stopped" and first:
+            os.kill(os.getpid(), signal.SIGSTOP)
         elif self.trouble == "late" and first:
             time.sleep(5)
         elif self.trouble == "poisoned":

@@ -14,7 +14,7 @@ import torch
 
 import phosphene as ph
 from phosphene import nets
-from phosphene.cluster import crew
+from phosphene.cluster import crew, pool
 from phosphene.cluster.processes import Processes
 from phosphene.cluster.worker import Setup, facts
 from phosphene.errors import SettingError, WorkerError
@@ -61,16 +61,18 @@ def test_with_workers_of_which_some_die_it_is_the_print_of_one_process(
     assert not multiprocessing.active_children()
 
 
-def test_a_tile_that_ends_its_worker_is_done_again_and_one_that_always_fails_is_one_error(
-    engine: Engine, tmp_path: Path
+def test_a_tile_that_ends_or_stops_its_worker_is_done_again_and_one_that_always_fails_is_one_error(
+    engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(pool, "PATIENCE", 2.0)
+    monkeypatch.setattr(pool, "LONGEST", 0.0)
     tiling = engine.tiling((48, 96))
     tile = tiling.tiles[0]
     crop = torch.rand(1, 3, 48, tile.columns.crop_end - tile.columns.crop_start)
     task = tiling.task(tile, crop, gradient=True, totals=tiling.sums(crop, tile))
     wanted = task.run(engine.net).gradient
     assert wanted is not None
-    troubles = ["killed", "poisoned", "", ""]
+    troubles = ["", "killed", "poisoned", "", "stopped"]
     tasks = [Troubled(**vars(task), trouble=each, note=tmp_path / f"{index}") for index, each in enumerate(troubles)]
     found: dict[int, Any] = {}
     workers = Processes(Setup.of([engine.net], engine.dtype, 1), 2)
@@ -84,7 +86,7 @@ def test_a_tile_that_ends_its_worker_is_done_again_and_one_that_always_fails_is_
             work()
     finally:
         workers.close()
-    assert set(found) == {0, 2, 3}
+    assert set(found) == {0, 1, 3, 4}
     for gradient in found.values():
         torch.testing.assert_close(gradient, wanted, atol=1e-6, rtol=1e-4)
     assert not multiprocessing.active_children()

@@ -1,4 +1,4 @@
-"""Workers that are processes of this machine. One that ends is replaced, and its task is done again."""
+"""Workers that are processes of this machine. One that ends or hangs is replaced, and its task is done again."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import threading
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from multiprocessing import connection
+from multiprocessing.process import BaseProcess
 from typing import NamedTuple
 
 from phosphene.cluster.pool import Pool
@@ -20,18 +21,15 @@ from phosphene.loops.parts import Task
 _worker: Worker | None = None
 
 
-def _begin(setup: Setup, line: connection.Connection) -> None:
-    """Set up a worker's process.
-
-    It leaves Ctrl-C to the process that began it, and ends with it, or when the other end of `line` is closed.
-    """
+def _begin(setup: Setup) -> None:
+    """Set up a worker's process; it ends with the one that began it, and leaves Ctrl-C to that one."""
     global _worker
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     parent = multiprocessing.parent_process()
     assert parent is not None, "a worker has one"
 
     def follow() -> None:
-        connection.wait([parent.sentinel, line])
+        connection.wait([parent.sentinel])
         os._exit(1)
 
     threading.Thread(target=follow, daemon=True).start()
@@ -49,11 +47,19 @@ def _compute(task: bytes) -> bytes:
     return pickle.dumps(_worker.compute(pickle.loads(task)))
 
 
+class _Process(NamedTuple):
+    """A worker's process, and the pool that it is all of."""
+
+    pool: ProcessPoolExecutor
+    process: BaseProcess
+    facts: Future[Facts]
+
+
 class _Hand(NamedTuple):
-    """A task in the hand of worker `number`, which is `pool`."""
+    """A task in the hand of worker `number`, which is `worker`."""
 
     number: int
-    pool: ProcessPoolExecutor
+    worker: _Process
     future: Future[bytes]
 
 
@@ -66,13 +72,12 @@ class Processes(Pool):
 
     def __init__(self, setup: Setup, count: int) -> None:
         self._setup = setup
-        self._far, self._line = multiprocessing.Pipe(duplex=False)
-        self._pools = [self._pool() for _ in range(count)]
+        self._workers = [self._worker() for _ in range(count)]
         self._hands: list[list[Future[bytes]]] = [[] for _ in range(count)]
         try:
-            for index, asked in enumerate([pool.submit(_facts) for pool in self._pools]):
+            for index, worker in enumerate(self._workers):
                 try:
-                    asked.result().check(setup.wanted, f"worker {index + 1}")
+                    worker.facts.result().check(setup.wanted, f"worker {index + 1}")
                 except BrokenProcessPool:
                     raise WorkerError(
                         f"worker {index + 1} cannot be set up with {', '.join(setup.nets)}, which it loads by name; in "
@@ -85,7 +90,7 @@ class Processes(Pool):
     @property
     def count(self) -> int:
         """How many workers there are."""
-        return len(self._pools)
+        return len(self._workers)
 
     def submit(self, task: Task) -> _Hand:
         """Give a task to the worker with the fewest in hand."""
@@ -93,12 +98,16 @@ class Processes(Pool):
         index = min(range(self.count), key=lambda index: len(self._hands[index]))
         data = pickle.dumps(task)
         try:
-            future = self._pools[index].submit(_compute, data)
+            future = self._workers[index].pool.submit(_compute, data)
         except BrokenProcessPool:  # it ended between two tasks
             self._replace(index)
-            future = self._pools[index].submit(_compute, data)
+            future = self._workers[index].pool.submit(_compute, data)
         self._hands[index].append(future)
-        return _Hand(index, self._pools[index], future)
+        return _Hand(index, self._workers[index], future)
+
+    def is_set_up(self, handle: _Hand) -> bool:
+        """Return whether the worker that has a task in hand has loaded its networks."""
+        return handle.worker.facts.done()
 
     def is_finished(self, handle: _Hand) -> bool:
         """Return whether `outcome` returns at once."""
@@ -110,23 +119,34 @@ class Processes(Pool):
             reply: Reply = pickle.loads(handle.future.result())
             return reply
         except BrokenProcessPool:
-            if self._pools[handle.number] is handle.pool:
-                self._replace(handle.number)
+            self.give_up(handle)
             return Reply(problem="the process ended")
         except Exception as found:  # its result cannot be sent
             return Reply.failed(found)
 
+    def give_up(self, handle: _Hand) -> None:
+        """End a task that hangs, with its worker, which is replaced."""
+        if self._workers[handle.number] is handle.worker:
+            self._replace(handle.number)
+
     def close(self) -> None:
         """End the workers, whatever they are doing."""
-        self._line.close()
-        for pool in self._pools:
-            pool.shutdown(wait=True, cancel_futures=True)
-        self._far.close()
+        for worker in self._workers:
+            worker.process.kill()
+        for worker in self._workers:
+            worker.pool.shutdown(wait=True, cancel_futures=True)
 
     def _replace(self, index: int) -> None:
-        self._pools[index].shutdown(wait=False)
-        self._pools[index] = self._pool()
+        pool, process, _ = self._workers[index]
+        process.kill()  # also if it is stopped
+        pool.shutdown(wait=False)
+        self._workers[index] = self._worker()
 
-    def _pool(self) -> ProcessPoolExecutor:
+    def _worker(self) -> _Process:
+        """Begin a worker."""
         spawning = multiprocessing.get_context("spawn")
-        return ProcessPoolExecutor(1, mp_context=spawning, initializer=_begin, initargs=(self._setup, self._far))
+        pool = ProcessPoolExecutor(1, mp_context=spawning, initializer=_begin, initargs=(self._setup,))
+        others = set(multiprocessing.active_children())
+        asked = pool.submit(_facts)  # begins the process
+        (process,) = set(multiprocessing.active_children()) - others
+        return _Process(pool, process, asked)

@@ -84,6 +84,11 @@ class RayActors(Pool):
             if actor in self._load:
                 self._load[actor] -= 1
 
+    def give_up(self, handle: tuple[Any, Any]) -> None:
+        """End a task that hangs, with its worker; others are looked for."""
+        self._ray.kill(handle[0])
+        self._drop(handle[0])
+
     def close(self) -> None:
         """End the workers; the cluster goes on."""
         for actor in self._actors:
