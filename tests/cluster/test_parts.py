@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import pickle
+import shutil
 from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
@@ -15,6 +16,7 @@ import torch
 from skimage import data
 
 import phosphene as ph
+from phosphene.cli import batch
 from phosphene.cluster.worker import TRIES
 from phosphene.errors import UnknownNameError, WorkerError
 from phosphene.media.video.film import Film, FilmSettings
@@ -203,6 +205,27 @@ def test_a_batch_on_workers_has_no_preview(photos: Path, backwards: list[Backwar
     result = run("dream", "in", "-o", "out", "--workers", "1", "--preview", "now.png", *QUICK)
     assert (result.exit_code, backwards) == (2, [])
     assert "--preview is of one photo at a time" in result.stderr
+
+
+def test_many_small_photos_have_workers_by_default(
+    photos: Path, backwards: list[Backwards], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 2)
+    for index in range(3, 7):
+        shutil.copy(photos / "in" / "p0.jpg", photos / "in" / f"p{index}.jpg")
+    small = ("--size", "16")
+    assert len(list((photos / "in").iterdir())) == 8
+    run("dream", "in", "-o", "out", *small, *QUICK)
+    assert len(backwards[0].tried) == 8
+    for path in (photos / "out").iterdir():
+        path.unlink()
+    run("dream", "in", "-o", "out", "--preview", "now.png", *small, *QUICK)
+    (photos / "in" / "p6.jpg").unlink()
+    run("dream", "in", "-o", "out", *small, *QUICK)
+    monkeypatch.setattr(batch, "SMALL", 8)
+    shutil.copy(photos / "in" / "p0.jpg", photos / "in" / "p7.jpg")
+    run("dream", "in", "-o", "out", *small, *QUICK)
+    assert len(backwards) == 1
 
 
 @pytest.mark.usefixtures("one_thread")

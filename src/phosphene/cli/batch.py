@@ -24,6 +24,15 @@ SOUND = ".flac"
 PICTURES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".avif", ".gif"})
 """Suffixes of the files that are taken from a folder."""
 
+MANY = 8
+"""Photos from which on workers, which take some seconds to start, are worth it."""
+
+SMALL = 512
+"""Longest side in pixels of pictures that are too small to keep several cores busy."""
+
+FREE = 1 << 30
+"""Bytes of free memory for each worker without which there are none."""
+
 
 def expand(given: Iterable[Path]) -> list[Path]:
     """Return the files that the arguments stand for: a folder for its pictures, a pattern for the files that match it.
@@ -85,7 +94,8 @@ def run(
     """Do the work of `kind` on each photo, loading the network once, and print each result and a summary.
 
     Exits 1 if a photo failed. Results that are there already are skipped, unless --force replaces them. Workers do a
-    photo each, or the parts of one photo after another where its work has parts.
+    photo each, or the parts of one photo after another where its work has parts. Many small pictures have a worker for
+    each core, unless something else is asked for.
     """
     from phosphene.cli.follow import follow
     from phosphene.gradients.allocator import keep_memory
@@ -99,13 +109,17 @@ def run(
     wanted = {photo: path for photo, path in places.items() if output.force or not path.exists()}
     skipped, done = len(places) - len(wanted), 0
     failed: list[Path] = []
-    if workers is not None and wanted:
+    if wanted and (workers is not None or len(places) >= MANY):
         first = _first(kind, wanted, given)
-        if first is not None and first.work.undivided is not None:
+        if workers is None and first is not None and output.preview is None:
+            workers = _usual_workers(first)
+        if workers is not None and first is not None and first.work.undivided is not None:
             done, failed = _shared(kind, wanted, output, given, first, workers)
             summarise(done, skipped, failed)
             return
         given["workers"] = workers
+        if first is not None:
+            given["net"] = first.net
     for index, (photo, path) in enumerate(wanted.items()):
         try:
             job = open_job(kind, photo, **given)
@@ -116,6 +130,19 @@ def run(
             failed.append(photo)
             describe_error(problem, photo)
     summarise(done, skipped, failed)
+
+
+def _usual_workers(first: Job) -> str | None:
+    """Return how many workers do pictures like the first one faster than this process; None if none do."""
+    import torch
+
+    from phosphene.media import memory
+    from phosphene.render.stills import StillWork
+
+    work, threads, free = first.work, torch.get_num_threads(), memory.available()
+    if threads < 2 or not isinstance(work, StillWork) or work.device.type != "cpu" or max(work.size) > SMALL:
+        return None
+    return str(threads) if free is None or free >= threads * FREE else None
 
 
 def _first(kind: str, wanted: dict[Path, Path], given: dict[str, Any]) -> Job | None:
