@@ -103,7 +103,9 @@ def ours(folder: Path, width: int) -> Classifier:
         source=Dataset(), side=SIDE, width=width, epochs=1000, rate=1e-3, attack=LENGTH, attack_from=0.0
     )
     structure = residual(len(collection.classes), channels=3, size=SIDE, width=width)
-    net = structure.untrained(structure.card("ours", mean=(0.5,) * 3, std=(0.25,) * 3), with_batch_norm=True)
+    labels = tuple((each,) for each in collection.classes)
+    card = structure.card("ours", mean=(0.5,) * 3, std=(0.25,) * 3, labels=labels)
+    net = structure.untrained(card, with_batch_norm=True)
     dtype = choose_dtype("auto", torch.device("cpu"))
     return Classifier(net, seen, recipe, pictures.Views((0.85, 1.0), 8.0, 0.1, True), dtype)
 
