@@ -23,7 +23,7 @@ LOOKED_AT = 64
 FEW, MANY = 3_000, 30_000
 """Numbers of pictures that decide the width of the network, where it is left open."""
 
-SEEN = 24_000
+SEEN = 18_000
 """The fewest pictures seen in a training by default; a picture counts once for every epoch."""
 
 
@@ -73,9 +73,9 @@ def choose_epochs(count: int) -> int:
     """Return how often each of a number of pictures is seen.
 
     >>> [choose_epochs(count) for count in (20, 1800, 60_000, 1_000_000)]
-    [200, 14, 4, 4]
+    [200, 10, 5, 5]
     """
-    return max(4, min(200, math.ceil(SEEN / max(count, 1))))
+    return max(5, min(200, math.ceil(SEEN / max(count, 1))))
 
 
 def structure_for(recipe: LearnRecipe, classes: int, channels: int, start: GraphNet | None) -> Structure:
