@@ -19,6 +19,7 @@ from click.testing import CliRunner, Result
 from phosphene.cli import follow
 from phosphene.cli.root import phosphene
 from phosphene.media import atomic, memory
+from phosphene.media.image import decode
 from tests.media.video.clips import make_clip
 
 
@@ -84,6 +85,7 @@ def test_a_source_that_does_not_fit_into_memory_is_not_decoded(
     Path(name).write_bytes(data[: at + 4] + bytes(size) + data[at + 4 + size :])  # to decode that would fail
     assert "too large" not in run(command, name, "-o", f"x{Path(name).suffix}").stderr
     monkeypatch.setattr(memory, "available", lambda: 100_000)
+    monkeypatch.setattr(decode, "FITS", 1000)
     result = run(command, name, "-o", f"x{Path(name).suffix}")
     assert result.exit_code == 1
     assert re.match(rf"Error: .*{name} is too large: a picture .* needs .* of memory", result.stderr.replace("\n", " "))
