@@ -10,26 +10,16 @@ from pathlib import Path
 
 import PIL.Image
 import pytest
-from click.testing import CliRunner, Result
 
-from phosphene.cli.root import phosphene
 from phosphene.media.image import read_image
+from tests.cli.program import run
 
 QUICK = ("--target", "block1", "--octaves", "1", "--steps", "1")
 
 
 @pytest.fixture(autouse=True)
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / "in").mkdir()
-    for index in range(3):
-        PIL.Image.effect_noise((40 + index, 32), 60).convert("RGB").save(tmp_path / "in" / f"p{index}.jpg")
-    (tmp_path / "in" / "bad.jpg").write_bytes(b"\xff\xd8\xff\xe0 not a photo")
-    return tmp_path
-
-
-def run(*args: str | Path) -> Result:
-    return CliRunner().invoke(phosphene, list(map(str, args)))
+def folder(photos: Path) -> Path:
+    return photos
 
 
 def test_a_bad_photo_does_not_stop_the_rest_and_done_ones_are_skipped(folder: Path) -> None:

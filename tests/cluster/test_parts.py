@@ -156,17 +156,6 @@ def test_errors_keep_what_they_carry_on_their_way_back() -> None:
     assert error.nearest == ["mixed4c"]
 
 
-@pytest.fixture
-def photos(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder of three photos, and a file that is none."""
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / "in").mkdir()
-    for index in range(3):
-        PIL.Image.effect_noise((40 + index, 32), 60).convert("RGB").save(tmp_path / "in" / f"p{index}.jpg")
-    (tmp_path / "in" / "bad.jpg").write_bytes(b"\xff\xd8\xff\xe0 not a photo")
-    return tmp_path
-
-
 QUICK = ("--net", "pocket", "--target", "low", "--octaves", "1", "--steps", "1")
 
 

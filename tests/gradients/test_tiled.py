@@ -34,10 +34,6 @@ def do_tile(job: bytes) -> bytes:
     return pickle.dumps(tiled.tile_gradient(net, terms, crop, tile, directions))
 
 
-def crop_of(image: Tensor, tile: Tile) -> Tensor:
-    return image[:, :, tile.rows.crop_start : tile.rows.crop_end, tile.columns.crop_start : tile.columns.crop_end]
-
-
 def test_other_processes_may_do_the_tiles() -> None:
     net = tiny_net()
     target = "high + 0.5*low:1"
@@ -49,13 +45,13 @@ def test_other_processes_may_do_the_tiles() -> None:
     assert isinstance(deepest, Field)
     tiles, terms = list(cut((70, 90), 24, deepest)), engine.terms((70, 90))
     with multiprocessing.get_context("spawn").Pool(1) as pool:
-        jobs = [pickle.dumps((terms, crop_of(image, tile).clone(), tile, None)) for tile in tiles]
+        jobs = [pickle.dumps((terms, tile.crop(image).clone(), tile, None)) for tile in tiles]
         sums = tiled.reduce_sums(pickle.loads(each) for each in pool.map(do_tile, jobs))
         directions = tiled.directions_of(net, terms, sums)
-        jobs = [pickle.dumps((terms, crop_of(image, tile).clone(), tile, directions)) for tile in tiles]
+        jobs = [pickle.dumps((terms, tile.crop(image).clone(), tile, directions)) for tile in tiles]
         total = torch.zeros_like(image)
         for tile, part in zip(tiles, pool.map(do_tile, jobs), strict=True):
-            crop_of(total, tile).add_(pickle.loads(part))
+            tile.crop(total).add_(pickle.loads(part))
     assert torch.equal(total, gradient)
     assert torch.equal(tiled.score_of(net, terms, sums), scores)
 

@@ -39,7 +39,7 @@ class Pool(ABC):
 
     @abstractmethod
     def submit(self, task: Task) -> Any:
-        """Give a task to the worker with the fewest in hand; return a handle for the two below."""
+        """Give a task to the worker with the fewest in hand; return a handle for the methods below."""
 
     def is_set_up(self, handle: Any) -> bool:
         """Return whether the worker that has a task in hand has loaded its networks."""

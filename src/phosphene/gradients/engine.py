@@ -139,9 +139,11 @@ class Engine:
         other = copy.copy(self)
         other.objective = objective
         other.layers = sorted(objective.layers())
-        other.__dict__.pop("_split", None)
         if other.layers != self.layers:
             other._forget()
+        elif self.__dict__.get("_split") is not None:
+            middle, rest = self.__dict__["_split"]
+            other.__dict__["_split"] = (middle, rest.towards(objective))
         return other
 
     def _forget(self) -> None:

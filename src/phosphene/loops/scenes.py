@@ -63,14 +63,14 @@ def video_in_scenes(
         WorkerError: for frames that fail every time.
     """
     opencv()
-    own = _Shared(schedule, settings, size, arithmetic, precision, tile, frames)
-    scenes = _Scenes(iter(clip), own, state)
+    own = Common(settings, size, arithmetic, precision, tile, frames)
+    scenes = _Scenes(iter(clip), schedule, own, state)
     asked: dict[int, Asked] = {}
     while scenes.several:
         has_read = scenes.read(crew.count - len(asked))
         for scene in scenes.idle():
             if len(asked) < crew.count:
-                asked[scene.number] = crew.begin(scene.task(own))
+                asked[scene.number] = crew.begin(scene.task(schedule, own))
         ready = [number for number, each in asked.items() if each.ready()]
         for number in ready:
             scenes.take(number, asked.pop(number)())
@@ -80,10 +80,9 @@ def video_in_scenes(
 
 
 @dataclass(frozen=True)
-class _Shared:
-    """What all scenes have in common."""
+class Common:
+    """What all scenes have in common, as data."""
 
-    schedule: TargetSchedule
     settings: VideoSettings
     size: Size
     arithmetic: Arithmetic
@@ -110,12 +109,7 @@ class Take:
     sources: tuple[InputFrame, ...]
     keys: Keys[Objective]
     weights: Track | None
-    settings: VideoSettings
-    size: Size
-    arithmetic: Arithmetic
-    precision: str
-    tile: int | Literal["auto"]
-    frames: int | None
+    own: Common
     lengths: Tensor | None
     state: State | None
 
@@ -126,14 +120,15 @@ class Take:
 
     def run(self, net: Net) -> list[Step]:
         """Return the dreamt frames."""
-        engine = Engine(net, self.keys.values[0], precision=self.precision, tile=self.tile)
+        own = self.own
+        engine = Engine(net, self.keys.values[0], precision=own.precision, tile=own.tile)
         steps = video_steps(
             TargetSchedule(engine, self.keys, self.weights),
             self.sources,
-            self.settings,
-            size=self.size,
-            arithmetic=self.arithmetic,
-            frames=self.frames,
+            own.settings,
+            size=own.size,
+            arithmetic=own.arithmetic,
+            frames=own.frames,
             lengths=self.lengths,
             state=self.state,
         )
@@ -152,30 +147,18 @@ class _Scene:
     is_asked: bool = False
     is_whole: bool = False
 
-    def task(self, own: _Shared) -> Take:
+    def task(self, schedule: TargetSchedule, own: Common) -> Take:
         """Return the next frames as a task."""
         self.is_asked = True
         sources = tuple(self.waiting.popleft() for _ in range(min(AT_ONCE, len(self.waiting))))
-        return Take(
-            sources,
-            own.schedule.keys,
-            own.schedule.weights,
-            own.settings,
-            own.size,
-            own.arithmetic,
-            own.precision,
-            own.tile,
-            own.frames,
-            self.lengths,
-            self.state,
-        )
+        return Take(sources, schedule.keys, schedule.weights, own, self.lengths, self.state)
 
 
 class _Scenes:
     """The scenes that are read and not yet yielded, in order."""
 
-    def __init__(self, clip: Iterator[InputFrame], own: _Shared, state: State | None) -> None:
-        self._clip, self._own = clip, own
+    def __init__(self, clip: Iterator[InputFrame], schedule: TargetSchedule, own: Common, state: State | None) -> None:
+        self._clip, self._schedule, self._own = clip, schedule, own
         self._last: Luminance | None = None if state is None else state["last"]
         self._lengths: Tensor | None = None if state is None else state["lengths"]
         self._count = 1
@@ -228,7 +211,7 @@ class _Scenes:
         small = _Source(source.index, source.pts, source.duration, source.time, resize(source.image, size).clamp(0, 1))
         given = given_of(small, size, self._own.settings)
         if self._lengths is None:
-            self._lengths = self.several[-1].lengths = self._own.schedule.measure(given)
+            self._lengths = self.several[-1].lengths = self._schedule.measure(given)
         now = luminance(given, FLOW_SIDE)
         if self._last is not None and follow(now, self._last, size).cut:
             self.several[-1].is_whole = True

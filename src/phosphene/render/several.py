@@ -83,12 +83,7 @@ class JobTask:
     def run(self, net: Net) -> Made:
         """Do the work and write the result."""
         began = time.monotonic()
-        try:
-            os.chdir(self.folder)
-        except OSError:
-            raise WorkerError(
-                f"{self.folder} is not on the worker's machine: mount it there, at the same place"
-            ) from None
+        enter(self.folder)
         job = open_job(self.kind, self.source, **{**self.settings, "net": net})
         notes = [event.note for event in job.writing(self.path, self.format, fresh=self.fresh)]
         told = tuple(note for note in notes if note is not None)
