@@ -20,8 +20,10 @@ from phosphene.cli import batch
 from phosphene.cluster.worker import TRIES
 from phosphene.errors import UnknownNameError, WorkerError
 from phosphene.media.video.film import Film, FilmSettings
+from phosphene.recipe import Noise
 from tests.cli.program import run
 from tests.cluster.in_process import Backwards
+from tests.tinynet import tiny_net
 
 
 @pytest.fixture(autouse=True)
@@ -150,6 +152,50 @@ def test_scenes_of_a_clip_on_workers_are_those_of_one_process_also_after_a_stop(
     assert (tmp_path / "one.mkv").read_bytes() == (tmp_path / "three.mkv").read_bytes()
 
 
+@pytest.mark.usefixtures("one_thread")
+def test_a_worker_makes_a_film_each_of_several_clips(
+    tmp_path: Path, clip: Path, backwards: list[Backwards], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "in").mkdir()
+    for name in ("a.mkv", "b.mkv"):
+        shutil.copy(clip, tmp_path / "in" / name)
+    (tmp_path / "in" / "bad.mp4").write_bytes(b"not a film")
+    monkeypatch.chdir(tmp_path)
+    quick = [word for name, value in VIDEO.items() for word in (f"--{name.replace('_', '-')}", str(value))]
+    one = run("video", "in", "-o", "one", *quick)
+    assert (one.exit_code, one.stdout.split()) == (1, ["one/a-dream.mp4", "one/b-dream.mp4"])
+    assert one.stderr.splitlines()[-1] == "2 done; 1 failed: in/bad.mp4"
+    two = run("video", "in/*.m*", "-o", "two", "--workers", "1", *quick)
+    assert (two.stdout, two.stderr) == (one.stdout.replace("one", "two"), one.stderr)
+    assert sorted(backwards[0].tried) == ["in/a.mkv", "in/b.mkv", "in/bad.mp4"]
+    assert contents(tmp_path / "one") == contents(tmp_path / "two")
+    assert run("video", "in", "-o", "two", *quick).stderr.splitlines()[-1].startswith("0 done; 2 there already")
+    (tmp_path / "none").mkdir()
+    assert "the folder none has no videos" in run("video", "none", *quick).stderr
+
+
+@pytest.mark.usefixtures("one_thread")
+def test_tiles_of_a_zoom_on_workers_are_those_of_one_process_also_after_a_stop(
+    tmp_path: Path, backwards: list[Backwards], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("phosphene.loops.zoom.REHEARSAL", 2)
+    zoom: dict[str, Any] = {"net": "pocket", "tile": 32, "seconds": 0.08, "octaves": 1, "steps": 1}
+    zoom["target"] = f"0s: low; 0.05s: {tiny_net().card.labels[0][0]}"  # the second needs the sums of all tiles first
+
+    def made(name: str, workers: int | None, stop: int = -1) -> bytes:
+        job = ph.job("zoom", Noise(noise=(48, 64)), workers=workers, **zoom)
+        for number, _ in enumerate(job.writing(tmp_path / name)):
+            if number == stop:
+                return b""
+        return (tmp_path / name).read_bytes()
+
+    one = made("one.mkv", None)
+    assert made("two.mkv", 1) == one
+    assert len(set(backwards[0].tried)) > 3
+    assert not made("three.mkv", 1, stop=3)
+    assert made("three.mkv", None) == one
+
+
 def test_errors_keep_what_they_carry_on_their_way_back() -> None:
     error = pickle.loads(pickle.dumps(UnknownNameError("layer", "mixed4C", ["mixed4c"])))
     assert (type(error), str(error)) == (UnknownNameError, "no layer named 'mixed4C'; did you mean 'mixed4c'?")
@@ -230,12 +276,13 @@ def test_photos_are_seen_on_workers_as_by_one_process(photos: Path, backwards: l
 @pytest.mark.parametrize(
     ("command", "why"),
     [
-        ("zoom --noise 40x32 --seconds 0.1 --target low", "a film is one chain, in which each frame begins with"),
+        ("zoom --noise 40x32 --seconds 0.1 --target low", "a frame of 40x32 is one tile of 256 pixels, and smaller"),
+        ("zoom --noise 40x32 --seconds 0.1 --target low --tile 0", "without tiles, all of a frame is done by one"),
         ("morph low:1 low:2", "what a morph shows is imagined all together"),
         ("imagine low:1", "a picture in memory is done by one process, one above 24 megapixels by workers"),
         ("sheet low:1 low:2 --print 60x60px", "the print of a sheet is done by one process"),
     ],
-    ids=lambda text: text.split()[0],
+    ids=lambda text: text.split()[0] + text.split()[-1],
 )
 def test_what_cannot_be_shared_says_why(command: str, why: str) -> None:
     result = run(*command.split(), "--net", "pocket", "--workers", "1")

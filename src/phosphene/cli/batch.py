@@ -1,11 +1,11 @@
-"""The same work on many photos: one that fails does not stop the rest, and what is done is skipped next time."""
+"""The same work on many files: one that fails does not stop the rest, and what is done is skipped next time."""
 
 from __future__ import annotations
 
 import glob
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,15 +14,37 @@ import click
 from phosphene.cli import options
 from phosphene.cli.output import check_apart
 from phosphene.cli.root import describe_error, keep_on_interrupt, printable, says_json
-from phosphene.errors import ImageError, OutputError, PhospheneError
+from phosphene.errors import ImageError, OutputError, PhospheneError, VideoError
 
 if TYPE_CHECKING:
     from phosphene.cli.output import Destination
     from phosphene.render.job import Job
 
 SOUND = ".flac"
-PICTURES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".avif", ".gif"})
-"""Suffixes of the files that are taken from a folder."""
+
+
+@dataclass(frozen=True)
+class Files:
+    """Several files of a kind of work: what they are called, and the suffixes of those that a folder stands for."""
+
+    kind: str
+    name: str
+    one: str
+    suffixes: frozenset[str]
+    error: type[ImageError] | type[VideoError]
+
+
+PHOTOS = Files(
+    "dream",
+    "photos",
+    "picture",
+    frozenset({".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".avif", ".gif"}),
+    ImageError,
+)
+
+CLIPS = Files(
+    "video", "clips", "video", frozenset({".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".mpg", ".mpeg"}), VideoError
+)
 
 MANY = 8
 """Photos from which on workers, which take some seconds to start, are worth it."""
@@ -34,22 +56,24 @@ FREE = 1 << 30
 """Bytes of free memory for each worker without which there are none."""
 
 
-def expand(given: Iterable[Path]) -> list[Path]:
-    """Return the files that the arguments stand for: a folder for its pictures, a pattern for the files that match it.
+def expand(given: Iterable[Path], files: Files = PHOTOS) -> list[Path]:
+    """Return the files that the arguments stand for: a folder for those of a kind, a pattern for all that match it.
 
-    Raises `ImageError` for a folder without pictures and a pattern without files.
+    Raises the kind's error for a folder that has none and for a pattern without files.
     """
     found: list[Path] = []
     for path in given:
         if path.is_dir():
-            inside = sorted(each for each in path.iterdir() if each.suffix.lower() in PICTURES and each.is_file())
+            inside = sorted(each for each in path.iterdir() if each.suffix.lower() in files.suffixes and each.is_file())
             if not inside:
-                raise ImageError(f"the folder {path} has no pictures; name a picture, or a folder that has some")
+                raise files.error(
+                    f"the folder {path} has no {files.one}s; name a {files.one}, or a folder that has some"
+                )
             found += inside
         elif any(mark in str(path) for mark in "*?[") and not path.exists():
             matching = sorted(map(Path, glob.glob(str(path), recursive=True)))
             if not matching:
-                raise ImageError(f"no file matches {path}")
+                raise files.error(f"no file matches {path}")
             found += matching
         else:
             found.append(path)
@@ -61,7 +85,7 @@ def is_batch(given: tuple[Path, ...], photos: list[Path]) -> bool:
     return len(photos) > 1 or any(each not in photos for each in given)
 
 
-def place(photos: list[Path], folder: Path, name: str, suffix: str) -> dict[Path, Path]:
+def place(photos: list[Path], folder: Path, name: str, suffix: str, files: Files = PHOTOS) -> dict[Path, Path]:
     """Return where each photo's result goes: PHOTO-NAME with `suffix`, in `folder`, which is made.
 
     Photos that differ only in folder or suffix keep what tells them apart.
@@ -70,7 +94,7 @@ def place(photos: list[Path], folder: Path, name: str, suffix: str) -> dict[Path
         OutputError: if it is a file, or cannot be made.
     """
     if (folder.suffix and not folder.is_dir()) or folder.is_file():
-        raise OutputError(f"the output for several photos must be a folder, but is {folder}", path=folder)
+        raise OutputError(f"the output for several {files.name} must be a folder, but is {folder}", path=folder)
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as problem:
@@ -89,9 +113,9 @@ def place(photos: list[Path], folder: Path, name: str, suffix: str) -> dict[Path
 
 
 def run(
-    kind: str, photos: list[Path], output: Destination, suffix: str, *, workers: str | None = None, **settings: Any
+    files: Files, photos: list[Path], output: Destination, suffix: str, *, workers: str | None = None, **settings: Any
 ) -> None:
-    """Do the work of `kind` on each photo, loading the network once, and print each result and a summary.
+    """Do the work of their kind on each photo, loading the network once, and print each result and a summary.
 
     Exits 1 if a photo failed. Results that are there already are skipped, unless --force replaces them. Workers do a
     photo each, or the parts of one photo after another where its work has parts. Many small pictures have a worker for
@@ -102,19 +126,19 @@ def run(
     from phosphene.render.request import open_job
 
     keep_memory()
-    given = options.chosen(kind, settings)
+    given = options.chosen(files.kind, settings)
     if output.also:
-        raise click.UsageError("Several photos have one output, a folder.")
-    places = place(photos, output.path or Path(), kind, suffix)
+        raise click.UsageError(f"Several {files.name} have one output, a folder.")
+    places = place(photos, output.path or Path(), "dream", suffix, files)
     wanted = {photo: path for photo, path in places.items() if output.force or not path.exists()}
     skipped, done = len(places) - len(wanted), 0
     failed: list[Path] = []
     if wanted and (workers is not None or len(places) >= MANY):
-        first = _first(kind, wanted, given)
+        first = _first(files.kind, wanted, given)
         if workers is None and first is not None and output.preview is None:
             workers = _usual_workers(first)
-        if workers is not None and first is not None and first.work.undivided is not None:
-            done, failed = _shared(kind, wanted, output, given, first, workers)
+        if workers is not None and first is not None and _is_each_one_part(first, len(wanted), workers):
+            done, failed = _shared(files, wanted, output, given, first, workers)
             summarise(done, skipped, failed)
             return
         given["workers"] = workers
@@ -122,7 +146,7 @@ def run(
             given["net"] = first.net
     for index, (photo, path) in enumerate(wanted.items()):
         try:
-            job = open_job(kind, photo, **given)
+            job = open_job(files.kind, photo, **given)
             follow(job, replace(output, path=path), "", photo, 0 if done else len(wanted) - index)
             given["net"] = job.net
             done += 1
@@ -130,6 +154,17 @@ def run(
             failed.append(photo)
             describe_error(problem, photo)
     summarise(done, skipped, failed)
+
+
+def _is_each_one_part(first: Job, count: int, workers: str) -> bool:
+    """Return whether each of `count` works like the first one is done as a whole by one worker.
+
+    That is what films are, too, where there is one for each worker, though they have parts that could be shared.
+    """
+    from phosphene.cluster.crew import read
+    from phosphene.render.films import FilmWork
+
+    return first.work.undivided is not None or (isinstance(first.work, FilmWork) and count >= read(workers).count)
 
 
 def _usual_workers(first: Job) -> str | None:
@@ -161,10 +196,11 @@ def _first(kind: str, wanted: dict[Path, Path], given: dict[str, Any]) -> Job | 
 
 
 def _shared(
-    kind: str, wanted: dict[Path, Path], output: Destination, given: dict[str, Any], first: Job, workers: str
+    files: Files, wanted: dict[Path, Path], output: Destination, given: dict[str, Any], first: Job, workers: str
 ) -> tuple[int, list[Path]]:
     """Let workers do a photo each, and print results in the order of the photos; return how many, and which failed."""
     from phosphene.cli import follow
+    from phosphene.media.unfinished import progress_of
     from phosphene.render.job import Event, Format
     from phosphene.render.several import JobTask, several
 
@@ -174,14 +210,23 @@ def _shared(
     format, photos = Format(**output.format), list(wanted)
     for photo, path in wanted.items():
         check_apart(path, photo)
-    tasks = [JobTask(Path.cwd(), kind, photo, given, path, format, output.fresh) for photo, path in wanted.items()]
+    tasks = [
+        JobTask(Path.cwd(), files.kind, photo, given, path, format, output.fresh) for photo, path in wanted.items()
+    ]
     follow.expect(first, len(wanted), yes=output.yes)
     failed: list[Path] = []
     keep_on_interrupt()
     try:
         with follow.progress() as show:
-            for index, (photo, made) in enumerate(zip(photos, several(tasks, first.net, workers), strict=True)):
-                show(Event("photos", index + 1, len(photos), (index + 1) / len(photos)))
+
+            def waiting(done: int) -> None:
+                """Show how far all are, those that are begun included."""
+                begun = sum(map(progress_of, wanted.values()))
+                show(Event(files.name, done + 1, len(photos), (done + begun) / len(photos)))
+
+            timed = files is PHOTOS  # how long films take differs too much to tell that one hangs
+            results = several(tasks, first.net, workers, timed=timed, waiting=waiting)
+            for photo, made in zip(photos, results, strict=True):
                 if isinstance(made, PhospheneError):
                     failed.append(photo)
                     describe_error(made, photo)

@@ -38,7 +38,7 @@ def dream(
     """
     several = batch.expand(photos)
     if noise is None and batch.is_batch(photos, several):
-        batch.run("dream", several, output, output.suffix, preset=preset, **settings)
+        batch.run(batch.PHOTOS, several, output, output.suffix, preset=preset, **settings)
         return
     source, stem, path = options.source(photos, noise)
     options.run("dream", source, output, f"{stem}-dream", path, preset=preset, **settings)

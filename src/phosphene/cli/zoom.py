@@ -14,7 +14,7 @@ from phosphene.cli.root import Command
 @click.command(cls=Command)
 @click.argument("photo", required=False, type=options.PATH)
 @options.noise
-@options.no_workers
+@options.workers("the tiles of a large frame")
 @options.settings("zoom")
 @output.options(film=True)
 def zoom(photo: Path | None, noise: Any, preset: str | None, output: output.Destination, **settings: Any) -> None:

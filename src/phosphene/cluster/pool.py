@@ -33,9 +33,9 @@ class Pool(ABC):
         """How many small tasks they should have in hand, so that none waits for the next."""
         return 2 * self.count
 
-    def begin(self, task: Task) -> Tried:
-        """Let a worker do a task."""
-        return Tried(self, task)
+    def begin(self, task: Task, *, timed: bool = True) -> Tried:
+        """Let a worker do a task; `timed` says that one which takes far longer than all before it hangs."""
+        return Tried(self, task, timed=timed)
 
     @abstractmethod
     def submit(self, task: Task) -> Any:
@@ -65,11 +65,12 @@ class Pool(ABC):
 class Tried:
     """A task that workers have in hand, which is tried up to `TRIES` times.
 
-    One that takes far longer than all before it hangs, as does one whose worker is stopped: its worker is ended.
+    If it is timed, one that takes far longer than all before it hangs, as does one whose worker is stopped: its worker
+    is ended.
     """
 
-    def __init__(self, pool: Pool, task: Task) -> None:
-        self._pool, self._task, self._tries = pool, task, 0
+    def __init__(self, pool: Pool, task: Task, *, timed: bool) -> None:
+        self._pool, self._task, self._timed, self._tries = pool, task, timed, 0
         self._reply: Reply | None = None
         self._try()
 
@@ -107,9 +108,9 @@ class Tried:
         self._handle, self._begun = self._pool.submit(self._task), time.monotonic()
 
     def _patience(self) -> float:
-        """Return how many seconds this try may take; any number, before the first task of all is done."""
+        """Return how many seconds this try may take: any number if it is not timed or no task is done yet."""
         longest = self._pool.longest
-        return max(PATIENCE, LONGEST * longest * 2 ** (self._tries - 1)) if longest else math.inf
+        return max(PATIENCE, LONGEST * longest * 2 ** (self._tries - 1)) if longest and self._timed else math.inf
 
     def _take(self, reply: Reply) -> None:
         """Take in what has become of the task; try again if it has failed."""

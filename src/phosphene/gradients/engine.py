@@ -43,6 +43,9 @@ MOST_BYTES = 24_000
 WASTE = 1.5
 """How much more than they own tiles may see; beyond, a network that can be split is done in two halves."""
 
+SHARED = 256
+"""Least side in pixels of tiles that others compute: smaller ones take longer to hand over."""
+
 MIDDLE_STRIDE = 8
 """Least stride of the layer between the two halves."""
 
@@ -95,6 +98,7 @@ class Engine:
         self.net = prepared(net, self.dtype)
         self.plan = MemoryPlan() if budget is None else MemoryPlan(budget=budget)
         self._memory = allocator.Keeper()
+        self._compute: tiled.Compute | None = None
         self.objective = objective
         self.tile = tile
         self.halo = halo
@@ -126,6 +130,8 @@ class Engine:
         with self._memory.step(image.shape, way.slack) as watch:
             if way.middle is not None:
                 scores, gradient = self._halves(way, canvas)(canvas, self._scale(canvas), watch)
+            elif way.own and self._compute is not None:
+                scores, gradient = self.tiling((height, width)).gradient_by(self._compute, canvas)
             elif way.own:
                 scores, gradient = self._tiled(canvas, way, watch)
             else:
@@ -145,6 +151,20 @@ class Engine:
             middle, rest = self.__dict__["_split"]
             other.__dict__["_split"] = (middle, rest.towards(objective))
         return other
+
+    def sharing(self, compute: tiled.Compute) -> Engine:
+        """Return an engine that lets `compute` do its tiles, with the same results."""
+        other = copy.copy(self)
+        other._compute = compute
+        return other
+
+    def shared_tile(self) -> int | None:
+        """Return the side of tiles that others may compute without seeing much more than they own; None if none do."""
+        field = self._field()
+        if field is None:
+            return None
+        least = max(SHARED, (field.before + field.after) / (math.sqrt(WASTE) - 1))
+        return math.ceil(least / field.stride) * field.stride
 
     def _forget(self) -> None:
         """Forget the facts about the network, when it or the layers have changed."""

@@ -12,7 +12,7 @@ Everything but the network pickles; a process loads the network once and does ma
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -93,6 +93,21 @@ class Tiling:
         gradient = run.backward(directions, self.scale)
         return gradient.cpu(), [part.detach().cpu() for part in run.sums]
 
+    def gradient_by(self, compute: Compute, canvas: Image) -> tuple[Scores, Image]:
+        """Return the scores and the gradient of a canvas in memory, whose tiles `compute` does."""
+
+        def tasks(totals: Sequence[Tensor] | None, *, gradient: bool) -> Iterator[TileTask]:
+            for tile in self.tiles:  # a copy, since a view would bring all of the canvas along
+                yield self.task(tile, tile.crop(canvas).clone(), gradient=gradient, totals=totals)
+
+        totals = None if self.linear else reduce_sums(each.sums for each in compute(tasks(None, gradient=False)))
+        whole, parts = torch.zeros_like(canvas), []
+        for tile, found in zip(self.tiles, compute(tasks(totals, gradient=True)), strict=True):
+            assert found.gradient is not None, "it was asked for"
+            tile.crop(whole).add_(found.gradient.to(whole.device))
+            parts.append(found.sums)
+        return self.score(reduce_sums(parts)), whole
+
     def task(self, tile: Tile, crop: Image, *, gradient: bool, totals: Sequence[Tensor] | None = None) -> TileTask:
         """Return what is computed on a tile, for another process."""
         return TileTask(self.terms, self.linear, self.scale, tile, crop, gradient, totals)
@@ -137,6 +152,10 @@ class TileTask:
         if not self.gradient:
             return TileResult(None, tiling.sums(self.crop, self.tile))
         return TileResult(*tiling.gradient(self.crop, self.tile, self.totals))
+
+
+Compute = Callable[[Iterable[TileTask]], Iterator[TileResult]]
+"""Computes tiles, in their order."""
 
 
 def forward(net: Net, terms: Sequence[Term], crop: Image, tile: Tile, *, grad: bool = True) -> ForwardPass:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections import deque
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from itertools import islice
 from typing import Any, Protocol, runtime_checkable
 
 import torch
@@ -57,8 +59,8 @@ class Crew(Protocol):
         """How many small tasks they should have in hand, so that none waits for the next."""
         ...
 
-    def begin(self, task: Task) -> Asked:
-        """Let a worker do a task."""
+    def begin(self, task: Task, *, timed: bool = True) -> Asked:
+        """Let a worker do a task; `timed` says that one which takes far longer than all before it hangs."""
         ...
 
 
@@ -67,21 +69,43 @@ def pause() -> None:
     time.sleep(PAUSE)
 
 
-def ready(tasks: Sequence[Task], crew: Crew) -> Iterator[tuple[int, Asked]]:
+def ready(
+    tasks: Sequence[Task], crew: Crew, *, timed: bool = True, waiting: Callable[[], None] = pause
+) -> Iterator[tuple[int, Asked]]:
     """Let workers do tasks; yield the number of each, and what returns its result, in the order in which they come.
 
-    Each worker has one in hand, so that one that ends its worker harms no other.
+    Each worker has one in hand, so that one that ends its worker harms no other. `timed` is that of `Crew.begin`;
+    `waiting` is called while none is finished.
     """
     begun, asked = 0, dict[int, Asked]()
     while begun < len(tasks) or asked:
         while begun < len(tasks) and len(asked) < crew.count:
-            asked[begun] = crew.begin(tasks[begun])
+            asked[begun] = crew.begin(tasks[begun], timed=timed)
             begun += 1
         found = [index for index, each in asked.items() if each.ready()]
         for index in found:
             yield index, asked.pop(index)
         if not found:
+            waiting()
+
+
+def in_order(tasks: Iterable[Task], crew: Crew) -> Iterator[Any]:
+    """Let workers do small tasks; yield their results in order.
+
+    Raises:
+        PhospheneError: for the first task that failed.
+    """
+    asked, waiting = deque[Asked](), iter(tasks)
+    while True:
+        asked.extend(map(crew.begin, islice(waiting, crew.ahead - len(asked))))
+        if not asked:
+            return
+        while True:
+            first, *_ = [each.ready() for each in asked]  # all of them, to find those that hang
+            if first:
+                break
             pause()
+        yield asked.popleft()()
 
 
 def finished(tasks: Sequence[Task], crew: Crew) -> Iterator[tuple[int, Any]]:

@@ -79,12 +79,23 @@ def look_at(folder: Path) -> Unfinished | None:
     about = record.get("about") or {}
     progress = None
     with suppress(OSError, ValueError):
-        progress = float((folder / PROGRESS).read_text(encoding="ascii"))
+        progress = _progress(folder)
     changed = max(each.st_mtime for each in sizes)
     # Blocks and not length: files of a canvas have holes.
     taken = sum(getattr(each, "st_blocks", each.st_size // 512) * 512 for each in sizes)
     stale = _stale(folder, facts, changed)
     return Unfinished(folder, about, progress, taken, changed, is_running(folder), stale)
+
+
+def progress_of(output: Path) -> float:
+    """Return the share that is done of the unfinished work whose result will be at `output`; 0 where there is none."""
+    with suppress(OSError, ValueError):
+        return _progress(output.with_name(output.name + SUFFIX))
+    return 0.0
+
+
+def _progress(folder: Path) -> float:
+    return float((folder / PROGRESS).read_text(encoding="ascii"))
 
 
 def remove(work: Unfinished) -> None:

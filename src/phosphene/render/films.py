@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
+from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar, TypeVar
 
@@ -16,7 +17,7 @@ from phosphene.errors import SettingError
 from phosphene.gradients.engine import Engine
 from phosphene.gradients.precision import choose_dtype
 from phosphene.loops import morph, scenes, video, zoom
-from phosphene.loops.parts import Crew
+from phosphene.loops.parts import Crew, in_order
 from phosphene.loops.step import State, Step, pack
 from phosphene.loops.target_schedule import TargetSchedule
 from phosphene.loops.version1 import arithmetic_for
@@ -175,10 +176,11 @@ def build_zoom(recipe: ZoomRecipe, net: Net, given: Given) -> FilmWork:
         size = sources.even(sources.size_for(min(LONGEST_SIDE, max(start.size)), start.size))
     size = sources.size_for(size, start.size)
     memory.check(size)
-    engine = Engine(net, keys.values[0], precision=recipe.precision, tile=recipe.tile)
+    engine, undivided = _shared_engine(recipe, net, keys.values, size, given.workers)
     recipe = resolved(
         recipe,
         **chosen_for(recipe, net, engine, start.name, named, guides, size),
+        tile=engine.tile,
         seconds=recipe.seconds or (ZOOM_SECONDS if track is None else track.music.seconds),
     )
     if track is not None:
@@ -186,14 +188,27 @@ def build_zoom(recipe: ZoomRecipe, net: Net, given: Given) -> FilmWork:
     weights = _weights(recipe)
     image, natural = start.at(size), not start.natural
 
-    def begin(state: State | None) -> Iterator[Step]:
-        schedule = TargetSchedule(engine, keys, weights)
+    def begin(*, state: State | None, crew: Crew | None) -> Iterator[Step]:
+        own = engine if crew is None else engine.sharing(partial(in_order, crew=crew))
+        schedule = TargetSchedule(own, keys, weights)
         return zoom.zoom_steps(schedule, image(), recipe, natural=natural, arithmetic=arithmetic, state=state)
 
     load = Load.of(zoom.pixels_seen(size, recipe), _layers(keys.values), engine.dtype)
     frames, fps = zoom.frame_count(recipe), Fraction(recipe.fps)
     heard = None if track is None else track.sound(float(frames / fps))
-    return FilmWork(recipe, load, size, fps, frames, begin, engine.device, sound=heard)
+    steps = shared(begin, [engine.net], given.workers, engine.dtype)
+    return FilmWork(
+        recipe,
+        load,
+        size,
+        fps,
+        frames,
+        steps,
+        engine.device,
+        sound=heard,
+        workers=given.workers,
+        undivided=undivided,
+    )
 
 
 def build_morph(recipe: MorphRecipe, net: Net, given: Given) -> FilmWork:
@@ -274,8 +289,32 @@ def build_video(recipe: VideoRecipe, net: Net, given: Given) -> FilmWork:
         engine.device,
         time_base=section.clip.time_base,
         sound=section.sound if track is None or own else track.sound(length),
-        undivided=None,
         workers=given.workers,
+        undivided=None,
+    )
+
+
+def _shared_engine(
+    recipe: ZoomRecipe, net: Net, objectives: Sequence[Objective], size: Size, workers: Workers | None
+) -> tuple[Engine, str | None]:
+    """Return a zoom's engine, with tiles if workers are to do them, and why they cannot, if they cannot."""
+    first, *others = objectives
+    engine = Engine(net, first, precision=recipe.precision, tile=recipe.tile)
+    if workers is None:
+        return engine, None
+    if recipe.tile == 0:
+        return engine, "without tiles, all of a frame is done by one process"
+    sides = {engine.towards(each).shared_tile(): each for each in (first, *others)}
+    if None in sides:
+        return engine, "every position of the target's layer sees all of a frame, which has no tiles for that reason"
+    deepest = max(side for side in sides if side is not None)
+    if recipe.tile == "auto":
+        engine = Engine(net, first, precision=recipe.precision, tile=deepest)
+    if len(engine.towards(sides[deepest]).tiling(size).tiles) > 1:
+        return engine, None
+    return engine, (
+        f"a frame of {size[1]}x{size[0]} is one tile of {engine.tile} pixels, and smaller ones are not worth it with "
+        "this target: choose a larger size, or a lower layer"
     )
 
 

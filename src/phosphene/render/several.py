@@ -4,29 +4,49 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from phosphene.cluster.crew import read
 from phosphene.errors import PhospheneError, WorkerError
-from phosphene.loops.parts import Task, ready
+from phosphene.loops.parts import Task, pause, ready
 from phosphene.nets.base import Net
 from phosphene.recipe import BaseRecipe
 from phosphene.render.format import Format
 from phosphene.render.request import open_job
 
+LOOK_EVERY = 1.0
+"""Seconds between looks at how far work has come."""
 
-def several(tasks: Sequence[Task], net: Net, workers: str | int) -> Iterator[Any]:
+
+def several(
+    tasks: Sequence[Task],
+    net: Net,
+    workers: str | int,
+    *,
+    timed: bool = True,
+    waiting: Callable[[int], None] = lambda done: None,
+) -> Iterator[Any]:
     """Let workers do tasks with a network; yield their results in order, or the `PhospheneError` of one that failed.
+
+    `timed` is that of `Crew.begin`. `waiting` is called about every second with the number of tasks that are done.
 
     Raises `SettingError` for workers that there are not, and `WorkerError` for such as cannot take part.
     """
     done: dict[int, Any] = {}
-    following = 0
+    following, due = 0, time.monotonic()
+
+    def look() -> None:
+        nonlocal due
+        if time.monotonic() >= due:
+            waiting(following + len(done))
+            due = time.monotonic() + LOOK_EVERY
+        pause()
+
     with read(workers).at_work(net) as crew:
-        for number, asked in ready(tasks, crew):
+        for number, asked in ready(tasks, crew, timed=timed, waiting=look):
             try:
                 done[number] = asked()
             except PhospheneError as problem:
