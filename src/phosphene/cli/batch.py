@@ -124,6 +124,7 @@ def run(
     from phosphene.cli.follow import follow
     from phosphene.gradients.allocator import keep_memory
     from phosphene.render.request import open_job
+    from phosphene.render.several import done_as_a_whole
 
     keep_memory()
     given = options.chosen(files.kind, settings)
@@ -137,7 +138,7 @@ def run(
         first = _first(files.kind, wanted, given)
         if workers is None and first is not None and output.preview is None:
             workers = _usual_workers(first)
-        if workers is not None and first is not None and _is_each_one_part(first, len(wanted), workers):
+        if workers is not None and first is not None and done_as_a_whole(first.work, len(wanted), workers):
             done, failed = _shared(files, wanted, output, given, first, workers)
             summarise(done, skipped, failed)
             return
@@ -154,17 +155,6 @@ def run(
             failed.append(photo)
             describe_error(problem, photo)
     summarise(done, skipped, failed)
-
-
-def _is_each_one_part(first: Job, count: int, workers: str) -> bool:
-    """Return whether each of `count` works like the first one is done as a whole by one worker.
-
-    That is what films are, too, where there is one for each worker, though they have parts that could be shared.
-    """
-    from phosphene.cluster.crew import read
-    from phosphene.render.films import FilmWork
-
-    return first.work.undivided is not None or (isinstance(first.work, FilmWork) and count >= read(workers).count)
 
 
 def _usual_workers(first: Job) -> str | None:

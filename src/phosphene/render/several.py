@@ -14,11 +14,21 @@ from phosphene.errors import PhospheneError, WorkerError
 from phosphene.loops.parts import Task, pause, ready
 from phosphene.nets.base import Net
 from phosphene.recipe import BaseRecipe
+from phosphene.render.films import FilmWork
 from phosphene.render.format import Format
+from phosphene.render.job import Work
 from phosphene.render.request import open_job
 
 LOOK_EVERY = 1.0
 """Seconds between looks at how far work has come."""
+
+
+def done_as_a_whole(work: Work, count: int, workers: str | int) -> bool:
+    """Return whether a worker does all of each of `count` works like this one, instead of parts of one after another.
+
+    That is so for films of which there is one for each worker, too, though they have parts that could be shared.
+    """
+    return work.undivided is not None or (isinstance(work, FilmWork) and count >= read(workers).count)
 
 
 def several(
