@@ -123,6 +123,9 @@ class ImagineOptions(CommonOptions, total=False):
     """Share of the network's channels that each step drops at random."""
     natural: float
     """Weight of the prior that every layer responds as it does to photographs."""
+    typical: float
+    """Weight of the prior that a label's picture is like those that the network learnt, where its file tells how
+    they look: it begins with their mean, and keeps to it where they hardly differ."""
     smooth: float
     """Weight of the prior that neighbouring pixels are alike."""
     detail: float
@@ -740,6 +743,7 @@ class AnyOptions(CommonOptions, total=False):
     noise: float
     channel_dropout: float
     natural: float
+    typical: float
     smooth: float
     detail: float
     sharpness: float

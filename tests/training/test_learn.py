@@ -27,7 +27,7 @@ from phosphene.training import classifier as classifier_module
 from phosphene.training.attack import attacked
 from phosphene.training.teacher import Teacher, observed
 from tests.cli.program import run
-from tests.training.datasets import QUICK, stripes
+from tests.training.datasets import QUICK, bars, stripes
 
 
 def quick(folder: Path, **changes: object) -> ph.Job:
@@ -57,6 +57,25 @@ def test_a_folder_becomes_a_network_that_tells_its_classes_apart_and_dreams(tmp_
         done = run(*command, "--net", out)
         assert done.exit_code == 0, done.output
     assert '"kind": "learn"' in run("show", out).output
+
+
+def test_what_it_imagines_has_the_ground_of_the_pictures_that_it_learnt(tmp_path: Path) -> None:
+    out = tmp_path / "net.pt2"
+    quick(bars(tmp_path / "data"), frames=2).save(out)
+    few = {"steps": 4, "views": 1, "sketches": 1, "gap": 0, "columns": 1}
+
+    def corner(images: torch.Tensor) -> float:
+        return float(images[0, :, -3:, :3].mean())
+
+    for size in ("24", "40x20"):
+        (sheet,) = ph.job("sheet", targets="all", net=str(out), size=size, **few).run()
+        assert corner(sheet.image) < 0.05  # black, as theirs
+    (sheet,) = ph.job("sheet", targets="all", net=str(out), size=24, vary="typical=0", **few).run()
+    assert corner(sheet.image[..., :24, :24]) > 0.2
+    *_, last = ph.job("recall", tmp_path / "net.run", size=24, steps=2, captions=False)
+    image = last.preview()
+    assert image is not None
+    assert corner(image[..., 4:28, 4:28]) < 0.05
 
 
 def test_the_file_has_a_data_card(tmp_path: Path) -> None:
@@ -321,6 +340,7 @@ def test_what_describes_no_network_is_refused(tmp_path: Path) -> None:
         (b'"stride": 2', b'"stride": 3'),
         (b'"channels": 8', b'"channels": 9'),
         (b'"mean_pool"', b'"mean_pole"'),
+        (b'"pictures": {\n  "side": 24', b'"pictures": {\n  "side": 23'),
     ):
         (tmp_path / "bad.pt2").write_bytes(whole.replace(old, new))
         with pytest.raises(WeightsError) as raised:

@@ -84,6 +84,12 @@ class FourierCanvas(Canvas):
         canvas.spectrum = nn.Parameter(spectrum)
         return canvas
 
+    def around(self, image: Image) -> FourierCanvas:
+        """Return a canvas that gives `image`, `1 c h w`, as it is changed by this canvas's own faint noise."""
+        canvas = self.showing(image)
+        canvas.spectrum = nn.Parameter(canvas.spectrum.detach() + self.spectrum.detach())
+        return canvas
+
     def showing(self, image: Image) -> FourierCanvas:
         return FourierCanvas.from_image(image, decay=self.decay, decorrelate=self.decorrelate)
 

@@ -32,13 +32,14 @@ from phosphene.loops.ensemble import Ensemble, Member
 from phosphene.loops.scorer import Augment
 from phosphene.loops.stages import Stage, is_anywhere, is_placed, plan
 from phosphene.loops.step import State, Step
+from phosphene.loops.typical import typical_of
 from phosphene.nets.base import Net
 from phosphene.objectives.base import Objective
 from phosphene.recipe.stills import ImagineSettings
 from phosphene.types import Image, Scores, Size
 
 BETAS = (0.9, 0.99)
-"""Decay rates of Adam's moments; the second is shorter than usual, for runs of some hundred steps."""
+"""Decay rates of Adam's moments; the second is shorter than typical, for runs of some hundred steps."""
 
 LAST_RATE = 0.05
 """Share of the learning rate that is left at the end of a stage, so that it ends calmly."""
@@ -115,6 +116,7 @@ def imagine_steps(
     stages = stages if natural is None else maco.natural_stages(stages, size)
     # A texture fills its canvas, and what has a position is where it was asked for.
     composes = not (is_anywhere(objective) or is_placed(objective))
+    typical = typical_of(net.card, settings.typical) if composes and not tileable else None
     focus, calm = (settings.focus, settings.calm) if composes and not tileable else (0.0, 0.0)
 
     def canvas_of(stage: Stage) -> Canvas:
@@ -125,6 +127,8 @@ def imagine_steps(
             return PhaseCanvas(natural, stage.size, stage.pictures, generator=rng)
         kind = torus.TorusFourierCanvas if tileable else FourierCanvas
         inner = kind(stage.size, stage.pictures, channels=channels, decay=stage.decay, generator=rng)
+        if typical is not None:
+            inner = inner.around(typical.mean(stage.size))
         return symmetric(inner, settings.symmetry)
 
     def look(image: Image, stage: int, step: int) -> tuple[Scores, Image]:
@@ -137,7 +141,8 @@ def imagine_steps(
             scores, direction = torus.around(score, image, arithmetic.rng("roll", stage, step))
             return scores, direction.add_(now.smooth * torus.curvature_around(image))
         scores, direction = score(image)
-        return scores, composed(direction, curvature(image), smooth=now.smooth, focus=focus, calm=calm)
+        direction = composed(direction, curvature(image), smooth=now.smooth, focus=focus, calm=calm)
+        return scores, direction if typical is None else direction.add_(typical.pull(image))
 
     def compare(image: Image, stage: int) -> Scores:
         return ensemble.evaluate(image, stages[stage].looks, arithmetic.rng("sketches", stage + 1), COMPARISONS)

@@ -26,6 +26,14 @@ class ActivationStatistics:
     maximum: Tensor
 
 
+@dataclass(frozen=True, eq=False)
+class PictureStatistics:
+    """The mean and the std, at each place, of the pictures that a network learnt: both `c side side`, in [0, 1]."""
+
+    mean: Tensor = field(repr=False)
+    std: Tensor = field(repr=False)
+
+
 @dataclass(frozen=True)
 class LayerCard:
     """One layer; `receptive` is None for a layer that sees the whole image, such as one without positions.
@@ -117,7 +125,7 @@ class Card:
     `closest` is the smallest share of a picture's side in which the network has learnt to see the thing that it shows.
     `identifiers[i]` is the id of class i's synset in WordNet 3.0, empty where it has none; without them the labels'
     names decide (`synsets`). `measured` is the SHA-256 of the activation statistics that the user has measured, empty
-    where there are none.
+    where there are none. `pictures` tells how the pictures that it learnt look, where that is known.
     """
 
     name: str
@@ -135,6 +143,7 @@ class Card:
     closest: float = 0.0
     identifiers: tuple[str, ...] = field(default=(), repr=False)
     measured: str = ""
+    pictures: PictureStatistics | None = field(default=None, repr=False, compare=False)
 
     def layer(self, name: str) -> LayerCard:
         """Return the card of one layer. Raises `UnknownNameError` with the nearest names."""

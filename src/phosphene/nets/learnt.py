@@ -12,6 +12,7 @@ import io
 import json
 import math
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ import torch
 from torch import Tensor, nn
 
 from phosphene.errors import WeightsError
-from phosphene.nets.card import ActivationStatistics, Card, InputSpec
+from phosphene.nets.card import ActivationStatistics, Card, InputSpec, PictureStatistics
 from phosphene.nets.ops.same import SameConvolution
 from phosphene.nets.weights import store
 from phosphene.nets.weights.pt2 import SETTINGS, Archive
@@ -36,6 +37,12 @@ EXPORTED = 2
 
 DIGITS = 6
 """Significant digits of the activation statistics."""
+
+LEVELS = 3
+"""Decimals of the mean and std of the pictures that a network learnt."""
+
+MOST_SIDE = 64
+"""The most places on a side for which these are kept."""
 
 Json = dict[str, Any]
 
@@ -83,6 +90,7 @@ def described(card: Card, table: Table) -> Json:
         "pooled": card.pooled,
         "classes": card.classes,
         "statistics": _statistics(card),
+        "pictures": None if card.pictures is None else _pictures(card.pictures),
         KEY: to_json(table),
     }
 
@@ -116,6 +124,11 @@ def _statistics(card: Card) -> Json:
             each = layer.statistics
             found[name] = [_short(numbers) for numbers in (each.mean, each.std, each.maximum)]
     return found
+
+
+def _pictures(known: PictureStatistics) -> Json:
+    mean, std = ([round(each, LEVELS) for each in part.flatten().tolist()] for part in (known.mean, known.std))
+    return {"side": known.mean.shape[-1], "mean": mean, "std": std}
 
 
 def _short(numbers: Tensor) -> list[float]:
@@ -167,6 +180,7 @@ def _read(facts: Json, given: Mapping[str, Tensor], path: Path, sha256: str) -> 
         closest=min(1.0, max(0.0, _numbers([facts["closest"]])[0])),
     )
     statistics = {name: _measured(rows, card.layer(name).channels) for name, rows in facts["statistics"].items()}
+    card = replace(card, pictures=_seen(facts.get("pictures"), spec.channels))
     return structure.net(card.with_statistics(statistics), tensors)
 
 
@@ -191,6 +205,19 @@ def _measured(rows: object, channels: int) -> ActivationStatistics:
     if not len(mean) == len(std) == len(maximum) == channels:
         raise TableError(f"activation statistics of {len(mean)} channels in place of {channels}")
     return ActivationStatistics(mean, std, maximum)
+
+
+def _seen(known: object, channels: int) -> PictureStatistics | None:
+    """Return how the pictures look that a network learnt; None for a file that does not say it."""
+    if known is None:
+        return None
+    if not isinstance(known, dict) or not 0 < int(known["side"]) <= MOST_SIDE:
+        raise TableError("what its pictures look like")
+    shape = (channels, int(known["side"]), int(known["side"]))
+    mean, std = (torch.tensor(_numbers(known[name])).clamp(0, 1) for name in ("mean", "std"))
+    if not len(mean) == len(std) == math.prod(shape):
+        raise TableError(f"means of {len(mean)} places of its pictures in place of {math.prod(shape)}")
+    return PictureStatistics(mean.view(shape), std.view(shape))
 
 
 FRAME = "frame-{:05d}.safetensors"

@@ -85,6 +85,11 @@ class ImagineSettings(Model):
     natural: Annotated[float, Field(ge=0, le=100)] = Field(
         0.0, description="Weight of the prior that every layer responds as it does to photographs."
     )
+    typical: Annotated[float, Field(ge=0, le=100)] = Field(
+        0.5,
+        description="Weight of the prior that a label's picture is like those that the network learnt, where its file "
+        "tells how they look: it begins with their mean, and keeps to it where they hardly differ.",
+    )
     smooth: Annotated[float, Field(ge=0, le=100)] = Field(
         4.0, description="Weight of the prior that neighbouring pixels are alike."
     )

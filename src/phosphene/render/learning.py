@@ -90,7 +90,8 @@ class LearnWork(DatasetWork):
                 if tensor.shape == known[name].shape:
                     tensor.copy_(known[name])
         assert isinstance(self.recipe.side, int), "the recipe is resolved"
-        net.card = replace(card, input=replace(card.input, size=self.recipe.side))
+        looks = pictures.statistics(seen) if self.recipe.lessons == "labels" else None
+        net.card = replace(card, input=replace(card.input, size=self.recipe.side), pictures=looks)
         return net
 
     def _labels(self) -> tuple[tuple[str, ...], ...]:

@@ -15,6 +15,7 @@ from torch.nn import functional as F
 from phosphene import transforms
 from phosphene.media.dataset.collection import Collection
 from phosphene.media.dataset.store import PictureStore
+from phosphene.nets.card import PictureStatistics
 from phosphene.rng import fold_in
 
 SAMPLE = 2048
@@ -22,6 +23,9 @@ SAMPLE = 2048
 
 NEIGHBOUR_SIDE = 12
 """Side in pixels to which pictures are shrunk before their nearest neighbours are looked for."""
+
+PLACES = 32
+"""Places on a side at which the mean and the std of pictures are measured."""
 
 LEAST_MIRRORED = 0.85
 """A mirrored picture shows the same if its nearest neighbours name it at least this often, relative to the original."""
@@ -134,6 +138,14 @@ def mean_and_std(pictures: TrainingPictures) -> tuple[tuple[float, ...], tuple[f
     means = tuple(round(float(each), 3) for each in sample.mean(dim=(0, 2, 3)))
     std = max(round(float(sample.std(dim=(0, 2, 3)).mean()), 3), 0.01)
     return means, (std,) * len(means)
+
+
+def statistics(pictures: TrainingPictures) -> PictureStatistics:
+    """Return the mean and the std of the pictures at each place, of at most `PLACES` on a side."""
+    sample = pictures.take(pictures.sample())
+    side = min(sample.shape[-1], PLACES)
+    sample = F.interpolate(sample, size=(side, side), mode="area")
+    return PictureStatistics(sample.mean(dim=0), sample.std(dim=0, correction=0))
 
 
 def _features(pictures: TrainingPictures, count: int) -> tuple[Tensor, Tensor]:

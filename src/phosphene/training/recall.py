@@ -1,7 +1,7 @@
 """The film of learning: what a network imagines for each of its classes, while it learns.
 
 The same canvases go on from frame to frame, a few steps in the network as it was at each: what is seen changes only as
-the network does, and things form out of noise.
+the network does, and things form out of noise around the mean of the pictures that it learns from.
 """
 
 from __future__ import annotations
@@ -20,8 +20,10 @@ from phosphene.loops.scorer import Scorer, ViewSpec
 from phosphene.loops.sheet import Each, columns_for
 from phosphene.loops.stages import CANVAS, shaped
 from phosphene.loops.step import Frame, State, Step, number
+from phosphene.loops.typical import Typical, typical_of
 from phosphene.media.image.lettering import line, line_height
 from phosphene.nets.base import Net
+from phosphene.nets.card import InputSpec
 from phosphene.objectives.base import Objective, resolve
 from phosphene.objectives.features import Class
 from phosphene.recipe.recall import RecallSettings
@@ -64,19 +66,13 @@ def recall_steps(
         net, known = load(index)
         labels = [names[0] for names in net.card.labels][: settings.most]
         if ascent is None:
-            canvas = FourierCanvas(
-                shaped(net.card.input.size * CANVAS, size),
-                len(labels),
-                channels=net.card.input.channels,
-                decay=ImagineSettings().decay,
-                generator=arithmetic.rng("canvas"),
-            )
+            typical = typical_of(net.card, ImagineSettings().typical)
+            canvas, faded = _begun(net.card.input, len(labels), typical, size, arithmetic)
             ascent = Ascent(canvas, BETAS, arithmetic)
             if state is not None:
                 ascent.resume(part(state, "ascent."))
-        scores = _follow(
-            ascent, net, labels, settings, size=size, dtype=dtype, arithmetic=arithmetic.at("frame", index)
-        )
+        at = arithmetic.at("frame", index)
+        scores = _follow(ascent, net, labels, settings, typical, faded, size=size, dtype=dtype, arithmetic=at)
         image = resize(ascent.canvas().detach().float().cpu(), size, clamp=True)
         yield Step(
             stage="film of learning",
@@ -91,11 +87,26 @@ def recall_steps(
         )
 
 
+def _begun(
+    spec: InputSpec, count: int, typical: Typical | None, size: Size, arithmetic: Arithmetic
+) -> tuple[FourierCanvas, Tensor]:
+    """Return the canvases that the film begins with, and the spectrum that they would fade to: grey, or the mean."""
+    sides = shaped(spec.size * CANVAS, size)
+    decay, rng = ImagineSettings().decay, arithmetic.rng("canvas")
+    canvas = FourierCanvas(sides, count, channels=spec.channels, decay=decay, generator=rng)
+    if typical is None:
+        return canvas, torch.zeros(())
+    mean = typical.mean(sides)
+    return canvas.around(mean), canvas.showing(mean).spectrum.detach()
+
+
 def _follow(
     ascent: Ascent,
     net: Net,
     labels: Sequence[str],
     settings: RecallSettings,
+    typical: Typical | None,
+    faded: Tensor,
     *,
     size: Size,
     dtype: torch.dtype,
@@ -112,12 +123,13 @@ def _follow(
 
         def direction(image: Image, step: int = step) -> tuple[Scores, Image]:
             found, gradient = scorer(image, views, arithmetic.rng("views", step))
-            return found, gradient.add_(look.smooth * curvature(image))
+            gradient = gradient.add_(look.smooth * curvature(image))
+            return found, gradient if typical is None else gradient.add_(typical.pull(image))
 
         scores = ascent.step(direction, settings.rate)
         with torch.no_grad():
             for parameter in ascent.canvas.parameters():
-                parameter.mul_(1 - settings.fade)
+                parameter.mul_(1 - settings.fade).add_(settings.fade * faded)
     return scores
 
 
