@@ -108,9 +108,8 @@ def imagine_steps(
     check("count", count, count >= 1, "1 or more")
     check("size", size, min(size) >= 1, "1 or more pixels on each side")
     dtype = precisions.choose_dtype(precision, next(net.parameters()).device)
-    flip = net.card.mirrored and not is_placed(objective)
     members = (Member(net, objective), *others)
-    ensemble = Ensemble(members, settings, dtype, flip=flip, augment=augment)
+    ensemble = Ensemble(members, settings, dtype, flip=net.card.mirrored and not is_placed(objective), augment=augment)
     sizes = _input_sizes(*(each.net for each in members))
     stages = plan(sizes, objective, settings, count=count, size=size, closest=net.card.closest)
     stages = stages if natural is None else maco.natural_stages(stages, size)
@@ -127,8 +126,7 @@ def imagine_steps(
             return PhaseCanvas(natural, stage.size, stage.pictures, generator=rng)
         kind = torus.TorusFourierCanvas if tileable else FourierCanvas
         inner = kind(stage.size, stage.pictures, channels=channels, decay=stage.decay, generator=rng)
-        if typical is not None:
-            inner = inner.around(typical.mean(stage.size))
+        inner = inner if typical is None else inner.around(typical.mean(stage.size))
         return symmetric(inner, settings.symmetry)
 
     def look(image: Image, stage: int, step: int) -> tuple[Scores, Image]:
