@@ -70,3 +70,14 @@ class Troubled(TileTask):
         elif self.trouble == "poisoned":
             raise ValueError("this tile is poisoned")
         return super().run(net)
+
+
+@dataclass(frozen=True)
+class Where:
+    """A task that tells where it is done."""
+
+    name: str = "where"
+
+    def run(self, *_: Net) -> tuple[int, str | None, str]:
+        """Return the process that the worker was begun by, what PHOSPHENE_CONFIG is there, and the current folder."""
+        return os.getppid(), os.environ.get("PHOSPHENE_CONFIG"), os.getcwd()

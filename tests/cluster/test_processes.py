@@ -5,6 +5,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -23,7 +24,7 @@ from phosphene.loops.parts import finished
 from phosphene.objectives.base import resolve
 from phosphene.objectives.expr import parse
 from phosphene.recipe import Noise
-from tests.cluster.in_process import Troubled
+from tests.cluster.in_process import Troubled, Where
 
 DREAM: dict[str, Any] = {"target": "conv2", "net": "pocket", "octaves": 1, "steps": 2, "tile": 32}
 
@@ -90,6 +91,21 @@ def test_a_tile_that_ends_or_stops_its_worker_is_done_again_and_one_that_always_
     for gradient in found.values():
         torch.testing.assert_close(gradient, wanted, atol=1e-6, rtol=1e-4)
     assert not multiprocessing.active_children()
+
+
+def test_later_workers_import_nothing_again_but_have_the_environment_of_now(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = []
+    for name in ("one.toml", "two.toml"):
+        monkeypatch.setenv("PHOSPHENE_CONFIG", name)
+        workers = Processes(Setup.of([engine.net], engine.dtype, 1), 1)
+        found.append(workers.begin(Where())())
+        workers.close()
+    (began_one, *one), (began_two, *two) = found
+    assert (one[0], two[0]) == ("one.toml", "two.toml")
+    assert (began_one == began_two != os.getpid()) == (sys.platform == "linux")
+    assert one[1] == two[1]
 
 
 def test_a_worker_that_differs_is_refused_by_name(engine: Engine) -> None:

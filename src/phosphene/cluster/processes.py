@@ -1,4 +1,8 @@
-"""Workers that are processes of this machine. One that ends or hangs is replaced, and its task is done again."""
+"""Workers that are processes of this machine. One that ends or hangs is replaced, and its task is done again.
+
+On Linux, workers are forked from one process that has imported PyTorch and started no threads: they begin at once, also
+when one is replaced, and share that memory. It ends with the process that began it.
+"""
 
 from __future__ import annotations
 
@@ -6,10 +10,14 @@ import multiprocessing
 import os
 import pickle
 import signal
+import sys
 import threading
+from collections.abc import Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from multiprocessing import connection
+from multiprocessing.context import BaseContext
 from multiprocessing.process import BaseProcess
 from typing import NamedTuple
 
@@ -18,13 +26,52 @@ from phosphene.cluster.worker import Facts, Reply, Setup, Worker
 from phosphene.errors import WorkerError
 from phosphene.loops.parts import Task
 
+_PRELOADED = ["phosphene.cluster.worker", "phosphene.loops.on_disk"]
+"""What workers of every kind of work import; to import it starts no threads."""
+
 _worker: Worker | None = None
 
 
-def _begin(setup: Setup) -> None:
-    """Set up a worker's process; it ends with the one that began it, and leaves Ctrl-C to that one."""
+def _context() -> BaseContext:
+    """Return how workers begin; elsewhere than on Linux, libraries of the system do not allow forking."""
+    if sys.platform != "linux":
+        return multiprocessing.get_context("spawn")
+    from multiprocessing import forkserver, resource_tracker
+
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(_PRELOADED)
+    with _only_installed():
+        resource_tracker.ensure_running()  # first, since it would let Ctrl-C through again
+        blocked = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # also while PyTorch is being imported
+        try:
+            forkserver.ensure_running()
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
+    return context
+
+
+@contextmanager
+def _only_installed() -> Iterator[None]:
+    """Let processes that begin meanwhile import nothing from the current folder, as `python -c` would."""
+    before = os.environ.get("PYTHONSAFEPATH")
+    os.environ["PYTHONSAFEPATH"] = "1"
+    try:
+        yield
+    finally:
+        del os.environ["PYTHONSAFEPATH"]
+        if before is not None:
+            os.environ["PYTHONSAFEPATH"] = before
+
+
+def _begin(setup: Setup, environment: dict[str, str]) -> None:
+    """Set up a worker's process; it ends with the one that began it, and leaves Ctrl-C to that one.
+
+    The environment is that of the process that asks: what workers are forked from may have begun with another.
+    """
     global _worker
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    os.environ.clear()
+    os.environ.update(environment)
     parent = multiprocessing.parent_process()
     assert parent is not None, "a worker has one"
 
@@ -144,8 +191,8 @@ class Processes(Pool):
 
     def _worker(self) -> _Process:
         """Begin a worker."""
-        spawning = multiprocessing.get_context("spawn")
-        pool = ProcessPoolExecutor(1, mp_context=spawning, initializer=_begin, initargs=(self._setup,))
+        given = (self._setup, dict(os.environ))
+        pool = ProcessPoolExecutor(1, mp_context=_context(), initializer=_begin, initargs=given)
         others = set(multiprocessing.active_children())
         asked = pool.submit(_facts)  # begins the process
         (process,) = set(multiprocessing.active_children()) - others
