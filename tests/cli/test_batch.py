@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import io
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import PIL.Image
 import pytest
 
 from phosphene.media.image import read_image
+from tests import forked
 from tests.cli.program import run
 
 QUICK = ("--target", "block1", "--octaves", "1", "--steps", "1")
@@ -52,8 +51,8 @@ def test_an_output_file_for_several_photos_is_refused(folder: Path) -> None:
 
 def test_a_picture_goes_through_a_pipe(folder: Path) -> None:
     data = (folder / "in" / "p0.jpg").read_bytes()
-    command = [sys.executable, "-m", "phosphene", "dream", "-", "-o", "-", "--format", "webp", *QUICK]
-    result = subprocess.run(command, input=data, capture_output=True, check=True)
+    result = forked.run(forked.MAIN, "dream", "-", "-o", "-", "--format", "webp", *QUICK, data=data)
+    assert result.returncode == 0, result.stderr
     assert PIL.Image.open(io.BytesIO(result.stdout)).format == "WEBP"
     (folder / "piped.webp").write_bytes(result.stdout)
     assert json.loads(run("show", "piped.webp").stdout)["source"].get("path") is None

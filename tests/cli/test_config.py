@@ -11,6 +11,7 @@ from click.testing import CliRunner, Result
 
 from phosphene.cli import config
 from phosphene.cli.root import phosphene
+from tests import forked
 
 
 @pytest.fixture(autouse=True)
@@ -37,24 +38,9 @@ def test_defaults_hold_unless_given(file: Path) -> None:
 
 def test_a_preset_of_ones_own(file: Path) -> None:
     # Options are made when a command is first imported, so a new preset needs a new process.
-    import subprocess
-    import sys
-
     file.write_text('[presets.imagine.tiny]\nabout = "very small"\nsize = "32x48"\nsteps = 1\nviews = 2\n')
-    command = [
-        sys.executable,
-        "-m",
-        "phosphene",
-        "imagine",
-        "block1:3",
-        "--preset",
-        "tiny",
-        "--views",
-        "3",
-        "-o",
-        "a.png",
-    ]
-    subprocess.run(command, check=True, capture_output=True)
+    made = forked.run(forked.MAIN, "imagine", "block1:3", "--preset", "tiny", "--views", "3", "-o", "a.png")
+    assert made.returncode == 0, made.stderr
     recipe = json.loads(run("show", "a.png").stdout)
     assert (recipe["size"], recipe["steps"], recipe["views"]) == ([48, 32], 1, 3)
 

@@ -19,6 +19,8 @@ from PIL import Image
 from phosphene.cli.root import phosphene
 from phosphene.media.image import read_image, read_recipe_text
 from phosphene.recipe import DreamRecipe, Noise, Photo, loads
+from tests import forked
+from tests.forked import MAIN, Program
 
 pytestmark = pytest.mark.usefixtures("folder")
 
@@ -197,12 +199,7 @@ def test_misspelt_names_are_answered_with_the_nearest(photo: Path) -> None:
     assert "did you mean 'banana'" in run(photo, "--target", "bananna").stderr
 
 
-def start(folder: Path, *args: str | Path) -> subprocess.Popen[str]:
-    program = [sys.executable, "-c", "from phosphene.cli import main; main()", "dream", *map(str, args)]
-    return subprocess.Popen(program, cwd=folder, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-
-
-def wait_for(path: Path, process: subprocess.Popen[str]) -> None:
+def wait_for(path: Path, process: Program) -> None:
     deadline = time.monotonic() + 60
     while not path.exists():
         assert process.poll() is None, process.communicate()
@@ -212,11 +209,11 @@ def wait_for(path: Path, process: subprocess.Popen[str]) -> None:
 
 def test_ctrl_c_saves_what_is_there(photo: Path, folder: Path) -> None:
     long = ("--steps", "10000", "--octaves", "2", "--target", "block1")
-    process = start(folder, photo, *long, "-o", "out.png", "--preview", "so-far.png")
+    process = Program(MAIN, "dream", photo, *long, "-o", "out.png", "--preview", "so-far.png")
     wait_for(folder / "so-far.png", process)  # there is a first step, then
     process.send_signal(signal.SIGINT)
     out, err = process.communicate(timeout=120)
-    assert (process.returncode, out) == (130, "")
+    assert (process.returncode, out) == (130, b"")
     assert "out.partial.png" in err
     assert "Traceback" not in err
     assert {each.name for each in folder.iterdir()} == {"out.partial.png", "out.png.work", "so-far.png"}
@@ -316,7 +313,7 @@ def test_killed_work_continues_to_the_same_bytes(command: str, photo: Path, fold
     }[command]
     whole, killed_at = ("whole.mp4", "killed.mp4") if command == "film" else ("whole.png", "killed.png")
     assert CliRunner().invoke(phosphene, [*args, "-o", whole]).exit_code == 0
-    killed = subprocess.run([sys.executable, "-c", KILLED, *args, "-o", killed_at], cwd=folder, capture_output=True)
+    killed = forked.run(KILLED, *args, "-o", killed_at)
     assert killed.returncode == -signal.SIGKILL
     assert not (folder / killed_at).exists()
     assert (folder / f"{killed_at}.work").is_dir()
@@ -349,9 +346,8 @@ def test_a_terminal_shows_progress(photo: Path, folder: Path) -> None:
     import pty
 
     main, end = pty.openpty()
-    program = [sys.executable, "-c", "from phosphene.cli import main; main()", "dream", str(photo)]
     short = ["--octaves", "2", "--steps", "2", "--target", "block1"]
-    process = subprocess.Popen([*program, *short], cwd=folder, stderr=end)
+    process = Program(MAIN, "dream", photo, *short, stderr=end)
     os.close(end)
     shown = b""
     while True:
@@ -364,6 +360,7 @@ def test_a_terminal_shows_progress(photo: Path, folder: Path) -> None:
         shown += part
     os.close(main)
     assert process.wait() == 0
+    process.close()
     assert b"octave 2 of 2" in shown
     assert b"0:00" in shown
     assert b"score" in shown

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import signal
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +14,7 @@ from phosphene.media.image import read_image
 from phosphene.media.video.clip import open_clip
 from phosphene.recipe import MorphRecipe, VideoRecipe, ZoomRecipe
 from phosphene.render.sources import read_recipe
+from tests import forked
 from tests.cli.program import run
 
 pytestmark = pytest.mark.usefixtures("folder")
@@ -159,9 +158,7 @@ main()
 @pytest.mark.parametrize("stop", [signal.SIGKILL, signal.SIGINT])
 def test_what_was_stopped_goes_on_to_the_same_bytes(photo: Path, stop: signal.Signals) -> None:
     trip = ["zoom", str(photo), *QUICK, "--seconds", "0.4", "--fps", "25"]
-    stopped = subprocess.run(
-        [sys.executable, "-c", STOPPED, str(int(stop)), *trip, "-o", "stopped.mkv"], capture_output=True, text=True
-    )
+    stopped = forked.run(STOPPED, str(int(stop)), *trip, "-o", "stopped.mkv")
     assert not Path("stopped.mkv").exists()
     if stop == signal.SIGINT:
         assert stopped.returncode == 130

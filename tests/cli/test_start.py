@@ -14,6 +14,7 @@ from click.testing import CliRunner
 from phosphene import __version__
 from phosphene.cli.root import COMMANDS, cores, phosphene
 from phosphene.kinds import KINDS
+from tests import forked
 
 PROGRAM = [sys.executable, "-c", "from phosphene.cli import main; main()"]
 
@@ -76,16 +77,14 @@ def test_every_command_that_makes_something_shows_examples(name: str) -> None:
     ("words", "found"),
     [("dream --net po", "pocket"), ("dream --target block1", "block11"), ("dream --target hunting", "hunting dog")],
 )
-def test_the_shell_completes_names(words: str, found: str) -> None:
+def test_the_shell_completes_names(words: str, found: str, monkeypatch: pytest.MonkeyPatch) -> None:
     words = f"phosphene {words}"
-    environment = {
-        **os.environ,
-        "_PHOSPHENE_COMPLETE": "bash_complete",
-        "COMP_WORDS": words,
-        "COMP_CWORD": str(len(words.split()) - 1),
-    }
-    result = subprocess.run([*PROGRAM], capture_output=True, text=True, check=True, env=environment)
-    assert f"plain,{found}" in result.stdout.splitlines()
+    monkeypatch.setenv("_PHOSPHENE_COMPLETE", "bash_complete")
+    monkeypatch.setenv("COMP_WORDS", words)
+    monkeypatch.setenv("COMP_CWORD", str(len(words.split()) - 1))
+    result = forked.run(forked.MAIN)
+    assert (result.returncode, result.stderr) == (0, "")
+    assert f"plain,{found}" in result.stdout.decode().splitlines()
 
 
 def test_version() -> None:
@@ -174,9 +173,10 @@ def test_the_package_is_a_program_too() -> None:
 
 
 def test_a_reader_that_has_seen_enough_is_no_error() -> None:
-    program = f"{sys.executable} -m phosphene layers pocket | head -n 1; exit ${{PIPESTATUS[0]}}"
-    result = subprocess.run(["bash", "-c", program], capture_output=True, text=True, check=False)
-    assert (result.returncode, result.stderr) == (0, "")
+    program = forked.Program(forked.MAIN, "layers", "pocket")
+    program.stdout.close()  # as `head -n 0` does
+    assert (program.wait(), program.stderr.read()) == (0, b"")
+    program.close()
 
 
 def test_old_option_names_are_accepted() -> None:

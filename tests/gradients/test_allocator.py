@@ -3,7 +3,6 @@ from __future__ import annotations
 import gc
 import resource
 import statistics
-import subprocess
 import sys
 from collections.abc import Iterator
 
@@ -16,6 +15,7 @@ from phosphene.gradients.engine import Engine
 from phosphene.nets.zoo import pocket
 from phosphene.objectives.base import resolve
 from phosphene.objectives.features import Layer
+from tests import forked
 
 pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="memory is kept with glibc's help")
 
@@ -79,8 +79,8 @@ def test_only_a_program_that_asks_for_it_keeps_memory(keeps: bool) -> None:
         "del large\n"
         "print(allocator.resident() < before - (40 << 20))\n"
     )
-    result = subprocess.run([sys.executable, "-c", code, str(keeps)], capture_output=True, text=True, check=True)
-    assert result.stdout.strip() == str(not keeps)
+    result = forked.run(code, str(keeps))
+    assert result.stdout.decode().strip() == str(not keeps), result.stderr
 
 
 @pytest.mark.parametrize("keeping", [allocator.watched, allocator.apart])

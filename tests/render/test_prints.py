@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import signal
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +17,7 @@ from phosphene.errors import OutputError, SettingError
 from phosphene.media.image import read_image
 from phosphene.recipe import Noise
 from phosphene.render.job import Format
+from tests import forked
 
 DREAM: dict[str, Any] = {"source": Noise(noise=(40, 48)), "target": "conv2", "net": "pocket", "octaves": 1, "steps": 2}
 PRINT = "80x64px@254"
@@ -195,7 +194,7 @@ for number, _ in enumerate(ph.job("dream", Noise(noise=(40, 48)), **settings).wr
 def test_killed_it_ends_the_same(tmp_path: Path) -> None:
     whole, broken = tmp_path / "whole.png", tmp_path / "broken.png"
     start("dream").save(whole)
-    killed = subprocess.run([sys.executable, "-W", "ignore", "-c", KILLED, str(broken)])
+    killed = forked.run(KILLED, broken)
     assert killed.returncode == -signal.SIGKILL
     assert (tmp_path / "broken.png.work" / "canvas").is_dir()
     start("dream").save(broken)

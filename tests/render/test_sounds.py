@@ -5,8 +5,6 @@ from __future__ import annotations
 import itertools
 import json
 import signal
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +26,7 @@ from phosphene.media.sound.read import read_sound
 from phosphene.media.sound.write import writing
 from phosphene.media.video.clip import open_clip
 from phosphene.render.job import Format
+from tests import forked
 
 SOUNDS = Path(__file__).parents[2] / "examples" / "sounds"
 FEW: dict[str, Any] = {"sketches": 4, "steps": 2, "views": 1, "net": "ear"}
@@ -188,7 +187,7 @@ for number, _ in enumerate(work.writing(sys.argv[2]), start=1):
 
 def test_what_was_killed_ends_with_the_same_samples(short: Path, tmp_path: Path) -> None:
     whole, path = tmp_path / "whole.flac", tmp_path / "killed.flac"
-    ended = subprocess.run([sys.executable, "-c", KILLED, str(short), str(path)], check=False)
+    ended = forked.run(KILLED, short, path)
     assert ended.returncode == -signal.SIGKILL
     assert not path.exists()
     job = ph.job("dream", short, target="conv2", steps=4, views=1)

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import shutil
 import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -26,6 +24,7 @@ from phosphene.recipe.presets import preset_settings
 from phosphene.training import classifier as classifier_module
 from phosphene.training.attack import attacked
 from phosphene.training.teacher import Teacher, observed
+from tests import forked
 from tests.cli.program import run
 from tests.training.datasets import QUICK, bars, stripes
 
@@ -149,7 +148,7 @@ def test_killed_the_same_command_goes_on_to_the_same_bytes(tmp_path: Path) -> No
     command = ["learn", stripes(tmp_path / "data"), "--epochs", 3, "--width", 8, "--batch", 8, "--threads", 1]
     whole, broken = tmp_path / "whole.pt2", tmp_path / "broken.pt2"
     assert run(*command, "-o", whole).exit_code == 0
-    killed = subprocess.run([sys.executable, "-c", KILLED, *map(str, command), "-o", broken], capture_output=True)
+    killed = forked.run(KILLED, *map(str, command), "-o", broken)
     assert killed.returncode == -signal.SIGKILL
     assert not broken.exists()
     again = run(*command, "-o", broken)

@@ -1,6 +1,6 @@
 """Renders small films in processes that kill themselves, for the tests of going on after it.
 
-Run as a program, it reads orders (one line of JSON each) and answers each with the exit status of a forked child, so
+As a program, it reads orders (one line of JSON each) and answers each with the exit status of a forked child, so
 that a hundred kills cost one start. `kill_at` is the number of the file operation at which the child kills itself,
 `kill_after` the seconds after which it is killed from outside.
 """
@@ -76,7 +76,8 @@ def _obey(order: dict[str, Any]) -> int:
     return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
 
 
-if __name__ == "__main__":
+def main() -> None:
+    """Read orders, obey them, and answer with how they ended."""
     for line in sys.stdin:
         sys.stdout.write(f"{_obey(json.loads(line))}\n")
         sys.stdout.flush()

@@ -6,7 +6,6 @@ import json
 import os
 import random
 import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from fractions import Fraction
 from pathlib import Path
@@ -19,6 +18,7 @@ from phosphene.media.video import film as films
 from phosphene.media.video.clip import open_clip
 from phosphene.media.video.film import Film, FilmSettings
 from phosphene.media.video.identify import read_film_recipe
+from tests import forked
 from tests.media.video.clips import expected, number
 from tests.media.video.film_worker import render
 
@@ -42,19 +42,18 @@ def ram(tmp_path: Path) -> Iterator[Path]:
 @pytest.fixture(scope="module")
 def order() -> Iterator[Order]:
     """Have a film rendered in a process of its own; gives its exit status."""
-    program = [sys.executable, "-W", "ignore", str(Path(__file__).with_name("film_worker.py"))]
-    with subprocess.Popen(program, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as worker:
-        stdin, stdout = worker.stdin, worker.stdout
-        assert stdin is not None
-        assert stdout is not None
+    orders, ours = os.pipe()
+    worker = forked.Program("from tests.media.video.film_worker import main; main()", stdin=orders)
+    os.close(orders)
+    with open(ours, "w") as stdin:
 
         def give(path: Path, **settings: Any) -> int:
             stdin.write(json.dumps({"path": str(path), "count": 16, **settings}) + "\n")
             stdin.flush()
-            return int(stdout.readline())
+            return int(worker.stdout.readline())
 
         yield give
-        stdin.close()
+    worker.communicate()
 
 
 def contents(folder: Path) -> dict[str, bytes]:
@@ -284,7 +283,6 @@ def test_a_limit_on_files_is_told_too(tmp_path: Path) -> None:
     """What `ulimit -f` and quotas do; a disk need not be full."""
     code = (
         "import resource, signal, sys\n"
-        "sys.path.insert(0, sys.argv[2])\n"
         "from tests.media.video.film_worker import render, OutputError, Path\n"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (5_000, resource.RLIM_INFINITY))\n"
         "try: render(Path(sys.argv[1])); sys.exit(1)\n"
@@ -293,7 +291,8 @@ def test_a_limit_on_files_is_told_too(tmp_path: Path) -> None:
         "resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY,) * 2)\n"
         "render(Path(sys.argv[1]))\n"
     )
-    subprocess.run([sys.executable, "-c", code, str(tmp_path / "a.mp4"), str(Path(__file__).parents[3])], check=True)
+    result = forked.run(code, tmp_path / "a.mp4")
+    assert result.returncode == 0, result.stderr
     render(tmp_path / "b.mp4")
     assert (tmp_path / "a.mp4").read_bytes() == (tmp_path / "b.mp4").read_bytes()
 
@@ -328,4 +327,5 @@ def test_memory_is_flat(ram: Path) -> None:
         "work('b.mp4', 400)\n"
         "assert resident() - before < 6_000, (before, resident())\n"
     )
-    subprocess.run([sys.executable, "-c", code, str(ram)], check=True)
+    result = forked.run(code, ram)
+    assert result.returncode == 0, result.stderr

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
 from fractions import Fraction
 from pathlib import Path
 
@@ -19,6 +17,7 @@ from phosphene.media.video.clip import open_clip
 from phosphene.media.video.codecs import CONTAINERS, choose_codec
 from phosphene.media.video.film import Film, FilmSettings
 from phosphene.media.video.identify import read_film_recipe
+from tests import forked
 from tests.media.video.clips import expected, make_clip, number, packets, turned
 
 KINDS = {  # what is lost at most, as a mean difference
@@ -364,7 +363,8 @@ def test_without_pyav_the_extra_is_named() -> None:
         "    try: attempt(); sys.exit(1)\n"
         "    except MissingExtraError as problem: assert \"pip install 'phosphene[video]'\" in str(problem), problem\n"
     )
-    subprocess.run([sys.executable, "-c", code], check=True)
+    result = forked.run(code)
+    assert result.returncode == 0, result.stderr
 
 
 def test_the_docs_name_what_is_written() -> None:

@@ -6,8 +6,6 @@ from __future__ import annotations
 
 import json
 import struct
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +17,7 @@ from phosphene.errors import WeightsError
 from phosphene.nets.weights.read import read, sniff
 from phosphene.nets.zoo import catalogue, googlenet, googlenet_torchvision, inception5h, resnet, structures, vgg
 from phosphene.nets.zoo.graph import GraphNet
+from tests import forked
 from tests.nets.modelfiles import (
     Arrays,
     FrozenGraph,
@@ -393,8 +392,8 @@ try:
 except MissingExtraError as problem:
     print(problem)
 """
-    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert "pip install 'phosphene[models]'" in result.stdout
+    result = forked.run(code)
+    assert b"pip install 'phosphene[models]'" in result.stdout, result.stderr
 
 
 def test_labels_are_those_of_the_networks() -> None:
