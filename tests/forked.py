@@ -8,6 +8,7 @@ tested with `subprocess`.
 from __future__ import annotations
 
 import atexit
+import ctypes
 import gc
 import importlib
 import json
@@ -26,7 +27,10 @@ from typing import Any
 MAIN = "from phosphene.cli import main; main()"
 """The command line."""
 
-IMPORTED = ("phosphene.api", "phosphene.render.stills", "phosphene.render.films", "phosphene.render.learning")
+IMPORTED = (
+    *("phosphene.api", "phosphene.render.stills", "phosphene.render.films", "phosphene.render.learning"),
+    *("phosphene.studio.server", "phosphene.studio.rendering", "phosphene.studio.looking"),
+)
 """What most of them need, but no commands, which read the user's defaults when they are imported."""
 
 
@@ -116,6 +120,12 @@ def _server() -> socket.socket:
     return ours
 
 
+def end_with_its_parent() -> None:
+    """Ask Linux to end this process when the one that began it ends, even if that is killed."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(1, signal.SIGTERM)  # PR_SET_PDEATHSIG
+
+
 def _serve(listener: socket.socket) -> dict[str, Any]:
     """Fork a process whenever one is asked for; return in it, with what it was asked."""
     for module in IMPORTED:
@@ -133,9 +143,11 @@ def _serve(listener: socket.socket) -> dict[str, Any]:
         data = listener.recv(int(size), socket.MSG_WAITALL)
         waiter = os.fork()
         if not waiter:  # it waits for the program
+            end_with_its_parent()
             listener.close()
             pid = os.fork()
             if not pid:
+                end_with_its_parent()
                 signal.signal(signal.SIGINT, interrupted)
                 return _become(json.loads(data), files)
             *theirs, told = files
