@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import pickle
 import shutil
-import signal
 import time
 from pathlib import Path
 
@@ -77,21 +78,36 @@ def test_what_it_imagines_has_the_ground_of_the_pictures_that_it_learnt(tmp_path
     assert corner(image[..., 4:28, 4:28]) < 0.05
 
 
-def test_the_file_has_a_data_card(tmp_path: Path) -> None:
+class Unpickled:
+    """Makes a folder where it is unpickled."""
 
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def __reduce__(self) -> tuple[object, tuple[str]]:
+        return os.mkdir, (str(self.folder),)
+
+
+def test_the_file_has_a_data_card_and_nothing_of_a_dataset_is_run(tmp_path: Path) -> None:
     data = stripes(tmp_path / "data", colour=True)
     (data / "lying" / "bad.png").write_bytes(b"\x89PNG\r\n\x1a\nnothing")
     (tmp_path / "outside.png").write_bytes((data / "lying" / "1.png").read_bytes())
     (data / "standing" / "link.png").symlink_to(tmp_path / "outside.png")
-    (data / "standing" / "all.npy").write_bytes(b"pickled")
-    notes = [event.note for event in quick(data, licence="CC0").writing(tmp_path / "net.pt2") if event.note]
-    assert len(notes) == 1
-    assert "1 of 27 files cannot be read: lying/bad.png" in notes[0]
-    assert "link.png (is a link that leads out of the folder)" in notes[0]
+    trap = Unpickled(tmp_path / "run")
+    np.save(data / "standing" / "all.npy", np.array([trap], dtype=object), allow_pickle=True)
+    (data / "standing" / "more.pkl").write_bytes(pickle.dumps(trap))
+    short = ["--epochs", 2, "--width", 8, "--batch", 8, "--licence", "CC0"]
+    done = run("learn", data, *short, "-o", tmp_path / "net.pt2")
+    assert done.exit_code == 0, done.output
+    assert "1 of 28 files cannot be read: lying/bad.png" in done.stderr
+    assert "link.png (is a link that leads out of the folder)" in done.stderr
+    for name in ("all.npy", "more.pkl"):
+        assert f"standing/{name}" in done.stderr
+    assert not trap.folder.exists()
     facts = facts_of(tmp_path / "net.pt2")
     card = facts["data"]
     assert card["pictures"] == {"lying": 12, "standing": 12}
-    assert (card["unreadable_count"], card["skipped_count"]) == (1, 2)
+    assert (card["unreadable_count"], card["skipped_count"]) == (1, 3)
     assert card["licence"] == facts["licence"] == "CC0"
     assert len(card["sha256"]) == 64
     assert facts["structure"]["channels"] == 3
@@ -126,33 +142,59 @@ def test_the_same_recipe_gives_the_same_bytes_however_often_it_is_stopped(
 
 
 KILLED = """
-import os, signal
-from phosphene.render import job
+import os, random, signal, sys, time
+import torch.export
+from phosphene.cli import main
+from phosphene.render import job, learning
 from phosphene.render.dataset_work import TrainingOutput
 
 job.CHECKPOINT_SECONDS, job.CHECKPOINT_SHARE = 0.0, 1e9
+whole, broken, *command = sys.argv[1:]
 keep = TrainingOutput.checkpoint
 
-def keep_and_be_killed(self, step):
-    keep(self, step)
-    if step.progress > 0.6:
-        os.kill(os.getpid(), signal.SIGKILL)
+def begin(out):
+    "Learn in a process of its own; return it, when it keeps something for the first time."
+    tells, told = os.pipe()
+    child = os.fork()
+    if child:
+        os.close(told)
+        os.read(tells, 1)
+        return child
 
-TrainingOutput.checkpoint = keep_and_be_killed
-from phosphene.cli import main
-main()
+    def keep_and_tell(self, step):
+        keep(self, step)
+        if os.path.isdir(out + ".work"):
+            os.write(told, b".")
+
+    TrainingOutput.checkpoint = keep_and_tell
+    sys.argv = ["phosphene", *command, "-o", out]
+    try:
+        main()
+    finally:
+        os._exit(0)
+
+child, began = begin(whole), time.monotonic()
+os.waitpid(child, 0)
+took = time.monotonic() - began
+draw = random.Random(0)
+for _ in range(3):
+    child = begin(broken)
+    time.sleep(draw.uniform(0, took / 2))
+    os.kill(child, signal.SIGKILL)
+    os.waitpid(child, 0)
+    if os.path.exists(broken):
+        break
+else:
+    os.waitpid(begin(broken), 0)
 """
+"""Training, and the same once more, which is killed at random moments from its first step on."""
 
 
 def test_killed_the_same_command_goes_on_to_the_same_bytes(tmp_path: Path) -> None:
     command = ["learn", stripes(tmp_path / "data"), "--epochs", 3, "--width", 8, "--batch", 8, "--threads", 1]
     whole, broken = tmp_path / "whole.pt2", tmp_path / "broken.pt2"
-    assert run(*command, "-o", whole).exit_code == 0
-    killed = forked.run(KILLED, *map(str, command), "-o", broken)
-    assert killed.returncode == -signal.SIGKILL
-    assert not broken.exists()
-    again = run(*command, "-o", broken)
-    assert "continues unfinished work" in again.stderr
+    done = forked.run(KILLED, whole, broken, *map(str, command))
+    assert "continues unfinished work" in done.stderr
     assert broken.read_bytes() == whole.read_bytes()
 
 

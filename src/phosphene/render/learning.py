@@ -137,7 +137,7 @@ class Learnt:
     @property
     def metrics(self) -> dict[str, float]:
         """The share of held-out pictures that the network named right in its test, and of those under attack."""
-        return dict(self.classifier.tests)
+        return dict(sorted(self.classifier.tests.items()))  # resumed ones come in another order
 
     def to_bytes(self, folder: Path) -> bytes:
         """Return the file of the network, for a place in `folder`."""
