@@ -10,16 +10,15 @@ from typing import Any
 import pytest
 
 nbformat = pytest.importorskip("nbformat")
-nbclient = pytest.importorskip("nbclient")
 
 ROOT = Path(__file__).parent.parent
 NOTEBOOKS = sorted((ROOT / "docs" / "notebooks").glob("*.ipynb"))
 QUICK = {
     "NET": '"pocket"',
     "LAYERS": '["conv2", "mixed3a", "mixed4a"]',
-    "SIZE": "48",
-    "STEPS": "2",
-    "SECONDS": "0.2",
+    "SIZE": "32",
+    "STEPS": "1",
+    "SECONDS": "0.1",
 }
 
 pytestmark = [
@@ -31,6 +30,7 @@ pytestmark = [
 @pytest.fixture(scope="module")
 def executed(tmp_path_factory: pytest.TempPathFactory) -> list[Any]:
     """The cells of all notebooks, run one after the other in one kernel, since starting one takes seconds."""
+    nbclient = pytest.importorskip("nbclient")
     place = tmp_path_factory.mktemp("clone")
     shutil.copytree(ROOT / "examples", place / "examples")
     (place / "docs" / "notebooks").mkdir(parents=True)

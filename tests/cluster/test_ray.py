@@ -25,7 +25,8 @@ from phosphene.objectives.expr import parse
 from phosphene.recipe import Noise
 from tests.cluster.in_process import Troubled
 
-pytest.importorskip("ray")
+if "PHOSPHENE_TEST_RAY" in os.environ:
+    pytest.importorskip("ray")
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.skipif(

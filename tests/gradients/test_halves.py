@@ -11,7 +11,7 @@ from phosphene.nets.zoo.graph import GraphNet
 from phosphene.objectives.base import resolve
 from phosphene.objectives.expr import parse
 
-BUDGET = 24 << 20
+BUDGET = 8 << 20
 """Bytes that a canvas of these sizes exceeds."""
 
 
@@ -29,8 +29,8 @@ def engine_for(net: GraphNet, target: str, **options: int) -> Engine:
 @pytest.mark.parametrize(
     ("target", "size"),
     [
-        ("block12/expand:3 - 0.5*block8", (293, 323)),
-        ("banana", (288, 319)),
+        ("block12/expand:3 - 0.5*block8", (165, 195)),
+        ("banana", (160, 191)),
     ],
 )
 def test_they_are_exact(lite: GraphNet, target: str, size: tuple[int, int]) -> None:
@@ -45,8 +45,8 @@ def test_they_are_exact(lite: GraphNet, target: str, size: tuple[int, int]) -> N
 
 def test_what_suits_better_whole_or_in_tiles_is_not_split(lite: GraphNet) -> None:
     assert engine_for(lite, "block13", budget=BUDGET).traversal((96, 96)).middle is None
-    assert engine_for(lite, "block3", budget=BUDGET).traversal((293, 323)).middle is None
-    assert engine_for(lite, "block13", budget=BUDGET, tile=128).traversal((293, 323)).middle is None
+    assert engine_for(lite, "block3", budget=BUDGET).traversal((165, 195)).middle is None
+    assert engine_for(lite, "block13", budget=BUDGET, tile=128).traversal((165, 195)).middle is None
 
 
 def test_twenty_four_megapixels_are_split_by_default(lite: GraphNet) -> None:
@@ -56,7 +56,7 @@ def test_twenty_four_megapixels_are_split_by_default(lite: GraphNet) -> None:
 
 
 def test_another_target_of_the_same_engine_has_halves_of_its_own(lite: GraphNet) -> None:
-    image = torch.rand(1, 3, 288, 320, generator=torch.Generator().manual_seed(1))
+    image = torch.rand(1, 3, 160, 192, generator=torch.Generator().manual_seed(1))
     first = engine_for(lite, "block11", budget=BUDGET)
     first(image)
     other = first.towards(resolve(parse("block11:5"), lite.card))

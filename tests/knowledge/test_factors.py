@@ -7,10 +7,9 @@ import torch
 
 from phosphene.knowledge.factors import non_negative_factors
 
-decomposition = pytest.importorskip("sklearn.decomposition", reason="scikit-learn: pip install 'phosphene[dev]'")
-
 
 def test_factors_are_as_good_as_those_of_scikit_learn() -> None:
+    decomposition = pytest.importorskip("sklearn.decomposition", reason="scikit-learn: pip install 'phosphene[dev]'")
     rng = torch.Generator().manual_seed(0)
     rows = torch.rand(80, 4, generator=rng) @ torch.rand(4, 12, generator=rng) + 0.05 * torch.rand(
         80, 12, generator=rng

@@ -9,10 +9,9 @@ import torch
 from phosphene.knowledge.neural_pca import class_weights, components
 from tests.tinynet import tiny_net
 
-decomposition = pytest.importorskip("sklearn.decomposition", reason="scikit-learn: pip install 'phosphene[dev]'")
-
 
 def test_components_are_those_of_scikit_learn_and_add_up_to_the_logit() -> None:
+    decomposition = pytest.importorskip("sklearn.decomposition", reason="scikit-learn: pip install 'phosphene[dev]'")
     net, images = tiny_net(), torch.rand(9, 3, 16, 24, generator=torch.Generator().manual_seed(0))
     with torch.no_grad():
         found = net(images, ["high", "logits"])

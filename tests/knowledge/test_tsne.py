@@ -8,8 +8,6 @@ import torch
 
 from phosphene.knowledge import tsne
 
-sklearn = pytest.importorskip("sklearn.manifold", reason="scikit-learn: pip install 'phosphene[dev]'")
-
 
 def clusters(count: int = 90, dimensions: int = 8) -> torch.Tensor:
     """Points in three clusters, in order."""
@@ -27,6 +25,7 @@ def laid_out(points: torch.Tensor, perplexity: float, steps: int = 500) -> tuple
 
 
 def test_divergence_is_that_of_scikit_learn_and_ours_is_as_low() -> None:
+    sklearn = pytest.importorskip("sklearn.manifold", reason="scikit-learn: pip install 'phosphene[dev]'")
     points = clusters()
     model = sklearn.TSNE(perplexity=10, method="exact", init="pca", random_state=0, max_iter=500)
     theirs = torch.from_numpy(model.fit_transform(points.numpy()))

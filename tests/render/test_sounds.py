@@ -57,7 +57,7 @@ def song(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def short(tmp_path: Path) -> Path:
-    return write_song(tmp_path / "short.wav", 4)
+    return write_song(tmp_path / "short.wav", 2)
 
 
 def test_zero_steps_give_the_samples_back(song: Path, tmp_path: Path) -> None:
@@ -98,7 +98,7 @@ def _gain(before: np.ndarray, after: np.ndarray) -> float:
 
 
 def test_a_sound_is_imagined_and_made_again(folder: Path) -> None:
-    args = ["imagine", "choir", "--net", "ear", "--seconds", "2", "--sketches", "4", "--steps", "1", "--json"]
+    args = ["imagine", "choir", "--net", "ear", "--seconds", "1", "--sketches", "4", "--steps", "1", "--json"]
     result = CliRunner().invoke(phosphene, args)
     assert result.exit_code == 0, result.output
     made = json.loads(result.stdout)
@@ -106,12 +106,12 @@ def test_a_sound_is_imagined_and_made_again(folder: Path) -> None:
     assert made["recipe"]["kind"] == "imagine-sound"
     again = CliRunner().invoke(phosphene, ["again", "choir.flac", "--film", "choir.mp4"])
     assert again.exit_code == 0, again.output
-    assert open_clip("choir.mp4").frame_count == 50
+    assert open_clip("choir.mp4").frame_count == 25
     assert Path("choir.flac").read_bytes() == Path("choir-again.flac").read_bytes()
     shown = CliRunner().invoke(phosphene, ["show", "choir-again.flac"])
     assert json.loads(shown.stdout)["target"] == "choir"
     file, samples = read_sound("choir.flac")
-    assert (file.rate, len(samples)) == (44_100, 88_200)
+    assert (file.rate, len(samples)) == (44_100, 44_100)
     assert 0.02 < samples.std() < 0.5
 
 
@@ -124,13 +124,13 @@ def test_a_film_shows_how_it_is_dreamt(short: Path, tmp_path: Path) -> None:
                 job.cancel()
         assert film.exists() == path.exists() == (stop is None)
     images = [frame.image for frame in open_clip(film).frames()]
-    assert len(images) == 100
-    first, middle, last = ((images[index] - images[2]).abs().mean(dim=(0, 1, 2)) for index in (3, 50, -1))
+    assert len(images) == 50
+    first, middle, last = ((images[index] - images[2]).abs().mean(dim=(0, 1, 2)) for index in (3, 25, -1))
     assert float(last.mean()) > float(middle.mean()) > float(first.mean())
     assert float(first[980:].mean()) < float(last[980:].mean()) / 5  # far from the playhead it was the source
     with av.open(str(film)) as opened:
         sound = np.concatenate([frame.to_ndarray() for frame in opened.decode(audio=0)], axis=1)
-    assert sound.shape[-1] in (44_100 * 4, 44_100 * 4 * 2)  # planes, or packed
+    assert sound.shape[-1] in (44_100 * 2, 44_100 * 2 * 2)  # planes, or packed
     assert sorted(each.name for each in tmp_path.iterdir()) == ["dream.flac", "dream.mp4", "short.wav"]
     with pytest.raises(SettingError, match="0 steps change nothing"):
         list(ph.job("dream", short, steps=0).writing(tmp_path / "no.flac", Format(film=film)))

@@ -1,16 +1,18 @@
 """Run every operation that an exported program may use with small arguments that mostly do not fit.
 
-A process of its own, because it may crash. Prints a line for each call that succeeds: its number, its name and a hash
-of its results. If the allocator fills memory with another byte (`MALLOC_PERTURB_`), the lines must stay the same: an
-operation whose results change reads memory outside its arguments.
+A process of its own, because it may crash. Each call is made twice, the second time with memory that the C library
+fills with another byte first: an operation whose results change reads memory outside its arguments. Prints a line for
+each call that succeeds or changes: its number, its name, and "same" or "other".
 """
 
 from __future__ import annotations
 
+import ctypes
 import hashlib
 import random
 import sys
 import warnings
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -41,6 +43,7 @@ FORMATS = {
     "device": [None],
     "memory_format": [None, torch.contiguous_format, torch.channels_last, 3, 99],
 }
+FILL = 90
 RANDOM = frozenset({"dropout", "native_dropout", "feature_dropout", "alpha_dropout"})
 
 
@@ -98,6 +101,20 @@ def copied(given: Any) -> Any:
     return [copied(each) for each in given] if isinstance(given, list) else given
 
 
+M_PERTURB = -6  # from glibc's malloc.h
+
+
+def outcome(call: Callable[[], Any], fill: int) -> str | None:
+    """Return a hash of what a call gives in memory that was filled, or None if it is refused."""
+    ctypes.CDLL(None).mallopt(M_PERTURB, fill)
+    try:
+        return digest(call())
+    except Exception:
+        return None
+    finally:
+        ctypes.CDLL(None).mallopt(M_PERTURB, 0)
+
+
 def main(calls: int) -> None:
     torch.set_num_threads(1)
     warnings.simplefilter("ignore")
@@ -129,13 +146,14 @@ def main(calls: int) -> None:
                     # As programs do: what fails without computing is not computed.
                     shaped = function(*moved(args), **{key: moved(each) for key, each in kwargs.items()})
                     tensors = shaped if isinstance(shaped, tuple | list) else (shaped,)
-                    if any(isinstance(each, Tensor) and each.numel() > 1 << 20 for each in tensors):
-                        continue
-                    result = function(*copied(args), **{key: copied(each) for key, each in kwargs.items()})
-                    print(number, f"{name}.{overload}", digest(result))
                 except Exception:
                     continue
+                if any(isinstance(each, Tensor) and each.numel() > 1 << 20 for each in tensors):
+                    continue
 
+                def call(function: Any = function, args: Any = args, kwargs: Any = kwargs) -> Any:
+                    return function(*copied(args), **{key: copied(each) for key, each in kwargs.items()})
 
-if __name__ == "__main__":
-    main(int(sys.argv[1]))
+                plain, filled = outcome(call, 0), outcome(call, FILL)
+                if plain is not None or filled is not None:
+                    print(number, f"{name}.{overload}", "same" if plain == filled else "other")

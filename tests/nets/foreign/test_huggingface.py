@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -17,13 +18,15 @@ from phosphene.nets.base import Net
 from phosphene.nets.foreign import huggingface
 from phosphene.nets.receptive import Field
 
-transformers = pytest.importorskip("transformers")
+pytestmark = pytest.mark.skipif(find_spec("transformers") is None, reason="needs transformers")
 
 TOKENS = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 64}
 PROCESSOR = {"do_normalize": True, "image_mean": [0.4, 0.5, 0.6], "image_std": [0.2, 0.3, 0.4]}
 
 
 def configuration(family: str) -> Any:
+    import transformers
+
     match family:
         case "ResNetForImageClassification":
             return transformers.ResNetConfig(embedding_size=8, hidden_sizes=[16, 24], depths=[1, 2], num_labels=5)
@@ -46,6 +49,8 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def saved(folders: Path, family: str) -> tuple[Path, Any]:
     """A folder with a small network of a family, as `save_pretrained` makes it, and the network."""
+    import transformers
+
     folder = folders / family
     torch.manual_seed(0)
     model = getattr(transformers, family)(configuration(family)).eval()
@@ -122,6 +127,8 @@ def test_convolutional_ones_have_fields_and_classes_from_a_mean(convolutional: d
 
 
 def test_clips_image_half_is_taken_from_the_whole(tmp_path: Path) -> None:
+    import transformers
+
     config = transformers.CLIPConfig(
         vision_config={"image_size": 64, "patch_size": 16, **TOKENS}, text_config={**TOKENS, "vocab_size": 50}
     )
@@ -192,6 +199,7 @@ def test_a_folder_that_is_not_there_is_told(monkeypatch: pytest.MonkeyPatch, tmp
 @pytest.mark.parametrize("file", ["config.json", "model.safetensors"])
 def test_a_huge_network_is_not_downloaded(monkeypatch: pytest.MonkeyPatch, folders: Path, file: str) -> None:
     import huggingface_hub
+    import transformers
 
     folder, _ = saved(folders, "ViTForImageClassification")
     monkeypatch.setattr(huggingface_hub, "try_to_load_from_cache", lambda *_, **__: None)
