@@ -6,8 +6,8 @@ import pytest
 import torch
 
 from phosphene import nets
-from phosphene.gradients.engine import prepared
 from phosphene.gradients.footprint import footprint
+from phosphene.gradients.precision import prepared
 from phosphene.nets.ops import derived
 
 

@@ -21,6 +21,8 @@ from phosphene.loops.dream import canvas_for, jitter_of
 from phosphene.loops.octaves import Bases, InMemory, octave_steps
 from phosphene.loops.on_disk import OnDisk
 from phosphene.media.planes import Planes
+from phosphene.nets.base import Net
+from phosphene.nets.zoo.small import residual
 from phosphene.objectives.base import resolve
 from phosphene.objectives.expr import parse
 from phosphene.recipe.stills import DreamSettings
@@ -31,9 +33,26 @@ SIZES = [(32, 40), (45, 56), (63, 79)]
 SETTINGS = DreamSettings(steps=2, jitter=9, step_size=0.03)
 
 
+SPLIT = {"budget": 20_000}
+"""What has `deep_net` gone through in two halves."""
+
+
+def sizes_for(target: str) -> list[tuple[int, int]]:
+    return [(60, 70), (110, 130), (150, 183)] if "block" in target else SIZES
+
+
+@cache
+def deep_net() -> Net:
+    """A network whose deepest layer sees 68 pixels, and whose stride grows to 8 halfway."""
+    structure = residual(2, channels=3, size=32, width=8)
+    card = structure.card("deep", mean=(0.5,) * 3, std=(0.25,) * 3, labels=(("cat",), ("dog",)))
+    torch.manual_seed(1)
+    return structure.untrained(card).for_dreaming()
+
+
 @cache
 def engine_for(target: str, **options: Any) -> Engine:
-    net = tiny_net()
+    net = deep_net() if "block" in target else tiny_net()
     return Engine(net, resolve(parse(target), net.card), **{"precision": "float32", **options})
 
 
@@ -53,25 +72,23 @@ def ram(tmp_path: Path) -> Iterator[Path]:
 
 
 class Whole(Bases):
-    sizes = SIZES
-
-    def __init__(self, settings: DreamSettings) -> None:
-        self._settings = settings
+    def __init__(self, settings: DreamSettings, sizes: Sequence[tuple[int, int]] = SIZES) -> None:
+        self._settings, self.sizes = settings, sizes
 
     def __getitem__(self, octave: int) -> Tensor:
-        return resize(photo(), SIZES[octave], self._settings.resampling)
+        return resize(photo(), self.sizes[octave], self._settings.resampling)
 
 
 def in_memory(target: str, settings: DreamSettings, sizes: int = len(SIZES)) -> InMemory:
     surface = InMemory(
         engine_for(target),
-        Whole(settings),
+        Whole(settings, sizes_for(target)),
         settings,
         Arithmetic(1),
         lambda image: canvas_for(settings, image),
         jitter_of(settings),
     )
-    surface.sizes = SIZES[:sizes]
+    surface.sizes = sizes_for(target)[:sizes]
     for _ in octave_steps(surface, settings.steps):
         pass
     return surface
@@ -81,11 +98,11 @@ def on_disk(target: str, settings: DreamSettings, store: Planes, **options: Any)
     """A surface for the second and third octave."""
     image = photo()
     return OnDisk(
-        engine_for(target, tile=24),
+        engine_for(target, **(SPLIT if "block" in target else {"tile": 24})),
         lambda rows, columns: image[:, :, slice(*rows), slice(*columns)],
         (90, 120),
         None,
-        SIZES,
+        sizes_for(target),
         1,
         settings,
         Arithmetic(1),
@@ -100,8 +117,9 @@ def dreamt(surface: OnDisk, store: Planes, settings: DreamSettings, detail: Tens
         assert detail is not None
         surface.begin(detail)
     for step in octave_steps(surface, settings.steps, surface.place()):
-        assert step.image.shape == (1, 3, *SIZES[int(step.state["octave"])])
-    return store.read(f"canvas-{len(SIZES) - 1}", (0, SIZES[-1][0]), (0, SIZES[-1][1]))
+        assert step.image.shape == (1, 3, *surface.sizes[int(step.state["octave"])])
+    height, width = surface.sizes[-1]
+    return store.read(f"canvas-{len(surface.sizes) - 1}", (0, height), (0, width))
 
 
 @pytest.mark.parametrize(
@@ -112,6 +130,8 @@ def dreamt(surface: OnDisk, store: Planes, settings: DreamSettings, detail: Tens
         ("dog + 0.5*low", {"margin": 0}),
         ("high:3", {"shaping": "normalise", "headroom": 0.0}),
         ("middle", {"shaping": "blur", "resampling": "linear", "natural_colour": 0.0}),
+        ("block4a", {}),
+        ("dog + 0.5*block4a:3", {"margin": 0}),
     ],
 )
 def test_on_the_disk_and_in_memory_it_is_the_same_dream(target: str, changes: dict[str, Any], ram: Path) -> None:
@@ -120,8 +140,18 @@ def test_on_the_disk_and_in_memory_it_is_the_same_dream(target: str, changes: di
     store = Planes(ram / "canvas")
     found = dreamt(on_disk(target, settings, store), store, settings, begun)
     whole = in_memory(target, settings).image
-    assert (whole - Whole(settings)[-1]).abs().max() > 0.02
+    assert (whole - Whole(settings, sizes_for(target))[-1]).abs().max() > 0.02
     torch.testing.assert_close(found, whole, atol=1e-4, rtol=0)
+
+
+def test_a_deep_layer_is_done_in_two_halves() -> None:
+    for size in sizes_for("block4a")[1:]:
+        split = engine_for("block4a", **SPLIT).split_tiling(size)
+        assert split is not None
+        assert split.middle.layer == "pool3"
+        assert len(split.tiles) > 1
+        assert len(split.rest.tiles) > 1
+    assert engine_for("block3a", **SPLIT).split_tiling((110, 130)) is None
 
 
 def test_the_last_look_is_the_canvas(ram: Path) -> None:
@@ -175,17 +205,18 @@ class Fragile(Planes):
             self._crash()
 
 
-def test_crashed_anywhere_it_ends_with_the_same_bytes(ram: Path) -> None:
+@pytest.mark.parametrize("target", ["high", "dog + block4a"])
+def test_crashed_anywhere_it_ends_with_the_same_bytes(target: str, ram: Path) -> None:
     settings = SETTINGS.model_copy(update={"steps": 1})
     store = Planes(ram / "whole")
     detail = torch.rand(1, 3, *SIZES[0], generator=torch.Generator().manual_seed(2)) * 0.1
-    whole = dreamt(on_disk("high", settings, store, strip=2500), store, settings, detail)
+    whole = dreamt(on_disk(target, settings, store, strip=2500), store, settings, detail)
     chance = random.Random(8)
     crashes, finished = 0, False
     while not finished:
         try:
             fragile = Fragile(ram / "broken", chance.randint(1, 6))
-            found = dreamt(on_disk("high", settings, fragile, strip=2500), fragile, settings, detail)
+            found = dreamt(on_disk(target, settings, fragile, strip=2500), fragile, settings, detail)
             finished = True
         except (Stop, OSError, OutputError):
             crashes += 1

@@ -11,7 +11,7 @@ import torch
 from phosphene import __version__, nets
 from phosphene.errors import PhospheneError, WorkerError
 from phosphene.gradients import allocator
-from phosphene.gradients.engine import prepared
+from phosphene.gradients.precision import prepared
 from phosphene.loops.parts import Task
 from phosphene.nets.base import Net
 

@@ -25,7 +25,7 @@ from phosphene.errors import SettingError
 from phosphene.gradients import allocator, tiled
 from phosphene.gradients import precision as precisions
 from phosphene.gradients.footprint import Footprint, footprint
-from phosphene.gradients.halves import Halves, Middle
+from phosphene.gradients.halves import Halves, Middle, SplitTiling
 from phosphene.gradients.memory_plan import MemoryPlan, Traversal
 from phosphene.gradients.tiles import cut
 from phosphene.nets.base import Net
@@ -95,7 +95,7 @@ class Engine:
             raise SettingError(f"halo must be 0 or more pixels, but is {halo}", setting="halo", value=halo)
         self.device = next(net.parameters()).device
         self.dtype = precisions.choose_dtype(precision, self.device)
-        self.net = prepared(net, self.dtype)
+        self.net = precisions.prepared(net, self.dtype)
         self.plan = MemoryPlan() if budget is None else MemoryPlan(budget=budget)
         self._memory = allocator.Keeper()
         self._compute: tiled.Compute | None = None
@@ -280,8 +280,17 @@ class Engine:
             )
         way = self._direct(size)
         tiles = list(cut(size, way.own or max(size), field, self.halo))
-        scale = float(math.prod(size) * self.net.card.input.channels) if self.dtype == torch.float16 else 1.0
-        return tiled.Tiling(self.net, self.terms(size), tiles, self._linear, scale, self.device)
+        return tiled.Tiling(self.net, self.terms(size), tiles, self._linear, self._loss_scale(size), self.device)
+
+    def split_tiling(self, size: Size) -> SplitTiling | None:
+        """Return how it is gone through in two halves of the network; None where whole tiles are as good."""
+        if not self._is_wasteful(self._direct(size)) or self._split is None:
+            return None
+        middle, rest = self._split
+        own = self.plan.traversal(size, 1, middle.field, middle.footprint, linear=True).own or max(size)
+        tiles, total = list(cut(size, own, middle.field)), self._positions(size, middle.layer)[middle.layer]
+        layers = frozenset({*self.layers, *self._spatial_layers})
+        return SplitTiling(middle, layers, tiles, total, rest.tiling(total), self._loss_scale(size))
 
     @contextmanager
     def tile_memory(self, shape: torch.Size) -> Iterator[None]:
@@ -292,7 +301,7 @@ class Engine:
 
     def terms(self, size: Size) -> list[tiled.Term]:
         """Return the objective's terms on a canvas of `size`, class scores as functions of the layer they pool."""
-        card, shapes = self.net.card, self._positions(size)
+        card, shapes = self.net.card, self._positions(size, *self._spatial_layers)
         found = []
         for coefficient, leaf in self.objective.terms():
             pooled = leaf.layer == card.classes
@@ -300,13 +309,16 @@ class Engine:
             found.append(tiled.Term(coefficient, leaf, layer, self._stride(layer), shapes[layer], pooled))
         return found
 
-    def _scale(self, image: Image) -> float:
+    def _loss_scale(self, size: Size) -> float:
         """Return the factor that scores are multiplied by for the backward pass.
 
         In float16 a mean's gradient would vanish among its many positions (loss scaling: Micikevicius et al., "Mixed
         precision training", ICLR 2018).
         """
-        return float(math.prod(image.shape[1:])) if self.dtype == torch.float16 else 1.0
+        return float(self.net.card.input.channels * math.prod(size)) if self.dtype == torch.float16 else 1.0
+
+    def _scale(self, image: Image) -> float:
+        return self._loss_scale((image.shape[-2], image.shape[-1]))
 
     # Facts about the network, found once and on small canvases.
 
@@ -334,22 +346,22 @@ class Engine:
         after = max(field.after for field in known)
         return Field(start, stride + after - start, stride, shift)
 
-    def _positions(self, size: Size) -> dict[str, Size]:
+    def _positions(self, size: Size, *layers: str) -> dict[str, Size]:
         """Return each layer's positions on a canvas of `size`: those on a small one, and one more for every stride."""
-        step = math.lcm(*map(self._stride, self._spatial_layers))
+        step = math.lcm(*map(self._stride, layers))
         steps = [max(0, side - self._least_side) // step for side in size]
-        small = self._shapes((size[0] - steps[0] * step, size[1] - steps[1] * step))
-        more = {name: step // self._stride(name) for name in self._spatial_layers}
+        small = self._shapes((size[0] - steps[0] * step, size[1] - steps[1] * step), *layers)
+        more = {name: step // self._stride(name) for name in layers}
         return {
             name: (rows + steps[0] * more[name], columns + steps[1] * more[name])
             for name, (rows, columns) in small.items()
         }
 
-    def _probe_shapes(self, size: Size) -> dict[str, Size]:
+    def _probe_shapes(self, size: Size, *layers: str) -> dict[str, Size]:
         """Return each layer's positions on a canvas of `size`, which the network is run on."""
         image = torch.zeros(1, self.net.card.input.channels, *size, device=self.device)
         with torch.no_grad():
-            activations = self.net(image, self._spatial_layers)
+            activations = self.net(image, layers)
         return {name: (each.shape[-2], each.shape[-1]) for name, each in activations.items()}
 
     @cached_property
@@ -359,7 +371,7 @@ class Engine:
         step = field.stride if field else self.net.card.input.size
         for side in range(step, 64 * step, step):
             try:
-                shapes = self._shapes((side, side))
+                shapes = self._shapes((side, side), *self._spatial_layers)
             except RuntimeError:  # a pool or convolution larger than what it is given
                 continue
             if all(min(shape) > 0 for shape in shapes.values()):
@@ -374,18 +386,3 @@ class Engine:
     def _linear(self) -> bool:
         classes = self.net.card.classes
         return all(leaf.linear and leaf.layer != classes for _, leaf in self.objective.terms())
-
-
-def prepared(net: Net, dtype: torch.dtype) -> Net:
-    """Return the network in this number format and channels-last: itself, or a copy if anything has to change.
-
-    A network that the caller wrapped must stay as it is.
-    """
-    if all(weight.dtype == dtype and _is_channels_last(weight) for weight in net.parameters()):
-        return net
-    copied = net.converted(dtype)
-    return copied.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-
-
-def _is_channels_last(weight: Tensor) -> bool:
-    return weight.dim() != 4 or weight.is_contiguous(memory_format=torch.channels_last)

@@ -1,10 +1,12 @@
-"""Which number format a network runs in."""
+"""Which number format a network runs in, and the network in it."""
 
 from __future__ import annotations
 
 import torch
+from torch import Tensor
 
 from phosphene.errors import SettingError
+from phosphene.nets.base import Net
 
 PRECISIONS = ("auto", "bfloat16", "float16", "float32")
 
@@ -38,3 +40,18 @@ def choose_dtype(precision: str, device: torch.device) -> torch.dtype:
 
 def _multiplies_bfloat16() -> bool:
     return torch.cpu._is_amx_tile_supported() or torch.cpu._is_avx512_bf16_supported()
+
+
+def prepared(net: Net, dtype: torch.dtype) -> Net:
+    """Return the network in this number format and channels-last: itself, or a copy if anything has to change.
+
+    A network that the caller wrapped must stay as it is.
+    """
+    if all(weight.dtype == dtype and _is_channels_last(weight) for weight in net.parameters()):
+        return net
+    copied = net.converted(dtype)
+    return copied.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+
+
+def _is_channels_last(weight: Tensor) -> bool:
+    return weight.dim() != 4 or weight.is_contiguous(memory_format=torch.channels_last)

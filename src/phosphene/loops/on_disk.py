@@ -6,8 +6,7 @@ any moment at most one part is lost, and work that goes on ends with the same by
 
     of an octave:   enlarge      the detail so far on the photograph, in strips
     of each step:   clear        the gradient, in strips
-                    sums         of each tile, where the objective is not linear in them
-                    gradient     of each tile, added where its crop is
+                    ...          what the network does (see `phosphene.loops.disk_tiles`), in tiles
                     level 1 ..   of the gradient's pyramid, in strips ("laplacian" only)
                     measure      the std of each band, in strips ("laplacian" only)
                     magnitude    of the shaped gradient, in strips
@@ -18,7 +17,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -27,9 +25,8 @@ from phosphene.errors import SettingError
 from phosphene.gradients.engine import Engine
 from phosphene.gradients.shaping import TINY
 from phosphene.gradients.strips import strip_shapings
-from phosphene.gradients.tiled import TileResult, TileTask, reduce_sums
-from phosphene.gradients.tiles import Tile
 from phosphene.loops.arithmetic import Arithmetic
+from phosphene.loops.disk_tiles import LIGHT, STRIP, Part, strips, tiles_for
 from phosphene.loops.dream import canvas_for, margin_of
 from phosphene.loops.octaves import Surface
 from phosphene.loops.parts import Crew
@@ -40,31 +37,11 @@ from phosphene.resampling import Interval, Read, Span, resize_part
 from phosphene.transforms import Draw
 from phosphene.types import Image, Scores, Size
 
-STRIP = 2**21
-"""Pixels of a strip: 25 MB of floats, of which a few copies are in memory at a time."""
-
 LOOK = 1024
 """Longest side of the picture that shows how the work stands."""
 
-LIGHT = 0.05
-"""Cost of a strip's pixel, where a tile's costs 1."""
-
 BEGIN = -1
 """The step of the part of an octave that precedes its first step."""
-
-
-@dataclass(frozen=True)
-class _Part:
-    """A kind of work: how many pieces it has, what each costs, and what each does.
-
-    `work` takes the piece's index and what earlier pieces have found, and returns what to write and what has been
-    found since.
-    """
-
-    cost: float
-    pieces: int
-    work: Callable[[int, State], tuple[list[Write], Mapping[str, Tensor]]]
-    again: bool = False
 
 
 class OnDisk(Surface):
@@ -109,7 +86,6 @@ class OnDisk(Surface):
         self._engine, self._settings, self._arithmetic, self._store = engine, settings, arithmetic, store
         self._photo, self._photo_size, self._box, self._first, self._strip = photo, photo_size, box, first, strip
         self._crew = crew
-        self._coming: dict[int, tuple[Image, Callable[[], TileResult]]] = {}
         self._place: State = {}
         self._octave = first
         self._seen = torch.full((1, 3, 1, 1), 0.5)
@@ -139,11 +115,13 @@ class OnDisk(Surface):
             self._store.create("detail" if first else _canvas(octave - 1), before)
         self._store.create(_canvas(octave), size)
         self._seen = self._look()
-        enlarge = _Part(LIGHT, len(self._strips(size)), self._enlarge)
+        enlarge = Part(LIGHT, len(self._strips(size)), self._enlarge)
         yield from (share for share, _ in self._work(octave, BEGIN, {"enlarge": enlarge}))
         self._store.remove(_canvas(octave - 1))
         self._store.remove("detail")
-        self._tiling = self._engine.tiling(self._look_through(lambda low, high: 0).seen)
+        seen = self._look_through(lambda low, high: 0).seen
+        self._tiles = tiles_for(self._engine, seen, self._store, self._settings, self._crew, self._strip)
+        self._tiles.make_room()
         shaping = strip_shapings[self._settings.shaping]
         self._shaping = shaping(size, lambda level, rows, columns: self._store.read(_level(level), rows, columns))
         for level, each in enumerate(self._shaping.sizes):
@@ -184,7 +162,7 @@ class OnDisk(Surface):
         """Return that the canvas is on the disk; its store knows the place."""
         return {"disk": number(1)}
 
-    def _work(self, octave: int, step: int, parts: Mapping[str, _Part]) -> Iterator[tuple[float, State]]:
+    def _work(self, octave: int, step: int, parts: Mapping[str, Part]) -> Iterator[tuple[float, State]]:
         """Do the pieces that are not done yet, in order; commit each, and yield the share that is done."""
         costs = [part.cost * max(1, part.pieces) for part in parts.values()]
         for index, part in enumerate(parts.values()):
@@ -207,24 +185,21 @@ class OnDisk(Surface):
         done = self._place.get("done")
         return (-1, 0, 0, 0) if done is None else tuple(done.tolist())
 
-    def _parts(self, octave: int, step: int) -> dict[str, _Part]:
-        size, tiling = self.sizes[octave], self._tiling
-        draw = self._arithmetic.draws("jitter", octave, step)
-        look = self._look_through(draw)
-        strips, tiles = len(self._strips(size)), len(tiling.tiles)
-        pixels = math.prod(size)
-        light, heavy = LIGHT * pixels / strips, pixels / tiles
-        parts = {"clear": _Part(light, strips, self._clear)}
-        if not tiling.linear:
-            parts["sums"] = _Part(heavy / 3, tiles, lambda piece, found: self._sums(look, piece, found))
-        parts["gradient"] = _Part(heavy, tiles, lambda piece, found: self._gradient(look, piece, found), again=True)
+    def _parts(self, octave: int, step: int) -> dict[str, Part]:
+        size = self.sizes[octave]
+        look = self._look_through(self._arithmetic.draws("jitter", octave, step))
+        count = len(self._strips(size))
+        light = LIGHT * math.prod(size) / count
+        parts = {
+            "clear": Part(light, count, self._clear),
+            **self._tiles.parts(look, _canvas(octave), _level(0)),
+        }
         for level, below in list(enumerate(self._shaping.sizes))[1:]:
-            count = len(self._strips(below))
-            parts[f"level {level}"] = _Part(light, count, self._leveller(level))
+            parts[f"level {level}"] = Part(light, len(self._strips(below)), self._leveller(level))
         if self._shaping.measured:
-            parts["measure"] = _Part(light, strips, self._measure)
-        parts["magnitude"] = _Part(light, strips, self._magnitude)
-        parts["move"] = _Part(light, strips, self._move, again=True)
+            parts["measure"] = Part(light, count, self._measure)
+        parts["magnitude"] = Part(light, count, self._magnitude)
+        parts["move"] = Part(light, count, self._move, again=True)
         return parts
 
     def _look_through(self, draw: Draw) -> Look:
@@ -234,8 +209,7 @@ class OnDisk(Surface):
         return WithMargin(size, margin, down, across) if margin else Shifted(size, down, across)
 
     def _strips(self, size: Size) -> list[Span]:
-        rows = max(1, self._strip // size[1])
-        return [(top, min(top + rows, size[0])) for top in range(0, size[0], rows)]
+        return strips(size, self._strip)
 
     def _rows(self, piece: int) -> Span:
         return self._strips(self.sizes[self._octave])[piece]
@@ -264,43 +238,6 @@ class OnDisk(Surface):
         rows = self._rows(piece)
         zeros = torch.zeros(1, 3, rows[1] - rows[0], self.sizes[self._octave][1])
         return [Write(_level(0), rows[0], 0, zeros)], {}
-
-    def _sums(self, look: Look, piece: int, found: State) -> tuple[list[Write], State]:
-        _, result = self._computed(look, piece, gradient=False)
-        return [], _appended(found, result.sums)
-
-    def _gradient(self, look: Look, piece: int, found: State) -> tuple[list[Write], State]:
-        tiling, tile = self._tiling, self._tiling.tiles[piece]
-        total = None if tiling.linear else _totals(found)
-        crop, result = self._computed(look, piece, gradient=True, totals=total)
-        assert result.gradient is not None, "it was asked for"
-        uphill = canvas_for(self._settings, crop).uphill(result.gradient)
-        new = dict(_appended(found, result.sums)) if tiling.linear else {}
-        if piece == len(tiling.tiles) - 1:
-            new["score"] = tiling.score(_totals({**found, **new}))
-        return look.added(self._store, _level(0), tile, uphill), new
-
-    def _computed(
-        self, look: Look, piece: int, *, gradient: bool, totals: Sequence[Tensor] | None = None
-    ) -> tuple[Image, TileResult]:
-        """Return a tile's crop and what it gives; let the crew begin those after it, which depend on none before."""
-        tiles, count = self._tiling.tiles, 1 if self._crew is None else self._crew.ahead
-        for index in range(piece, min(piece + count, len(tiles))):
-            if index in self._coming:
-                continue
-            tile = tiles[index]
-            crop = look.read(self._store, _canvas(self._octave), tile)
-            task = self._tiling.task(tile, crop, gradient=gradient, totals=totals)
-            self._coming[index] = (crop, self._here(task) if self._crew is None else self._crew.begin(task))
-        crop, wait = self._coming.pop(piece)
-        return crop, wait()
-
-    def _here(self, task: TileTask) -> Callable[[], TileResult]:
-        def work() -> TileResult:
-            with self._engine.tile_memory(_shape(task.tile)):
-                return task.run(self._engine.net)
-
-        return work
 
     def _leveller(self, level: int) -> Callable[[int, State], tuple[list[Write], State]]:
         def work(piece: int, _: State) -> tuple[list[Write], State]:
@@ -338,22 +275,3 @@ def _canvas(octave: int) -> str:
 
 def _level(level: int) -> str:
     return "gradient" if level == 0 else f"gradient-{level}"
-
-
-def _shape(tile: Tile) -> torch.Size:
-    rows, columns = tile.rows, tile.columns
-    return torch.Size((1, 3, rows.crop_end - rows.crop_start, columns.crop_end - columns.crop_start))
-
-
-def _appended(found: State, sums: Sequence[Tensor]) -> State:
-    """Return the sums of the tiles so far, each term's stacked, with those of one more tile."""
-    names = [f"sums.{term}" for term in range(len(sums))]
-    return {
-        name: torch.cat((found[name], own[None])) if name in found else own[None]
-        for name, own in zip(names, sums, strict=True)
-    }
-
-
-def _totals(found: State) -> list[Tensor]:
-    terms = sum(name.startswith("sums.") for name in found)
-    return reduce_sums(zip(*(found[f"sums.{term}"].unbind() for term in range(terms)), strict=True))

@@ -30,8 +30,8 @@ class Write:
 class Store(Protocol):
     """Planes of pixels on a disk, and the place in the work that they have been brought to."""
 
-    def create(self, name: str, size: Size) -> None:
-        """Make room for a plane of three channels, if it is not there."""
+    def create(self, name: str, size: Size, channels: int = 3) -> None:
+        """Make room for a plane, if it is not there."""
 
     def remove(self, name: str) -> None:
         """Remove a plane, if it is there."""

@@ -1,6 +1,6 @@
 """Planes of pixels on a disk, mapped into memory: what is worked on comes and goes, and takes none of its own.
 
-    canvas-9          float32, three channels after one another, each row by row
+    canvas-9          float32, its channels after one another, each row by row
     place             the last place that was committed, and what it writes, as safetensors
 
 Rooms are taken from the disk before they are written to, so that a full disk is an error here and not a signal later.
@@ -66,9 +66,9 @@ class Planes:
         except OSError as problem:
             raise atomic.refusal(folder, problem) from None
 
-    def create(self, name: str, size: Size) -> None:
-        """Make room for a plane of three channels, if it is not there."""
-        path, count = self.folder / name, math.prod(size) * CHANNELS * NUMBER
+    def create(self, name: str, size: Size, channels: int = CHANNELS) -> None:
+        """Make room for a plane, if it is not there."""
+        path, count = self.folder / name, math.prod(size) * channels * NUMBER
         if not path.exists() or path.stat().st_size != count:
             self.remove(name)
             try:
@@ -76,7 +76,7 @@ class Planes:
                     _take_room(file.fileno(), count)
             except OSError as problem:
                 raise atomic.refusal(path, problem) from None
-        self._open[name] = np.memmap(path, np.float32, "r+", shape=(CHANNELS, *size))
+        self._open[name] = np.memmap(path, np.float32, "r+", shape=(channels, *size))
 
     def remove(self, name: str) -> None:
         """Remove a plane, if it is there."""
@@ -84,11 +84,11 @@ class Planes:
         (self.folder / name).unlink(missing_ok=True)
 
     def plane(self, name: str) -> np.memmap:
-        """Return a plane, 3 h w, which is not copied."""
+        """Return a plane, c h w, which is not copied."""
         return self._open[name]
 
     def read(self, name: str, rows: tuple[int, int], columns: tuple[int, int]) -> Image:
-        """Return a copy of rows and columns of a plane, 1 3 h w."""
+        """Return a copy of rows and columns of a plane, 1 c h w."""
         part = self._open[name][:, slice(*rows), slice(*columns)]
         return torch.from_numpy(np.array(part, order="C"))[None]
 
@@ -135,7 +135,7 @@ class Planes:
         for name, pixels in kept.items():
             if name.startswith(_WRITE):
                 _, top, left, height, width, plane = name.removeprefix(_WRITE).split(".", 5)
-                self.create(plane, (int(height), int(width)))
+                self.create(plane, (int(height), int(width)), pixels.shape[1])
                 self._write([_Again(plane, int(top), int(left), pixels)])
         return {name: tensor for name, tensor in kept.items() if not name.startswith(_WRITE)}
 

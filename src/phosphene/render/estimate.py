@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import torch
 
-from phosphene.gradients.engine import prepared
+from phosphene.gradients.precision import prepared
 from phosphene.nets.base import Net
 from phosphene.types import Size
 

@@ -97,7 +97,12 @@ class PrintWork(Work):
         number = planes.CHANNELS * planes.NUMBER
         last = math.prod(self.layout.picture)
         before = math.prod(self._canvases[-2]) if len(self._canvases) > 1 else 0
-        return round((last * (2 + 1 / 3) + before) * number)
+        return round((last * (2 + 1 / 3) + before) * number) + self._middle()
+
+    def _middle(self) -> int:
+        """Return the bytes of the middle of the network, where the canvas is gone through in two halves of it."""
+        split = self._engine.split_tiling(self.layout.picture)
+        return 0 if split is None else 2 * split.middle.channels * math.prod(split.total) * planes.NUMBER
 
     def plane(self) -> Any:
         """Return the finished picture, 3 h w, mapped from the disk."""
