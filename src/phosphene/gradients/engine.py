@@ -40,11 +40,13 @@ MOST_BYTES = 24_000
 """More bytes per pixel than any network holds: where a canvas is within the budget even so, nothing is measured."""
 
 
-WASTE = 1.5
-"""How much more than they own tiles may see; beyond, a network that can be split is done in two halves."""
+WASTE = 1.75
+"""How much more than they own tiles may see; beyond, a network that can be split is done in two halves, which takes one
+more pass through the first of them."""
 
-SHARED = 256
-"""Least side in pixels of tiles that others compute: smaller ones take longer to hand over."""
+SHARED, SHARED_WASTE = 256, 1.5
+"""Least side in pixels of tiles that others compute, since smaller ones take longer to hand over; and how much more
+than they own they may see."""
 
 MIDDLE_STRIDE = 8
 """Least stride of the layer between the two halves."""
@@ -163,7 +165,7 @@ class Engine:
         field = self._field()
         if field is None:
             return None
-        least = max(SHARED, (field.before + field.after) / (math.sqrt(WASTE) - 1))
+        least = max(SHARED, (field.before + field.after) / (math.sqrt(SHARED_WASTE) - 1))
         return math.ceil(least / field.stride) * field.stride
 
     def _forget(self) -> None:
@@ -286,7 +288,8 @@ class Engine:
         """Return how it is gone through in two halves of the network; None where whole tiles are as good."""
         if not self._is_wasteful(self._direct(size)) or self._split is None:
             return None
-        middle, rest = self._split
+        middle, rest = self._split[0], copy.copy(self._split[1])
+        rest.plan = replace(self.plan, budget=int(self.plan.budget / self.plan.fragmentation))
         own = self.plan.traversal(size, 1, middle.field, middle.footprint, linear=True).own or max(size)
         tiles, total = list(cut(size, own, middle.field)), self._positions(size, middle.layer)[middle.layer]
         layers = frozenset({*self.layers, *self._spatial_layers})

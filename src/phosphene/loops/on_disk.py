@@ -6,7 +6,7 @@ any moment at most one part is lost, and work that goes on ends with the same by
 
     of an octave:   enlarge      the detail so far on the photograph, in strips
     of each step:   clear        the gradient, in strips
-                    ...          what the network does (see `phosphene.loops.disk_tiles`), in tiles
+                    ...          what the network does, in tiles (`phosphene.loops.disk_tiles`)
                     level 1 ..   of the gradient's pyramid, in strips ("laplacian" only)
                     measure      the std of each band, in strips ("laplacian" only)
                     magnitude    of the shaped gradient, in strips
