@@ -45,7 +45,7 @@ LIGHT = 0.05
 
 
 @dataclass(frozen=True)
-class Part:
+class StepPart:
     """A kind of work: how many pieces it has, what each costs, and what each does.
 
     `work` takes the piece's index and what earlier pieces have found, and returns what to write and what has been
@@ -58,7 +58,7 @@ class Part:
     again: bool = False
 
 
-class Tiles(ABC):
+class DiskTiles(ABC):
     """Computes the gradient of a canvas on the disk in tiles.
 
     Args:
@@ -78,7 +78,7 @@ class Tiles(ABC):
         """Make room for what is needed besides the canvas and its gradient."""
 
     @abstractmethod
-    def parts(self, look: Look, canvas: str, gradient: str) -> dict[str, Part]:
+    def parts(self, look: Look, canvas: str, gradient: str) -> dict[str, StepPart]:
         """Return the parts of a step; `look` is how the network sees the plane `canvas`.
 
         The gradient is added to the plane `gradient`, which is as large. The last part finds the "score".
@@ -87,7 +87,7 @@ class Tiles(ABC):
     def _uphill(self, crop: Image, gradient: Image) -> Image:
         return canvas_for(self._settings, crop).uphill(gradient)
 
-    def _passes(self, plane: _Plane, tiling: Tiling, task: Callable[..., Task], cost: float) -> dict[str, Part]:
+    def _passes(self, plane: _Plane, tiling: Tiling, task: Callable[..., Task], cost: float) -> dict[str, StepPart]:
         """Return the parts that compute the gradient of a tiling's terms; `cost` is that of all its tiles."""
         tiles = tiling.tiles
         each = cost / len(tiles)
@@ -114,8 +114,8 @@ class Tiles(ABC):
             pixels = plane.uphill(crop, result.gradient)
             return plane.look.added(self._store, plane.gradient, tiles[piece], pixels), new
 
-        sums = {} if tiling.linear else {f"sums of {plane.name}": Part(each / 3, len(tiles), summed)}
-        return {**sums, plane.gradient: Part(each, len(tiles), added, again=True)}
+        sums = {} if tiling.linear else {f"sums of {plane.name}": StepPart(each / 3, len(tiles), summed)}
+        return {**sums, plane.gradient: StepPart(each, len(tiles), added, again=True)}
 
     def _computed(self, piece: int, count: int, read: Callable[[int], tuple[Tensor, Task]]) -> tuple[Tensor, Any]:
         """Return what a tile sees, and what its task gives; let the crew begin those after it.
@@ -149,8 +149,8 @@ class _Plane:
     uphill: Callable[[Image, Image], Image]
 
 
-class WholeTiles(Tiles):
-    """Tiles of the whole network."""
+class WholeTiles(DiskTiles):
+    """DiskTiles of the whole network."""
 
     def __init__(self, tiling: Tiling, *given: Any) -> None:
         super().__init__(*given)
@@ -160,13 +160,13 @@ class WholeTiles(Tiles):
         for name in (ACTIVATION, CHANGE):
             self._store.remove(name)
 
-    def parts(self, look: Look, canvas: str, gradient: str) -> dict[str, Part]:
+    def parts(self, look: Look, canvas: str, gradient: str) -> dict[str, StepPart]:
         plane = _Plane(canvas, gradient, look, self._uphill)
         return self._passes(plane, self._tiling, self._tiling.task, math.prod(look.seen))
 
 
-class SplitTiles(Tiles):
-    """Tiles of the first half of the network, and of the rest."""
+class SplitTiles(DiskTiles):
+    """DiskTiles of the first half of the network, and of the rest."""
 
     def __init__(self, split: SplitTiling, *given: Any) -> None:
         super().__init__(*given)
@@ -176,7 +176,7 @@ class SplitTiles(Tiles):
         for name in (ACTIVATION, CHANGE):
             self._store.create(name, self._split.total, self._split.middle.channels)
 
-    def parts(self, look: Look, canvas: str, gradient: str) -> dict[str, Part]:
+    def parts(self, look: Look, canvas: str, gradient: str) -> dict[str, StepPart]:
         split, pixels = self._split, math.prod(look.seen)
         tiles = split.tiles
 
@@ -201,10 +201,10 @@ class SplitTiles(Tiles):
         middle = _Plane(ACTIVATION, CHANGE, whole, lambda crop, found: found)
         room = len(self._strips())
         return {
-            "room": Part(LIGHT * pixels / room, room, self._clear),
-            "activation": Part(pixels / 4 / len(tiles), len(tiles), activate),
+            "room": StepPart(LIGHT * pixels / room, room, self._clear),
+            "activation": StepPart(pixels / 4 / len(tiles), len(tiles), activate),
             **self._passes(middle, split.rest, split.inner, pixels / 2),
-            "gradient": Part(pixels / 2 / len(tiles), len(tiles), descend, again=True),
+            "gradient": StepPart(pixels / 2 / len(tiles), len(tiles), descend, again=True),
         }
 
     def _strips(self) -> list[Span]:
@@ -220,8 +220,8 @@ class SplitTiles(Tiles):
 
 def tiles_for(
     engine: Engine, seen: Size, store: Store, settings: DreamSettings, crew: Crew | None, strip: int
-) -> Tiles:
-    """Return what computes the gradient of a canvas of which the network sees `seen` pixels; see `Tiles`.
+) -> DiskTiles:
+    """Return what computes the gradient of a canvas of which the network sees `seen` pixels; see `DiskTiles`.
 
     Raises:
         SettingError: for a layer without receptive field.

@@ -26,7 +26,7 @@ from phosphene.gradients.engine import Engine
 from phosphene.gradients.shaping import TINY
 from phosphene.gradients.strips import strip_shapings
 from phosphene.loops.arithmetic import Arithmetic
-from phosphene.loops.disk_tiles import LIGHT, STRIP, Part, strips, tiles_for
+from phosphene.loops.disk_tiles import LIGHT, STRIP, StepPart, strips, tiles_for
 from phosphene.loops.dream import canvas_for, margin_of
 from phosphene.loops.octaves import Surface
 from phosphene.loops.parts import Crew
@@ -115,7 +115,7 @@ class OnDisk(Surface):
             self._store.create("detail" if first else _canvas(octave - 1), before)
         self._store.create(_canvas(octave), size)
         self._seen = self._look()
-        enlarge = Part(LIGHT, len(self._strips(size)), self._enlarge)
+        enlarge = StepPart(LIGHT, len(self._strips(size)), self._enlarge)
         yield from (share for share, _ in self._work(octave, BEGIN, {"enlarge": enlarge}))
         self._store.remove(_canvas(octave - 1))
         self._store.remove("detail")
@@ -162,7 +162,7 @@ class OnDisk(Surface):
         """Return that the canvas is on the disk; its store knows the place."""
         return {"disk": number(1)}
 
-    def _work(self, octave: int, step: int, parts: Mapping[str, Part]) -> Iterator[tuple[float, State]]:
+    def _work(self, octave: int, step: int, parts: Mapping[str, StepPart]) -> Iterator[tuple[float, State]]:
         """Do the pieces that are not done yet, in order; commit each, and yield the share that is done."""
         costs = [part.cost * max(1, part.pieces) for part in parts.values()]
         for index, part in enumerate(parts.values()):
@@ -185,21 +185,21 @@ class OnDisk(Surface):
         done = self._place.get("done")
         return (-1, 0, 0, 0) if done is None else tuple(done.tolist())
 
-    def _parts(self, octave: int, step: int) -> dict[str, Part]:
+    def _parts(self, octave: int, step: int) -> dict[str, StepPart]:
         size = self.sizes[octave]
         look = self._look_through(self._arithmetic.draws("jitter", octave, step))
         count = len(self._strips(size))
         light = LIGHT * math.prod(size) / count
         parts = {
-            "clear": Part(light, count, self._clear),
+            "clear": StepPart(light, count, self._clear),
             **self._tiles.parts(look, _canvas(octave), _level(0)),
         }
         for level, below in list(enumerate(self._shaping.sizes))[1:]:
-            parts[f"level {level}"] = Part(light, len(self._strips(below)), self._leveller(level))
+            parts[f"level {level}"] = StepPart(light, len(self._strips(below)), self._leveller(level))
         if self._shaping.measured:
-            parts["measure"] = Part(light, count, self._measure)
-        parts["magnitude"] = Part(light, count, self._magnitude)
-        parts["move"] = Part(light, count, self._move, again=True)
+            parts["measure"] = StepPart(light, count, self._measure)
+        parts["magnitude"] = StepPart(light, count, self._magnitude)
+        parts["move"] = StepPart(light, count, self._move, again=True)
         return parts
 
     def _look_through(self, draw: Draw) -> Look:
