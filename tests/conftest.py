@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,8 +14,9 @@ from jaxtyping import install_import_hook
 # Before torch is imported, here and in subprocesses: for tiny pictures threads only wait for one another.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
-# Subprocesses need not compile the package each time, whatever the shell says.
+# Neither tests nor subprocesses need be compiled each time, whatever the shell says.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
 
 # The user's own defaults and presets must not change what is tested.
 os.environ["PHOSPHENE_CONFIG"] = os.devnull

@@ -49,7 +49,7 @@ def test_the_wheel_has_what_it_needs_and_says_what_it_is(wheel: Path) -> None:
 def test_it_dreams_where_nothing_else_is_installed(wheel: Path, tmp_path: Path) -> None:
     venv.create(tmp_path / "empty", with_pip=False)
     scripts = tmp_path / "empty" / ("Scripts" if os.name == "nt" else "bin")
-    pip = [sys.executable, "-m", "pip", "--python", scripts / "python", "install", "--quiet"]
+    pip = [sys.executable, "-m", "pip", "--python", scripts / "python", "install", "--quiet", "--no-compile"]
     install = [*pip, "--disable-pip-version-check", "--no-deps", "--no-index", wheel]
     subprocess.run(install, check=True, capture_output=True)
     # Its dependencies come from this environment. A folder of PYTHONPATH does not have its .pth files read, so that

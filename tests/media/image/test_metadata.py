@@ -145,7 +145,7 @@ HOSTILE = {
     "nested": b"<a>" * 20_000 + b"</a>" * 20_000,
     "not base64": f"<r xmlns:p='{metadata.NAMESPACE}'><p:recipeZlib>\u00e4!</p:recipeZlib></r>".encode(),
     "not zlib": coded(b"abc"),
-    "zlib bomb": coded(zlib.compress(bytes(10**8), 9)),
+    "zlib bomb": coded(zlib.compress(bytes(10**8), 1)),
     "cut zlib": coded(zlib.compress(b"abcdefgh" * 9)[:-3]),
     "not UTF-8": coded(zlib.compress(b"\xff\xfe")),
 }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from functools import cache
 from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -42,11 +43,13 @@ def tensors(name: str, sha256: str) -> dict[str, Tensor]:
     return {key: tensor.float() for key, tensor in safetensors.torch.load(data).items()}
 
 
+@cache
 def labels(name: str) -> tuple[tuple[str, ...], ...]:
     """Return each class's names, from a table of the package with columns index, identifier, names."""
     return tuple(tuple(each.strip() for each in names.split(",")) for _, names in _classes(name))
 
 
+@cache
 def synsets(name: str) -> tuple[str, ...]:
     """Return the id of each class's WordNet synset from such a table, empty for a class without one."""
     return tuple(identifier if SYNSET.fullmatch(identifier) else "" for identifier, _ in _classes(name))
