@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 import tomllib
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 
@@ -19,6 +20,7 @@ ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "src" / "phosphene"
 MODULES = sorted(PACKAGE.rglob("*.py"))
 NAMES = {path: ".".join(path.relative_to(PACKAGE.parent).with_suffix("").parts) for path in MODULES}
+KNOWN = set(NAMES.values())
 
 STAGES = {"canvas", "transforms", "nets", "objectives", "gradients"}
 # Each package may import those named here, and itself; whatever is not named is forbidden, and whatever is named is
@@ -78,11 +80,28 @@ def parsed(path: Path) -> ast.Module:
     return ast.parse(path.read_text(encoding="utf-8"))
 
 
+def of_every_module(check: Callable[[Path], None]) -> Callable[[], None]:
+    """Return a test that checks all modules: pytest takes longer for a test of each than the checks do."""
+
+    def test() -> None:
+        problems = []
+        for path in MODULES:
+            try:
+                check(path)
+            except AssertionError as problem:
+                problems.append(f"{NAMES[path]}: {problem}")
+        assert not problems, "\n".join(problems)
+
+    test.__name__, test.__doc__ = check.__name__, check.__doc__
+    return test
+
+
 def part(module: str) -> str:
     """The part of the system that a module belongs to."""
     return module.split(".")[1] if "." in module else "phosphene"
 
 
+@cache
 def imports(path: Path) -> set[str]:
     """The modules of phosphene that a file imports, anywhere in it, other than for types only."""
     tree = parsed(path)
@@ -94,7 +113,7 @@ def imports(path: Path) -> set[str]:
             assert node.level == 0, f"{path}: imports are absolute"
             for alias in node.names:
                 whole = f"{node.module}.{alias.name}"
-                found.add(whole if whole in NAMES.values() or f"{whole}.__init__" in NAMES.values() else node.module)
+                found.add(whole if {whole, f"{whole}.__init__"} & KNOWN else node.module)
     return {name for name in found if name.split(".")[0] == "phosphene"}
 
 
@@ -107,7 +126,7 @@ def at_import(path: Path) -> list[ast.stmt]:
     ]
 
 
-@pytest.mark.parametrize("path", MODULES, ids=NAMES.get)
+@of_every_module
 def test_imports_point_downward(path: Path) -> None:
     own = part(NAMES[path])
     if own in ("__init__", "phosphene"):
@@ -130,21 +149,20 @@ def test_nothing_is_allowed_that_is_not_needed() -> None:
     assert sum(map(len, BELOW.values())) < len(BELOW) * (len(BELOW) - 1) / 4
 
 
-@pytest.mark.parametrize("path", MODULES, ids=NAMES.get)
+@of_every_module
 def test_modules_are_small_and_silent(path: Path) -> None:
     text = path.read_text(encoding="utf-8")
     written = NAMES[path] == "phosphene.options"  # by scripts/docs, of all kinds of work
     assert len(text.splitlines()) <= 400 or written, "split it by concept"
     assert path.stem not in ("utils", "helpers", "misc", "common")
-    tree = ast.parse(text)
-    for node in ast.walk(tree):
+    for node in ast.walk(parsed(path)):
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
             assert node.func.id not in ("print", "hasattr", "eval", "exec"), f"line {node.lineno}"
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
             assert node.func.attr != "basicConfig", f"line {node.lineno}: the library configures no logging"
 
 
-@pytest.mark.parametrize("path", MODULES, ids=NAMES.get)
+@of_every_module
 def test_functions_are_short(path: Path) -> None:
     for node in ast.walk(parsed(path)):
         if isinstance(node, ast.FunctionDef) and node.end_lineno is not None:
@@ -153,7 +171,7 @@ def test_functions_are_short(path: Path) -> None:
             assert lines <= 60, f"{node.name} has {lines} lines"
 
 
-@pytest.mark.parametrize("path", MODULES, ids=NAMES.get)
+@of_every_module
 def test_nothing_is_done_at_import(path: Path) -> None:
     for statement in at_import(path):
         for node in ast.walk(statement):
@@ -162,7 +180,7 @@ def test_nothing_is_done_at_import(path: Path) -> None:
                 assert not re.search(r"torch\.device|is_available|mkdir|manual_seed|set_num_threads", called)
 
 
-@pytest.mark.parametrize("path", MODULES, ids=NAMES.get)
+@of_every_module
 def test_files_are_touched_at_the_edges_only(path: Path) -> None:
     if part(NAMES[path]) in MAY_TOUCH_FILES or NAMES[path] == ASKS_THE_SYSTEM:
         return
@@ -172,7 +190,7 @@ def test_files_are_touched_at_the_edges_only(path: Path) -> None:
             assert name not in FILES, f"line {node.lineno}: {name}"
 
 
-@pytest.mark.parametrize("path", MODULES, ids=NAMES.get)
+@of_every_module
 def test_public_names_have_docstrings(path: Path) -> None:
     tree = parsed(path)
     if path.read_text(encoding="utf-8").strip():
