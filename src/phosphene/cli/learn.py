@@ -99,7 +99,8 @@ def log_of(log: Path | None, plot: Path | None) -> Callable[[Event], None]:
     if log is not None and log.is_file():
         with log.open(newline="", encoding="utf-8") as file:
             for row in csv.DictReader(file):
-                rows[int(row.pop("step"))] = {name: float(each) for name, each in row.items() if each}
+                step = int(row.pop("step"))
+                rows[step] = {name: float(each) for name, each in row.items() if each}
     began: list[int] = []
     due = 0.0
 
