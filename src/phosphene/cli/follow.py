@@ -129,8 +129,8 @@ def expect(job: Job, alike: int, *, yes: bool) -> None:
     time_needed = f"about {in_words(expected * alike)}"
     if expected * alike <= (ASK if job.given.path is None else ASK_OF_FILES) or yes:
         if not is_quiet():
-            photos = f" for {alike} photos" if alike > 1 else ""
-            click.echo(f"this takes {time_needed}{photos}", err=True)
+            files = f" for {alike} files" if alike > 1 else ""
+            click.echo(f"this takes {time_needed}{files}", err=True)
     elif not (sys.stdin.isatty() and sys.stderr.isatty()):
         raise SettingError(f"this takes {time_needed} on this machine: add --yes to begin it, or choose a smaller size")
     elif not click.confirm(f"This takes {time_needed} on this machine. Begin?", err=True):
