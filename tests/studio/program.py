@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import json
 import os
 import signal
@@ -14,52 +15,28 @@ from typing import Any
 
 import httpx
 
-from tests.forked import Program as Process
-from tests.forked import end_with_its_parent
-
 PATIENCE = 240.0
 """Seconds until a test gives up: what takes a second takes a minute where many processes share two cores."""
 
 
-FORKED = """
-import os, sys
-from multiprocessing import forkserver, util
-
-def fork(path, arguments, files):
-    if pid := os.fork():
-        return pid
-    for file in map(int, os.listdir("/proc/self/fd")):
-        if file > 2 and file not in files:
-            try: os.close(file)
-            except OSError: pass  # that of the list itself
-    try: exec(arguments[-1], {})
-    finally: os._exit(0)
-
-util.spawnv_passfds = fork
-forkserver.ensure_running()
-from phosphene.cli import main
-main()
-"""
-"""The studio, whose processes are forked from this one, which has imported what they need."""
+def _end_with_its_parent() -> None:
+    """Ask Linux to end this process when the tests do, even if they are killed."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(1, signal.SIGTERM)  # PR_SET_PDEATHSIG
 
 
 class Program:
-    """`phosphene studio` for `folder`, on a port that is free; `forked`, or begun as its users do."""
+    """`phosphene studio` for `folder`, on a port that is free."""
 
-    def __init__(self, folder: Path, port: int = 0, *options: str, forked: bool = True) -> None:
-        arguments = ["studio", "--port", str(port), "--folder", str(folder), *options]
+    def __init__(self, folder: Path, port: int = 0, *options: str) -> None:
+        command = [sys.executable, "-m", "phosphene", "studio", "--port", str(port), "--folder", str(folder), *options]
         self.folder = folder
-        self.process: Process | subprocess.Popen[bytes]
-        if forked and sys.platform == "linux":
-            self.process = Process(FORKED, *arguments)
-        else:
-            command = [sys.executable, "-m", "phosphene", *arguments]
-            pipe = subprocess.PIPE
-            self.process = subprocess.Popen(command, stdout=pipe, stderr=pipe, preexec_fn=end_with_its_parent)
+        self.process = subprocess.Popen(
+            command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, preexec_fn=_end_with_its_parent
+        )
         assert self.process.stdout is not None
-        assert self.process.stderr is not None
-        self.link = self.process.stdout.readline().decode().strip()
-        assert self.link, self.process.stderr.read()
+        self.link = self.process.stdout.readline().strip()
+        assert self.link, self.process.stderr.read() if self.process.stderr else ""
         self.port = int(self.link.split("/")[2].rsplit(":", 1)[1])
         self.client = httpx.Client(base_url=f"http://127.0.0.1:{self.port}/", timeout=PATIENCE)
 
@@ -105,8 +82,6 @@ class Program:
         for stream in (self.process.stdout, self.process.stderr):
             if stream is not None:
                 stream.close()
-        if isinstance(self.process, Process):
-            self.process.close()
 
 
 def events(lines: Iterator[str]) -> Iterator[tuple[str, str, Any]]:

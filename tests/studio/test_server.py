@@ -26,7 +26,7 @@ ENDLESS = {"size": 96, "octaves": 1, "steps": 10_000, "net": "pocket"}
 
 @pytest.fixture(scope="module")
 def studio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Program]:
-    program = Program(tmp_path_factory.mktemp("studio"), forked=False)
+    program = Program(tmp_path_factory.mktemp("studio"))
     yield program
     program.stop()
 

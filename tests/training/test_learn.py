@@ -419,9 +419,8 @@ def test_any_torch_dataset_can_be_learnt() -> None:
 @pytest.mark.slow
 def test_digits_from_nothing_are_recognised_by_the_network_and_by_their_neighbours(tmp_path: Path) -> None:
     began = time.process_time()
-    small = ("--width", 16, "--epochs", 6)  # a third of the time that it takes by default
-    assert run("learn", "--digits", *small, "-o", tmp_path / "digits.pt2").exit_code == 0
-    assert time.process_time() - began < 50  # of all cores together
+    assert run("learn", "--digits", "-o", tmp_path / "digits.pt2").exit_code == 0
+    assert time.process_time() - began < 120  # of all cores together: a minute of two
     net = nets.load(str(tmp_path / "digits.pt2"))
 
     assert facts_of(tmp_path / "digits.pt2")["tests"]["held-out accuracy"] > 0.95
