@@ -140,7 +140,7 @@ class HalfTask:
     @property
     def name(self) -> str:
         """What errors call it."""
-        return f"the tile at {self.tile.columns.start},{self.tile.rows.start}"
+        return self.tile.name
 
     def run(self, net: Net) -> Tensor:
         """Return what the tile gives, float32."""

@@ -143,7 +143,7 @@ class TileTask:
     @property
     def name(self) -> str:
         """What errors call it."""
-        return f"the tile at {self.tile.columns.start},{self.tile.rows.start}"
+        return self.tile.name
 
     def run(self, net: Net) -> TileResult:
         """Return what the tile gives."""

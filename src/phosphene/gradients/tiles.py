@@ -45,6 +45,11 @@ class Tile:
     rows: Span
     columns: Span
 
+    @property
+    def name(self) -> str:
+        """What errors call it."""
+        return f"the tile at {self.columns.start},{self.rows.start}"
+
     def crop(self, image: Tensor) -> Tensor:
         """Return the part of the canvas that the tile sees."""
         rows, columns = self.rows, self.columns

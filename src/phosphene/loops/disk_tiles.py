@@ -92,22 +92,19 @@ class DiskTiles(ABC):
         tiles = tiling.tiles
         each = cost / len(tiles)
 
-        def summed(piece: int, found: State) -> tuple[list[Write], State]:
+        def computed(piece: int, *, gradient: bool, totals: Sequence[Tensor] | None = None) -> tuple[Tensor, Any]:
             def read(index: int) -> tuple[Tensor, Task]:
                 crop = plane.look.read(self._store, plane.name, tiles[index])
-                return crop, task(tiles[index], crop, gradient=False)
+                return crop, task(tiles[index], crop, gradient=gradient, totals=totals)
 
-            _, result = self._computed(piece, len(tiles), read)
+            return self._computed(piece, len(tiles), read)
+
+        def summed(piece: int, found: State) -> tuple[list[Write], State]:
+            _, result = computed(piece, gradient=False)
             return [], _appended(found, result.sums)
 
         def added(piece: int, found: State) -> tuple[list[Write], State]:
-            totals = None if tiling.linear else _totals(found)
-
-            def read(index: int) -> tuple[Tensor, Task]:
-                crop = plane.look.read(self._store, plane.name, tiles[index])
-                return crop, task(tiles[index], crop, gradient=True, totals=totals)
-
-            crop, result = self._computed(piece, len(tiles), read)
+            crop, result = computed(piece, gradient=True, totals=None if tiling.linear else _totals(found))
             new = dict(_appended(found, result.sums)) if tiling.linear else {}
             if piece == len(tiles) - 1:
                 new["score"] = tiling.score(_totals({**found, **new}))
@@ -150,7 +147,7 @@ class _Plane:
 
 
 class WholeTiles(DiskTiles):
-    """DiskTiles of the whole network."""
+    """Tiles of the whole network."""
 
     def __init__(self, tiling: Tiling, *given: Any) -> None:
         super().__init__(*given)
@@ -166,7 +163,7 @@ class WholeTiles(DiskTiles):
 
 
 class SplitTiles(DiskTiles):
-    """DiskTiles of the first half of the network, and of the rest."""
+    """Tiles of the first half of the network, and of the rest."""
 
     def __init__(self, split: SplitTiling, *given: Any) -> None:
         super().__init__(*given)
