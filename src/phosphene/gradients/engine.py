@@ -36,6 +36,9 @@ from phosphene.types import Image, Scores, Size
 MEASURED_SIDE = 128
 """Side in pixels of the canvas on which memory is measured; bytes per pixel hardly differ on larger ones."""
 
+MEASURED_POSITIONS = 32
+"""The same for the second half of a network, whose canvas has `MIDDLE_STRIDE` times fewer positions on each side."""
+
 MOST_BYTES = 24_000
 """More bytes per pixel than any network holds: where a canvas is within the budget even so, nothing is measured."""
 
@@ -100,6 +103,7 @@ class Engine:
         self.net = precisions.prepared(net, self.dtype)
         self.plan = MemoryPlan() if budget is None else MemoryPlan(budget=budget)
         self._memory = allocator.Keeper()
+        self._measured_side = MEASURED_SIDE
         self._compute: tiled.Compute | None = None
         self.objective = objective
         self.tile = tile
@@ -248,7 +252,6 @@ class Engine:
         assert self._split is not None, "only a network that can be split is done in halves"
         middle, rest = self._split
         size = (image.shape[-2], image.shape[-1])
-        rest = copy.copy(rest)
         rest.plan = replace(self.plan, budget=self.plan.budget - middle.held(size, len(image)))
         return Halves(self.net, middle, list(cut(size, way.own, middle.field)), rest)
 
@@ -263,6 +266,7 @@ class Engine:
         needed = footprint(self.net, [name], max(MEASURED_SIDE, self._least_side))
         rest = copy.copy(self)
         rest.net = net
+        rest._measured_side = MEASURED_POSITIONS
         rest._forget()
         return Middle(name, layer.channels, layer.receptive, needed), rest
 
@@ -288,7 +292,7 @@ class Engine:
         """Return how it is gone through in two halves of the network; None where whole tiles are as good."""
         if not self._is_wasteful(self._direct(size)) or self._split is None:
             return None
-        middle, rest = self._split[0], copy.copy(self._split[1])
+        middle, rest = self._split
         rest.plan = replace(self.plan, budget=int(self.plan.budget / self.plan.fragmentation))
         own = self.plan.traversal(size, 1, middle.field, middle.footprint, linear=True).own or max(size)
         tiles, total = list(cut(size, own, middle.field)), self._positions(size, middle.layer)[middle.layer]
@@ -383,7 +387,7 @@ class Engine:
 
     @cached_property
     def _footprint(self) -> Footprint:
-        return footprint(self.net, self._spatial_layers, max(MEASURED_SIDE, self._least_side))
+        return footprint(self.net, self._spatial_layers, max(self._measured_side, self._least_side))
 
     @property
     def _linear(self) -> bool:
