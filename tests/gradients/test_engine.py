@@ -1,8 +1,8 @@
 from __future__ import annotations
 
 import gc
+import weakref
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 import torch
@@ -53,7 +53,8 @@ def test_gradients_are_true(target: str) -> None:
     net = tiny_net(dtype=torch.float64)
     objective = resolve(parse(target), net.card)
     image = torch.rand(1, 3, 8, 12, dtype=torch.float64, requires_grad=True)
-    assert torch.autograd.gradcheck(lambda x: objective(net(x, objective.layers())), (image,))
+    # Along random directions, which errors anywhere would show in; pixel by pixel takes a hundred times as long.
+    assert torch.autograd.gradcheck(lambda x: objective(net(x, objective.layers())), (image,), fast_mode=True)
 
 
 @pytest.mark.parametrize("target", TARGETS)
@@ -71,9 +72,9 @@ def test_tiles_give_the_gradient_of_the_whole(target: str, size: tuple[int, int]
 @pytest.mark.parametrize("target", ["mixed4c", "mixed5a:7", "banana"])
 def test_tiles_of_the_embedded_network_leave_no_seam(target: str) -> None:
     net = pocket.load()
-    image = torch.from_numpy(data.astronaut()[:150, :210]).permute(2, 0, 1)[None].float() / 255
+    image = torch.from_numpy(data.astronaut()[:94, :122]).permute(2, 0, 1)[None].float() / 255
     _, whole = engine_for(net, target, tile=0)(image)
-    _, tiled = engine_for(net, target, tile=90)(image)
+    _, tiled = engine_for(net, target, tile=64)(image)
     assert relative(tiled, whole) < 1e-4
 
 
@@ -170,7 +171,7 @@ def test_float16_does_not_vanish(target: str) -> None:
 def agreement(target: str, photo: str, precision: str) -> float:
     """The cosine between the gradients in this precision and in float32."""
     net = pocket.load()
-    image = torch.from_numpy(getattr(data, photo)()[:104, :136]).permute(2, 0, 1)[None].float() / 255
+    image = torch.from_numpy(getattr(data, photo)()[:72, :104]).permute(2, 0, 1)[None].float() / 255
     _, exact = engine_for(net, target)(image)
     _, fast = engine_for(net, target, precision=precision)(image)
     assert fast.dtype == torch.float32
@@ -205,22 +206,22 @@ def test_settings_out_of_range_are_refused() -> None:
         engine_for(tiny_net(), "hihg")
 
 
-@pytest.mark.parametrize("budget", [1 << 18, 1 << 20, 1 << 30])
+@pytest.mark.parametrize("budget", [1 << 17, 1 << 19, 1 << 30])
 def test_what_is_kept_of_tiles_changes_nothing(budget: int) -> None:
     net = pocket.load()
-    image = torch.from_numpy(data.astronaut()[:110, :150]).permute(2, 0, 1)[None].float() / 255
-    engine = engine_for(net, "mixed4a", tile=64, budget=budget)
+    image = torch.from_numpy(data.astronaut()[:78, :102]).permute(2, 0, 1)[None].float() / 255
+    engine = engine_for(net, "mixed4a", tile=48, budget=budget)
     _, whole = engine_for(net, "mixed4a", tile=0)(image)
-    assert engine.traversal((110, 150)).keep == (budget > 1 << 20)
+    assert engine.traversal((78, 102)).keep == (budget > 1 << 19)
     for _ in range(2):
         _, tiled = engine(image)
         assert relative(tiled, whole) < 1e-4
 
 
-def test_engines_are_freed(tmp_path: Path) -> None:
+def test_engines_are_freed() -> None:
     engine = engine_for(tiny_net(), "high", tile=8)
     engine(torch.rand(1, 3, 40, 40))
-    alive = [thing for thing in gc.get_objects() if type(thing) is Engine]
-    del engine, alive
+    alive = weakref.ref(engine)
+    del engine
     gc.collect()
-    assert not [thing for thing in gc.get_objects() if type(thing) is Engine]
+    assert alive() is None
