@@ -76,6 +76,12 @@ def test_what_it_imagines_has_the_ground_of_the_pictures_that_it_learnt(tmp_path
     image = last.preview()
     assert image is not None
     assert corner(image[..., 4:28, 4:28]) < 0.05
+    targets = [f"class:{names[0]}" for names in nets.load(str(out)).card.labels]
+    *_, frame = ph.job("morph", ideas=targets, net=str(out), size="24x24", steps=4, views=1, seconds=0.2)
+    image = frame.preview()
+    assert image is not None
+    assert corner(image) < 0.05
+    assert torch.equal(image[:, 0], image[:, 2])  # as grey as what the network sees
 
 
 class Unpickled:

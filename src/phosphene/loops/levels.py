@@ -34,12 +34,12 @@ class Levels:
     symmetric square root of the covariance."""
 
     stds: Float[Tensor, " bands"]
-    mean: Float[Tensor, " 3"]
-    root: Float[Tensor, "3 3"]
+    mean: Float[Tensor, " c"]
+    root: Float[Tensor, "c c"]
 
 
 def measure(image: Image) -> Levels:
-    """Measure the levels of a picture (1 3 h w)."""
+    """Measure the levels of a picture (1 c h w)."""
     stds = torch.stack([band.std(correction=0) for band in split(image, BANDS, SMALLEST_BAND)])
     mean, root = _colours(image)
     return Levels(stds, mean, root)
@@ -58,13 +58,14 @@ def keep_level(image: Image, levels: Levels, strength: float) -> Image:
     gained = [gain * band for gain, band in zip(finer, bands, strict=False)]
     total = merge([*gained, middle + rest * (bands[-1] - middle)])
     mean, root = _colours(total)
-    matrix = torch.lerp(torch.eye(3), levels.root @ torch.linalg.inv(root + 1e-4 * torch.eye(3)), strength)
-    shifted = torch.einsum("ij,njhw->nihw", matrix, total - mean.view(1, 3, 1, 1))
-    return shifted.add_(mean.lerp(levels.mean, strength).view(1, 3, 1, 1)).clamp_(0, 1)
+    same = torch.eye(len(mean))
+    matrix = torch.lerp(same, levels.root @ torch.linalg.inv(root + 1e-4 * same), strength)
+    shifted = torch.einsum("ij,njhw->nihw", matrix, total - mean.view(1, -1, 1, 1))
+    return shifted.add_(mean.lerp(levels.mean, strength).view(1, -1, 1, 1)).clamp_(0, 1)
 
 
 def _colours(image: Image) -> tuple[Tensor, Tensor]:
     pixels = image[0].flatten(1).double()
-    values, vectors = torch.linalg.eigh(torch.cov(pixels, correction=0))
+    values, vectors = torch.linalg.eigh(torch.atleast_2d(torch.cov(pixels, correction=0)))
     root = vectors @ torch.diag(values.clamp_min(0).sqrt()) @ vectors.T
     return pixels.mean(dim=1).float(), root.float()

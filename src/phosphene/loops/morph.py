@@ -33,6 +33,7 @@ from phosphene.loops.levels import Levels, keep_level, measure
 from phosphene.loops.several import Several
 from phosphene.loops.stages import Stage, plan
 from phosphene.loops.step import Frame, State, Step, number
+from phosphene.loops.typical import typical_of
 from phosphene.nets.base import Net
 from phosphene.objectives.base import Objective
 from phosphene.recipe.films import MORPH_SECONDS, MorphSettings
@@ -161,7 +162,7 @@ class _Canvas:
     decay: float
 
     def of(self, spectra: Tensor) -> FourierCanvas:
-        """Return the canvas of these spectra, `n 3 h w 2`."""
+        """Return the canvas of these spectra, `n c h w 2`."""
         return FourierCanvas.from_spectrum(spectra, self.size, decay=self.decay)
 
     def picture(self, spectrum: Tensor) -> Image:
@@ -194,10 +195,14 @@ class _Imagining:
         # Not mirrored: a thing should face the same way in all keyframes, and they are to be alike.
         settings_alone = look.model_copy(update={"diversity": 0.0})  # the pictures are to be alike
         self._ensemble = Ensemble(members, settings_alone, dtype, flip=False)
+        self._typical = typical_of(net.card, look.typical) if composes else None
         rng = arithmetic.rng("canvas")
         first = self._stages[0].size
-        self._shared = FourierCanvas(first, 1, decay=look.decay, generator=rng).spectrum.detach()
-        noise = FourierCanvas(first, 1, decay=look.decay, generator=rng)().detach()
+        channels = net.card.input.channels
+        start = FourierCanvas(first, 1, channels=channels, decay=look.decay, generator=rng)
+        start = start if self._typical is None else start.around(self._typical.mean(first))
+        self._shared = start.spectrum.detach()
+        noise = FourierCanvas(first, 1, channels=channels, decay=look.decay, generator=rng)().detach()
         self._weights = weights * _units(net, ideas, noise)
         self.last = self._canvases[-1]
         self.cost = sum(stage.cost * stage.steps for stage in self._stages)
@@ -263,6 +268,8 @@ class _Imagining:
             each, direction = self._ensemble(image, stage.looks, rng)
             smoothing = curvature(image.detach())
             direction = composed(direction, smoothing, smooth=stage.smooth, focus=self._focus, calm=self._calm)
+            if self._typical is not None:
+                direction = direction.add_(self._typical.pull(image.detach()))
             own += vjp([image], [pictures.spectrum], [direction])
             scores.append(each)
         gradient = torch.cat(own)
