@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
+from torch.nn import functional as F
 
 from phosphene.loops.composition import composed, saliency, window
 from phosphene.types import Size
@@ -57,6 +58,14 @@ def test_calm_weakens_what_is_faint_and_smooths_it_more() -> None:
     assert steps[0, 0, 30, 30] / steps[0, 0, 60, 60] > 20  # 10 before
     smoothing = composed(nothing + 1e-3 * direction, torch.ones_like(direction), smooth=5.0, calm=0.9)
     assert (smoothing - steps)[0, 0, 60, 60] > 1.5 * (smoothing - steps)[0, 0, 30, 30]
+
+
+def test_saliency_is_the_amplitude_of_the_neighbourhood() -> None:
+    energy = random((40, 56)).square().sum(dim=1, keepdim=True)
+    for _ in range(2):  # an eighth of each side, in an odd number of pixels
+        energy = F.avg_pool2d(energy, (5, 7), 1, (2, 3))
+    expected = energy.sqrt() / energy.sqrt().amax(dim=(2, 3), keepdim=True)
+    assert torch.allclose(saliency(random((40, 56))), expected, atol=1e-6)
 
 
 @pytest.mark.parametrize("size", SIZES)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pytest
 import torch
 
 from phosphene.loops.arithmetic import Arithmetic
 from phosphene.loops.ensemble import Ensemble, Member
 from phosphene.loops.imagine import imagine_steps
-from phosphene.loops.scorer import Scorer, ViewSpec
+from phosphene.loops.scorer import Scorer, ViewSpec, unit_length
 from phosphene.loops.step import Step, pack, unpack
 from phosphene.nets.base import Net
 from phosphene.objectives.base import resolve
@@ -56,6 +58,35 @@ def test_directions_of_the_same_length_are_added() -> None:
     louder = Member(louder.net, 1000.0 * louder.objective)
     _, same = ensemble(member(), louder)(image(), looks, rng())
     assert torch.allclose(direction, same, atol=1e-3)  # no network drowns out another
+
+
+@pytest.fixture
+def two_threads() -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.mark.usefixtures("two_threads")
+@pytest.mark.parametrize("dropout", [0.0, 0.2])
+def test_networks_side_by_side_are_those_one_after_the_other(dropout: float) -> None:
+    settings = SETTINGS.model_copy(update={"channel_dropout": dropout})
+    members, looks = [member(), member(1), member(2)], [(ONE, OTHER), (OTHER,), (ONE,)]
+    generator = rng()
+    alone = [
+        Scorer(each.net, each.objective, settings, torch.float32, flip=True)(image(), views, generator)
+        for each, views in zip(members, looks, strict=True)
+    ]
+    together = Ensemble(members, settings, torch.float32, flip=True)
+    scores, direction = together(image(), looks, rng())
+    assert torch.get_num_threads() == 2
+    assert torch.allclose(scores, torch.stack([each for each, _ in alone]).mean(dim=0), atol=1e-5)
+    expected = unit_length(torch.stack([each for _, each in alone]).sum(dim=0))
+    assert torch.allclose(direction, expected, atol=1e-4)
+    again = together(image(), looks, rng())
+    assert again[0].equal(scores)
+    assert again[1].equal(direction)
 
 
 @pytest.mark.parametrize("text", ["dog", "high:3"])

@@ -55,7 +55,18 @@ def saliency(direction: Image) -> Float[Tensor, "n 1 h w"]:
     """Return how strongly each neighbourhood is asked to change, from 0 to 1, where 1 is the most in an image."""
     energy = direction.square().sum(dim=1, keepdim=True)
     rows, columns = (max(1, int(side * SPREAD)) // 2 * 2 + 1 for side in energy.shape[-2:])
-    for kernel in ((rows, 1), (1, columns)) * 2:  # 65 x 65 at 512 pixels takes ten times as long in one
-        energy = F.avg_pool2d(energy, kernel, 1, (kernel[0] // 2, kernel[1] // 2))
-    amplitude = energy.sqrt()
+    for kernel in (rows, columns) * 2:
+        energy = _averaged(energy, kernel).transpose(2, 3)
+    amplitude = energy.contiguous().sqrt()
     return amplitude / (amplitude.amax(dim=(2, 3), keepdim=True) + torch.finfo(amplitude.dtype).tiny)
+
+
+def _averaged(energy: Float[Tensor, "n 1 h w"], kernel: int) -> Float[Tensor, "n 1 h w"]:
+    """Return the mean of `kernel` rows around each row.
+
+    Columns are passed as channels that lie side by side, of which PyTorch adds up several at once: with the same sums
+    it takes a tenth of the time.
+    """
+    n, _, height, width = energy.shape
+    columns = energy.contiguous().view(n, height, 1, width).permute(0, 3, 1, 2)  # channels last
+    return F.avg_pool2d(columns, (kernel, 1), 1, (kernel // 2, 0)).permute(0, 3, 2, 1)

@@ -6,8 +6,9 @@ Kept apart from the ascent, which turns directions into steps.
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from jaxtyping import Float
@@ -40,6 +41,9 @@ class ViewSpec:
 
 Augment = Callable[[ViewSpec, torch.Generator], Transform]
 """Makes the transform of one kind of view, which gives `views` images of `size` for each image."""
+
+Look = Callable[[], tuple[Scores, Image]]
+"""Computes the score of each image, and the direction in which it should change."""
 
 
 def augmentation(settings: ImagineSettings, *, flip: bool) -> Augment:
@@ -107,35 +111,49 @@ class Scorer:
         The direction has a root mean square of 1 over each image, so that other influences on the image have the same
         weight for every objective.
         """
-        with self._memory.step(image.shape):
-            return self._look(image, view_specs, generator)
+        return self.look(image, view_specs, generator)()
 
-    def _look(self, image: Image, view_specs: Sequence[ViewSpec], generator: torch.Generator) -> tuple[Scores, Image]:
-        n = len(image)
+    @property
+    def draws_early(self) -> bool:
+        """Whether `look` draws all that is random, and what it returns nothing more."""
+        return not self._settings.channel_dropout
+
+    def look(self, image: Image, view_specs: Sequence[ViewSpec], generator: torch.Generator) -> Look:
+        """Take the views, and return what scores them: what `__call__` returns, which another thread may compute."""
         leaf = image.detach().requires_grad_()
+        seen = (self._seen(leaf, view_spec, generator) for view_spec in view_specs)
+        return partial(self._score, leaf, view_specs, list(seen) if self.draws_early else seen, generator)
+
+    def _score(
+        self, leaf: Image, view_specs: Sequence[ViewSpec], seen: Iterable[Image], generator: torch.Generator
+    ) -> tuple[Scores, Image]:
+        n = len(leaf)
         scores = torch.zeros(n)
         wanted = torch.zeros(())
         total = sum(view_spec.views for view_spec in view_specs)
-        for view_spec in view_specs:
-            activations = self._activations(leaf, view_spec, generator)
-            mine = self._scores(activations, n) * (view_spec.views / total)
-            scores = scores + mine.detach().to(image.device)
-            wanted = wanted + mine.sum() + self._priors(activations, view_spec.views, n) * (view_spec.views / total)
-        # In float16 the gradient of a mean would vanish; its length is set below.
-        scale = leaf[0].numel() if self._dtype == torch.float16 else 1
-        (gradient,) = torch.autograd.grad(wanted * scale, leaf)
+        with self._memory.step(leaf.shape):
+            for view_spec, views in zip(view_specs, seen, strict=True):
+                activations = self._activations(views, generator)
+                mine = self._scores(activations, n) * (view_spec.views / total)
+                scores = scores + mine.detach().to(leaf.device)
+                wanted = wanted + mine.sum() + self._priors(activations, view_spec.views, n) * (view_spec.views / total)
+            # In float16 the gradient of a mean would vanish; its length is set below.
+            scale = leaf[0].numel() if self._dtype == torch.float16 else 1
+            (gradient,) = torch.autograd.grad(wanted * scale, leaf)
         return scores, unit_length(gradient)
 
     @torch.no_grad()
     def evaluate(self, image: Image, view_spec: ViewSpec, generator: torch.Generator, times: int) -> Scores:
         """Return the mean score of each image over `times` looks, each with other channels dropped."""
-        looks = (self._scores(self._activations(image, view_spec, generator), len(image)) for _ in range(times))
-        return torch.stack(list(looks)).mean(dim=0).to(image.device)
+        looks = (self._activations(self._seen(image, view_spec, generator), generator) for _ in range(times))
+        return torch.stack([self._scores(each, len(image)) for each in looks]).mean(dim=0).to(image.device)
 
-    def _activations(self, image: Image, view_spec: ViewSpec, generator: torch.Generator) -> Activations:
-        seen = self._augment(view_spec, generator)(image).to(self._device)
+    def _seen(self, image: Image, view_spec: ViewSpec, generator: torch.Generator) -> Image:
+        return self._augment(view_spec, generator)(image).to(self._device)
+
+    def _activations(self, views: Image, generator: torch.Generator) -> Activations:
         dropped = self._settings.channel_dropout
-        return apply_channel_dropout(self._net, seen, self._layers, dropped, generator=generator)
+        return apply_channel_dropout(self._net, views, self._layers, dropped, generator=generator)
 
     def _scores(self, activations: Activations, n: int) -> Scores:
         return self._objective(activations).view(n, -1).mean(dim=1)
